@@ -1,0 +1,283 @@
+"""The one control loop behind recording, trials and improvement."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from hardware.robot import Stop
+from hardware.safety import NOT_FINITE
+from hardware.station import Station
+from recordings.errors import PtrctlError, RobotError
+from recordings.records import (
+    GRIPPER,
+    EndReason,
+    EpisodeEnd,
+    EpisodeInfo,
+    FloatArray,
+    Observation,
+    Score,
+    Step,
+    hold_action,
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do next.
+
+    Args:
+        action: (7,) float64.
+        done: The decider has finished; the episode ends before this action.
+        extras: Scalars to keep with the step (value estimates).
+    """
+
+    action: FloatArray
+    done: bool = False
+    extras: Mapping[str, float] = field(default_factory=dict)
+
+
+class Decider(Protocol):
+    """A teleoperator, a policy or a scripted demonstrator."""
+
+    @property
+    def name(self) -> str:
+        """For recordings: "keyboard", "scripted", "policy:<digest>"."""
+        ...
+
+    def begin(self, info: EpisodeInfo) -> None:
+        """Called before the first step of an episode."""
+        ...
+
+    def act(self, observation: Observation) -> Decision:
+        """Called once a control period."""
+        ...
+
+
+class Subscriber:
+    """Hears of everything that happens in an episode. Override what matters.
+
+    A subscriber that raises stops the arm and ends the episode; it must be quick, since it runs
+    inside the control period.
+    """
+
+    def on_begin(self, info: EpisodeInfo) -> None:
+        """The arm is at its start pose and the episode begins."""
+
+    def on_step(self, step: Step) -> None:
+        """A control period is over."""
+
+    def on_pause(self, observation: Observation) -> None:
+        """A control period passed in which the operator had paused the arm."""
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        """The episode is over and the arm holds still. Called once, after faults too."""
+
+
+class Signal(enum.Enum):
+    """What the operator wants at this moment."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class Judge(Protocol):
+    """Scores the present scene against the task's criterion."""
+
+    def score(self) -> Score:
+        """The score now."""
+        ...
+
+
+@dataclass
+class ControlLoop:
+    """Runs episodes on a station at a fixed rate.
+
+    Periods start at multiples of the period on the station's clock. A period that begins late is
+    an overrun: it is counted and reported, and the schedule moves on rather than rushing to
+    catch up. Any fault stops the arm (hold) before anybody is told.
+
+    Args:
+        station: Connected.
+        rate_hz: Control rate.
+        subscribers: Told of every event, in this order.
+        signal: Asked once a period what the operator wants.
+        overrun_tolerance_s: A period counts as late beyond this.
+    """
+
+    station: Station
+    rate_hz: float
+    subscribers: Sequence[Subscriber] = ()
+    signal: Callable[[], Signal] = lambda: Signal.RUN
+    overrun_tolerance_s: float = 0.01
+
+    def run_episode(
+        self,
+        info: EpisodeInfo,
+        decider: Decider,
+        *,
+        max_steps: int,
+        judge: Judge | None = None,
+        success_steps: int | None = 2,
+    ) -> EpisodeEnd:
+        """Run one episode; the arm is at its start pose already.
+
+        Args:
+            info: Told to subscribers.
+            decider: Chooses the actions.
+            max_steps: Time limit in steps.
+            judge: Scores every step, if anybody can.
+            success_steps: End after this many consecutive successful scores; None never ends
+                on success.
+
+        Returns:
+            The end, faults included: a fault is an outcome here, not an exception.
+
+        Raises:
+            PtrctlError, OSError, KeyboardInterrupt, ...: From the decider or a subscriber. The
+                arm is stopped and `on_end` called (reason FAULT) first.
+        """
+        run = _Run(self, info, decider, max_steps, judge, success_steps)
+        try:
+            return run.run()
+        except BaseException as error:
+            self.station.stop(Stop.HOLD)
+            run.finish(EndReason.FAULT, None, fault=_in_words(error))
+            raise
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, PtrctlError) else f"{type(error).__name__}: {error}"
+
+
+class _Run:
+    """The bookkeeping of one episode."""
+
+    def __init__(
+        self,
+        loop: ControlLoop,
+        info: EpisodeInfo,
+        decider: Decider,
+        max_steps: int,
+        judge: Judge | None,
+        success_steps: int | None,
+    ) -> None:
+        self.loop = loop
+        self.info = info
+        self.decider = decider
+        self.max_steps = max_steps
+        self.judge = judge
+        self.success_steps = success_steps
+        self.steps = 0
+        self.overruns = 0
+        self.worst_overrun_s = 0.0
+        self.interventions: Counter[str] = Counter()
+        self.last_score: Score | None = None
+        self.successes_in_a_row = 0
+        self.started_s = loop.station.clock.now_s()
+        self.begun: list[Subscriber] = []
+        self.finished = False
+
+    def run(self) -> EpisodeEnd:
+        clock, period_s = self.loop.station.clock, 1.0 / self.loop.rate_hz
+        for subscriber in self.loop.subscribers:
+            # One whose on_begin fails half-way still hears on_end, to clean up.
+            self.begun.append(subscriber)
+            subscriber.on_begin(self.info)
+        self.decider.begin(self.info)
+        self.started_s = due_s = clock.now_s()
+        while True:
+            late_s = max(0.0, clock.now_s() - due_s)
+            if late_s > self.loop.overrun_tolerance_s:
+                self.overruns += 1
+                self.worst_overrun_s = max(self.worst_overrun_s, late_s)
+                due_s = clock.now_s()
+            else:
+                late_s = 0.0
+            try:
+                end = self.one_period(late_s)
+            except RobotError as error:
+                self.loop.station.stop(Stop.HOLD)
+                end = self.finish(EndReason.FAULT, None, fault=str(error))
+            if end is not None:
+                return end
+            due_s += period_s
+            clock.wait_until_s(due_s)
+
+    def one_period(self, late_s: float) -> EpisodeEnd | None:
+        station = self.loop.station
+        signal = self.loop.signal()
+        observation = station.observe()
+        if signal is Signal.STOP:
+            return self.finish(EndReason.OPERATOR_STOP, observation)
+        if self.successes_in_a_row and self.successes_in_a_row == self.success_steps:
+            return self.finish(EndReason.SUCCESS, observation)
+        if self.steps >= self.max_steps:
+            return self.finish(EndReason.TIME_LIMIT, observation)
+        if signal is Signal.PAUSE:
+            station.apply(hold_action(float(station.robot.commanded_state[GRIPPER])))
+            for subscriber in self.loop.subscribers:
+                subscriber.on_pause(observation)
+            return None
+
+        decision = self.decider.act(observation)
+        decided_s = station.clock.now_s()
+        if decision.done:
+            return self.finish(EndReason.DECIDER_DONE, observation)
+        action = np.asarray(decision.action, dtype=np.float64)
+        sent = station.apply(action)
+        if NOT_FINITE in sent.interventions:
+            station.stop(Stop.HOLD)
+            return self.finish(
+                EndReason.FAULT,
+                None,
+                fault=f"{self.decider.name} asked for an action that is not seven finite numbers",
+            )
+        self.last_score = self.judge.score() if self.judge else None
+        succeeded = self.last_score is not None and self.last_score.success
+        self.successes_in_a_row = self.successes_in_a_row + 1 if succeeded else 0
+        self.interventions.update(sent.interventions)
+        step = Step(
+            index=self.steps,
+            observation=observation,
+            action=action,
+            sent_action=sent.action,
+            interventions=sent.interventions,
+            decided_s=decided_s,
+            applied_s=station.clock.now_s(),
+            overrun_s=late_s,
+            score=self.last_score,
+            extras=decision.extras,
+        )
+        self.steps += 1
+        for subscriber in self.loop.subscribers:
+            subscriber.on_step(step)
+        return None
+
+    def finish(
+        self, reason: EndReason, observation: Observation | None, fault: str = ""
+    ) -> EpisodeEnd:
+        if reason is not EndReason.FAULT:
+            self.loop.station.stop(Stop.HOLD)
+        end = EpisodeEnd(
+            reason=reason,
+            final_observation=observation,
+            fault=fault,
+            steps=self.steps,
+            overruns=self.overruns,
+            worst_overrun_s=self.worst_overrun_s,
+            interventions=dict(self.interventions),
+            final_score=self.last_score,
+            duration_s=self.loop.station.clock.now_s() - self.started_s,
+        )
+        if not self.finished:
+            self.finished = True
+            for subscriber in self.begun:
+                subscriber.on_end(end)
+        return end

@@ -1,0 +1,91 @@
+"""An arm, its cameras and its safety envelope: what the control loop drives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from hardware.camera import Camera
+from hardware.clock import Clock, MonotonicClock
+from hardware.robot import Robot, Stop
+from hardware.safety import SafeAction, SafetyEnvelope
+from recordings.records import FloatArray, Observation
+
+
+class Station:
+    """One robot cell. As a context manager it connects everything, cameras first.
+
+    Args:
+        robot: Not yet connected.
+        cameras: Not yet connected, names unique.
+        safety: Defaults to the robot's own workspace box.
+        clock: The machine's, or a `SimulatedClock` to go as fast as the simulator can.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        cameras: Sequence[Camera],
+        safety: SafetyEnvelope | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.robot = robot
+        self.cameras = {camera.features.name: camera for camera in cameras}
+        if len(self.cameras) != len(cameras):
+            raise ValueError("camera names must be unique")
+        self.safety = safety or SafetyEnvelope(robot.features.workspace)
+        self.clock = clock or MonotonicClock()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Station:
+        with ExitStack() as stack:
+            for camera in self.cameras.values():
+                stack.enter_context(camera)
+            stack.enter_context(self.robot)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    @property
+    def camera_identities(self) -> Mapping[str, Mapping[str, Any]]:
+        """Camera name to identity and picture size, for recordings."""
+        return {
+            name: {
+                **camera.identity,
+                "height": camera.features.height,
+                "width": camera.features.width,
+            }
+            for name, camera in self.cameras.items()
+        }
+
+    def observe(self) -> Observation:
+        """Newest pictures and measured state.
+
+        Raises:
+            RobotError: The arm is faulty, or a camera is stale or gone.
+        """
+        frames = {name: camera.read() for name, camera in self.cameras.items()}
+        state = self.robot.read_state()
+        return Observation(frames, state.state, self.clock.now_s())
+
+    def apply(self, action: FloatArray) -> SafeAction:
+        """Pass the action through the envelope and send it; returns what was sent.
+
+        Raises:
+            RobotError: The arm reports a fault.
+        """
+        safe = self.safety.check(action, self.robot)
+        return SafeAction(self.robot.apply(safe.action), safe.interventions)
+
+    def stop(self, kind: Stop = Stop.HOLD) -> None:
+        """Stop the arm."""
+        self.robot.stop(kind)

@@ -1,0 +1,60 @@
+"""The one family of errors that ptrctl raises on purpose.
+
+Every error says what was found, what was expected and what to type next. The four rooms raise
+subclasses; `ptrctl.main` is the only place that prints one and turns it into an exit code.
+"""
+
+from __future__ import annotations
+
+
+class PtrctlError(Exception):
+    """A problem that the operator can act on.
+
+    Args:
+        found: What is the case, with the value ("Joint `elbow` is at 2.31 rad").
+        expected: What should be the case ("the limit is 1.61 rad").
+        try_next: What to do or type ("Move the arm inside its limits, then run `ptrctl setup`").
+
+    `exit_code` is documented in the README's table; subclasses set their own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, found: str, expected: str = "", try_next: str = "") -> None:
+        self.found = found
+        self.expected = expected
+        self.try_next = try_next
+        super().__init__(found, expected, try_next)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.found, self.expected, self.try_next) if part)
+
+
+class UsageError(PtrctlError):
+    """A command was called with words or values that do not fit."""
+
+    exit_code = 2
+
+
+class RobotError(PtrctlError):
+    """The robot, a camera or a teleoperator is missing, faulty or did something unsafe."""
+
+    exit_code = 3
+
+
+class RecordingError(PtrctlError):
+    """A recording, dataset or label cannot be read or written."""
+
+    exit_code = 4
+
+
+class CheckpointError(PtrctlError):
+    """A checkpoint cannot be read, or does not fit the robot, the data or the request."""
+
+    exit_code = 5
+
+
+class SystemSetupError(PtrctlError):
+    """The machine lacks something: a package, a driver, a permission, room on the disk."""
+
+    exit_code = 6
