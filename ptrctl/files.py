@@ -1,0 +1,108 @@
+"""Small files that must survive a kill at any moment: plans, trial lines, results."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recordings.errors import RecordingError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: after a kill it holds the old text or the new, never a mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        RecordingError: The file is missing, truncated or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordingError(
+            f"{path} cannot be read: {error}.",
+            "It should be a JSON file that ptrctl wrote.",
+            "Move the file away to start anew, or restore it from a copy.",
+        ) from error
+    if not isinstance(value, dict):
+        raise RecordingError(
+            f"{path} holds a {type(value).__name__}.",
+            "It should hold a JSON object that ptrctl wrote.",
+            "Move the file away to start anew, or restore it from a copy.",
+        )
+    return value
+
+
+def append_json_line(path: Path, value: Mapping[str, Any]) -> None:
+    """Add one line and wait until it is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    created = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if created:
+        _sync_folder(path.parent)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All complete lines; a last line that a kill cut off is removed from the file.
+
+    Raises:
+        RecordingError: A line other than a torn last one is not a JSON object.
+    """
+    if not path.exists():
+        return []
+    text = path.read_bytes()
+    complete = text[: text.rfind(b"\n") + 1]
+    if len(complete) < len(text):
+        with path.open("r+b") as file:
+            file.truncate(len(complete))
+            os.fsync(file.fileno())
+    lines: list[dict[str, Any]] = []
+    for number, line in enumerate(complete.splitlines(), start=1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise RecordingError(
+                f"Line {number} of {path} is damaged.",
+                "Every line should be a JSON object that ptrctl wrote.",
+                "Remove that line with an editor; the trial that it held will be run again.",
+            )
+        lines.append(value)
+    return lines
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new or replaced name in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

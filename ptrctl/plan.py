@@ -1,0 +1,156 @@
+"""The plan of a set of trials: written before the first trial, and not changed after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptrctl.files import read_json, write_json
+from recordings.errors import RecordingError, UsageError
+
+PLAN_VERSION = 1
+PLAN_FILE = "plan.json"
+_NOT_COMPARED = ("created_at",)
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """What will be tried, from which start states, judged how.
+
+    Args:
+        task: The task's name.
+        criterion: The success criterion in words.
+        trials: Number of trials that count, fixed beforehand.
+        start_seeds: One start state a trial, in the order of the trials.
+        robot: The arm's name in the profile ("sim-wx250s").
+        kitchen_seed: The simulated kitchen; None on hardware.
+        checkpoint: The checkpoint's name, for people.
+        checkpoint_digest: What is really compared.
+        max_steps: Time limit of a trial in control periods.
+        success_steps: Consecutive successful scores that end a trial.
+        policy_mode: "deterministic" or "stochastic".
+        test: The test that was planned, in words.
+        compare_with: The session whose trials are the other half of the pairs; "" for none.
+        created_at: UTC, ISO 8601.
+        code_version: Version of ptrctl.
+    """
+
+    task: str
+    criterion: str
+    trials: int
+    start_seeds: tuple[int, ...]
+    robot: str
+    kitchen_seed: int | None
+    checkpoint: str
+    checkpoint_digest: str
+    max_steps: int
+    success_steps: int = 2
+    policy_mode: str = "deterministic"
+    test: str = "95 % Wilson interval; the number of trials is fixed beforehand"
+    compare_with: str = ""
+    created_at: str = ""
+    code_version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise UsageError(
+                f"A plan of {self.trials} trials was asked for.",
+                "At least one trial is needed.",
+                "Give a number with `--trials`, for example `--trials 50`.",
+            )
+        if len(self.start_seeds) != self.trials:
+            raise ValueError(f"{len(self.start_seeds)} start seeds for {self.trials} trials")
+        if len(set(self.start_seeds)) != self.trials:
+            raise ValueError("start seeds must differ from each other")
+        if self.max_steps < 1 or self.success_steps < 1:
+            raise ValueError("max_steps and success_steps must be at least 1")
+        if self.policy_mode not in ("deterministic", "stochastic"):
+            raise ValueError(f"unknown policy mode {self.policy_mode!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `from_json` turns it back."""
+        return {"plan_version": PLAN_VERSION, **dataclasses.asdict(self)}
+
+    @staticmethod
+    def from_json(value: dict[str, Any], source: Path) -> TrialPlan:
+        """The plan in a JSON object.
+
+        Args:
+            value: From `to_json`.
+            source: The file that it came from, for the error.
+
+        Raises:
+            RecordingError: The object is not a plan of this version.
+        """
+        values = dict(value)
+        version = values.pop("plan_version", None)
+        known = {field.name for field in dataclasses.fields(TrialPlan)}
+        if version != PLAN_VERSION or set(values) != known:
+            raise RecordingError(
+                f"{source} holds a trial plan of version {version} with the fields "
+                f"{', '.join(sorted(values))}.",
+                f"This ptrctl reads version {PLAN_VERSION}.",
+                "Read it with the ptrctl that wrote it, or choose another `--session`.",
+            )
+        values["start_seeds"] = tuple(values["start_seeds"])
+        return TrialPlan(**values)
+
+    def differences(self, other: TrialPlan) -> dict[str, tuple[Any, Any]]:
+        """Field name to (value here, value in `other`) where they differ; times are ignored."""
+        return {
+            field.name: (getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+            if field.name not in _NOT_COMPARED
+            and getattr(self, field.name) != getattr(other, field.name)
+        }
+
+
+def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
+    """Write the plan into a session's folder, or check that the same plan is there already.
+
+    Returns:
+        The plan in force: the earlier one (with its creation time) when the session goes on.
+
+    Raises:
+        UsageError: The session was begun under another plan.
+    """
+    path = folder / PLAN_FILE
+    if not path.exists():
+        write_json(path, plan.to_json())
+        return plan
+    frozen = load_plan(folder)
+    differences = frozen.differences(plan)
+    if differences:
+        words = "; ".join(
+            f"{name} was {_short(old)} and is now {_short(new)}"
+            for name, (old, new) in differences.items()
+        )
+        raise UsageError(
+            f"The session {folder.name} was begun under another plan: {words}.",
+            "A plan does not change after its first trial.",
+            "Repeat the command as it was to go on, or add `--session NEW_NAME` to start anew.",
+        )
+    return frozen
+
+
+def load_plan(folder: Path) -> TrialPlan:
+    """The plan of a session.
+
+    Raises:
+        RecordingError: There is none, or it cannot be read.
+    """
+    path = folder / PLAN_FILE
+    if not path.exists():
+        raise RecordingError(
+            f"{folder} holds no {PLAN_FILE}.",
+            "The folder of an evaluation holds the plan of its trials.",
+            "Run `ptrctl evaluate` first, or name a folder under trials/.",
+        )
+    return TrialPlan.from_json(read_json(path), path)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,84 @@
+"""Videos of trials, small enough to go into a report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hardware.loop import Subscriber
+from recordings.records import EpisodeEnd, EpisodeInfo, Frame, ImageArray, Step
+
+_SMALLEST_EDGE = 256
+"""Pictures for learning are tiny; people see more when a browser need not enlarge them."""
+
+_CODECS = ("libx264", "libvpx-vp9")
+"""Both play in every browser; PyAV's wheels bring the first."""
+
+
+class TrialFilm(Subscriber):
+    """Keeps the pictures of one camera during an episode.
+
+    Args:
+        camera: Its name; the first by name if None.
+    """
+
+    def __init__(self, camera: str | None = None) -> None:
+        self.camera = camera
+        self.pictures: list[ImageArray] = []
+
+    def on_begin(self, info: EpisodeInfo) -> None:
+        self.pictures = []
+
+    def on_step(self, step: Step) -> None:
+        self._keep(step.observation.frames)
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        if end.final_observation is not None:
+            self._keep(end.final_observation.frames)
+
+    def _keep(self, frames: Mapping[str, Frame]) -> None:
+        self.pictures.append(frames[self.camera or min(frames)].image)
+
+
+def write_video(pictures: Sequence[ImageArray], path: Path, rate_hz: float) -> None:
+    """Write an MP4 that browsers play; the file appears complete or not at all.
+
+    Args:
+        pictures: (H, W, 3) uint8 each, all of one size; at least one.
+        path: Ends in ".mp4".
+        rate_hz: Pictures a second; the control rate shows the trial in real time.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial.mp4")
+    height, width = _video_size(pictures[0])
+    codec = next(name for name in _CODECS if name in av.codecs_available)
+    options = {"preset": "veryfast", "crf": "26"} if codec == "libx264" else {"crf": "36", "b": "0"}
+    with av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream(
+            codec, rate=Fraction(rate_hz).limit_denominator(1000), options=options
+        )
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for picture in pictures:
+            sized = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(sized), "rgb24")))
+        container.mux(stream.encode())
+    os.replace(temporary, path)
+
+
+def _video_size(picture: ImageArray) -> tuple[int, int]:
+    """Height and width: enlarged to a size that people can see, and even, as the codec wants."""
+    height, width = picture.shape[:2]
+    scale = max(1.0, _SMALLEST_EDGE / min(height, width))
+    return round(height * scale / 2) * 2, round(width * scale / 2) * 2

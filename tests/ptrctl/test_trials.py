@@ -1,0 +1,99 @@
+"""The lines of trials survive kills and add up."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ptrctl.plan import freeze_plan
+from ptrctl.trials import (
+    ABORTED,
+    COUNTED,
+    TRIALS_FILE,
+    TrialLog,
+    TrialRecord,
+    compare_sessions,
+    load_summary,
+    summarise,
+)
+from recordings.errors import RecordingError, UsageError
+from tests.ptrctl.test_plan import PLAN
+
+
+def record(trial: int, success: bool) -> TrialRecord:
+    return TrialRecord(
+        trial=trial,
+        seed=PLAN.start_seeds[trial],
+        status=COUNTED,
+        success=success,
+        progress=1.0 if success else 0.25,
+        stage="placed" if success else "reached",
+    )
+
+
+def test_trials_are_read_back_and_added_up(tmp_path: Path) -> None:
+    freeze_plan(PLAN, tmp_path)
+    log = TrialLog(tmp_path)
+    for trial, success in enumerate((True, False, True)):
+        log.start(trial, PLAN.start_seeds[trial], "now")
+        log.append(record(trial, success))
+    summary = load_summary(tmp_path)
+    assert summary.complete
+    assert str(summary.rate).startswith("2/3 [")
+    assert summary.mean_progress == pytest.approx(0.75)
+    assert summary.stages == {"placed": 2, "reached": 1}
+    assert summary.to_json()["successes"] == 2
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped_and_the_trial_counts_as_aborted(
+    tmp_path: Path,
+) -> None:
+    log = TrialLog(tmp_path)
+    log.start(0, 10, "now")
+    log.append(record(0, True))
+    log.start(1, 11, "now")
+    log.append(record(1, True))
+    path = tmp_path / TRIALS_FILE
+    path.write_bytes(path.read_bytes()[:-20])
+
+    again = TrialLog(tmp_path)
+    assert [r.status for r in again.records] == [COUNTED, ABORTED]
+    assert "killed" in again.records[1].reason
+    again.start(1, 11, "now")
+    again.append(record(1, False))
+    assert [r.status for r in TrialLog(tmp_path).records] == [COUNTED, ABORTED, COUNTED]
+
+
+def test_a_trial_counts_once_however_often_it_is_run() -> None:
+    summary = summarise(PLAN, [record(0, False), record(0, True)], Path("x"))
+    assert (summary.rate.successes, summary.rate.trials) == (0, 1)
+
+
+def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path) -> None:
+    (tmp_path / TRIALS_FILE).write_text('{"trial": 0}\nnot json\n')
+    with pytest.raises(RecordingError, match="Line 2"):
+        TrialLog(tmp_path)
+
+
+def test_two_sessions_are_paired_by_start_seed() -> None:
+    old = summarise(PLAN, [record(0, False), record(1, False), record(2, True)], Path("old"))
+    new = summarise(PLAN, [record(2, True), record(0, True)], Path("new"))
+    comparison = compare_sessions(old, new)
+    assert (comparison.only_new, comparison.only_old, comparison.both) == (1, 0, 1)
+
+
+def test_sessions_in_different_kitchens_are_not_paired() -> None:
+    old = summarise(PLAN, [record(0, True)], Path("old"))
+    elsewhere = dataclasses.replace(PLAN, kitchen_seed=8)
+    new = summarise(elsewhere, [record(0, True)], Path("new"))
+    with pytest.raises(UsageError, match="kitchen_seed 7"):
+        compare_sessions(old, new)
+
+
+def test_sessions_without_a_common_start_are_not_paired() -> None:
+    old = summarise(PLAN, [record(0, True)], Path("old"))
+    new = summarise(PLAN, [record(1, True)], Path("new"))
+    with pytest.raises(UsageError, match="share no start state"):
+        compare_sessions(old, new)
