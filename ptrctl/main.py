@@ -1,0 +1,147 @@
+"""The application: registers the commands and is the one boundary where errors become words and
+exit codes.
+
+Command modules import only typer, `ptrctl.options` and `ptrctl.console` at their top; everything
+heavy is imported inside the command, so that `ptrctl --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ptrctl import console
+from recordings.errors import PtrctlError, SystemSetupError
+
+INTERRUPTED = 130
+
+TEACH, LEARN, LOOK = "Teach", "Learn and test", "Look after things"
+COMMANDS = (
+    ("setup", TEACH),
+    ("record", TEACH),
+    ("finetune", LEARN),
+    ("evaluate", LEARN),
+    ("improve", LEARN),
+    ("pretrain", LEARN),
+    ("demo", LEARN),
+    ("data", LOOK),
+    ("doctor", LOOK),
+)
+"""Name and help panel. `ptrctl.commands.<name>` holds a function, or a typer app, of that name."""
+
+
+class ErrorBoundary(TyperGroup):
+    """Turns errors into words and exit codes, and the signals that end us into an interrupt."""
+
+    def invoke(self, ctx: Any) -> Any:
+        handled = _signals_interrupt()
+        try:
+            return super().invoke(ctx)
+        except PtrctlError as problem:
+            console.error(problem)
+            raise typer.Exit(problem.exit_code) from problem
+        except OSError as problem:
+            if problem.errno == errno.EPIPE:
+                raise
+            translated = _in_our_words(problem)
+            console.error(translated)
+            raise typer.Exit(translated.exit_code) from problem
+        except KeyboardInterrupt as problem:
+            console.interrupted("What was finished before is kept.")
+            raise typer.Exit(INTERRUPTED) from problem
+        finally:
+            for number, handler in handled.items():
+                signal.signal(number, handler)
+            console.mode.json = False
+
+
+def _signals_interrupt() -> dict[int, Any]:
+    """SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that every `finally` runs."""
+    try:
+        return {
+            number: signal.signal(number, signal.default_int_handler)
+            for number in (signal.SIGTERM, signal.SIGHUP)
+        }
+    except ValueError:  # Not in the main thread: whoever runs us there handles signals.
+        return {}
+
+
+def _in_our_words(problem: OSError) -> PtrctlError:
+    where = f" ({problem.filename})" if problem.filename else ""
+    if problem.errno == errno.ENOSPC:
+        return SystemSetupError(
+            f"The disk is full{where}.",
+            "Every finished episode and checkpoint is intact.",
+            "Free some space, run `ptrctl doctor` to see how much is left, "
+            "then type the same command again: it goes on where it stopped.",
+        )
+    return SystemSetupError(
+        f"The system refused: {problem.strerror or problem}{where}.",
+        "ptrctl must be able to read and write its workspace.",
+        "Check the path and its permissions, or name another folder with `--workspace`.",
+    )
+
+
+app = typer.Typer(
+    name="ptrctl",
+    cls=ErrorBoundary,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ptrctl {version('ptrctl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ptrctl(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="PTRCTL_DEBUG", help="Show the trace of errors.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Teach a robot arm a new task from ten demonstrations, then let it get better by itself.
+
+    Without an arm everything runs on a simulated WidowX 250s.
+    """
+    console.mode.debug = debug
+
+
+def _register() -> None:
+    for name, panel in COMMANDS:
+        module = f"ptrctl.commands.{name}"
+        if importlib.util.find_spec(module) is None:
+            continue
+        command = getattr(importlib.import_module(module), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(command)
+
+
+_register()
+
+
+def main() -> None:
+    """The `ptrctl` command."""
+    try:
+        app(prog_name="ptrctl")
+    except Exception as problem:  # The last resort: a fault of ours, said in words.
+        console.unexpected(problem)
+        sys.exit(1)

@@ -1,0 +1,65 @@
+"""The options that several commands share, so that one name means one thing everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptrctl import console
+
+
+def _set_json(value: bool) -> bool:
+    console.mode.json = value
+    return value
+
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="PTRCTL_WORKSPACE",
+        help="Folder that holds ptrctl.toml, demos, checkpoints, trials and reports.",
+        show_default="the current folder",
+    ),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        "-t",
+        help="Task, in Bridge's naming (put_carrot_on_plate).",
+        show_default="the profile's task",
+    ),
+]
+RobotOption = Annotated[
+    str | None,
+    typer.Option("--robot", help="Arm, by name.", show_default="the profile's, else sim-wx250s"),
+]
+KitchenOption = Annotated[
+    int | None,
+    typer.Option(
+        "--kitchen",
+        min=0,
+        help="Seed of the simulated kitchen.",
+        show_default="the profile's, else 0",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+RealtimeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--realtime/--fast",
+        help="Run the simulator at the pace of a real arm, or as fast as it can.",
+        show_default=False,
+    ),
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Answer every question with its default.")
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", callback=_set_json, help="Print one JSON document on stdout."),
+]
