@@ -248,7 +248,7 @@ def load_profile(workspace: Workspace) -> Profile:
                 )
             name, kind = places[table, key]
             values[name] = _typed(value, kind, f"{table}.{key}", path)
-    return Profile(**values, sources={name: PROFILE_NAME for name in values})
+    return Profile(**values, sources=dict.fromkeys(values, PROFILE_NAME))
 
 
 def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
