@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,30 +16,17 @@ from hardware.station import Station
 from recordings.errors import PtrctlError, RobotError
 from recordings.records import (
     GRIPPER,
+    Decision,
     EndReason,
     EpisodeEnd,
     EpisodeInfo,
-    FloatArray,
     Observation,
     Score,
     Step,
     hold_action,
 )
 
-
-@dataclass(frozen=True)
-class Decision:
-    """What to do next.
-
-    Args:
-        action: (7,) float64.
-        done: The decider has finished; the episode ends before this action.
-        extras: Scalars to keep with the step (value estimates).
-    """
-
-    action: FloatArray
-    done: bool = False
-    extras: Mapping[str, float] = field(default_factory=dict)
+__all__ = ["ControlLoop", "Decider", "Decision", "Judge", "Signal", "Subscriber"]
 
 
 class Decider(Protocol):

@@ -99,6 +99,21 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What to do next.
+
+    Args:
+        action: (7,) float64.
+        done: The decider has finished; the episode ends before this action.
+        extras: Scalars to keep with the step (value estimates).
+    """
+
+    action: FloatArray
+    done: bool = False
+    extras: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Score:
     """How far a task has come, judged from ground truth (simulator) or by a classifier.
 
