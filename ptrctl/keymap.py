@@ -133,6 +133,16 @@ SPEEDS: tuple[Speed, ...] = (
 DEFAULT_SPEED = SPEEDS[1]
 
 
+def arm_keys() -> list[tuple[str, str]]:
+    """The keys that move the arm, opposite directions together, in the order to show them."""
+    shown = [
+        (f"{ahead.keys[0]} {back.keys[0]}", f"{ahead.words}, {back.words}")
+        for ahead, back in zip(MOTIONS[0::2], MOTIONS[1::2], strict=True)
+    ]
+    speeds = " ".join(speed.key for speed in SPEEDS), ", ".join(speed.words for speed in SPEEDS)
+    return [*shown, (GRIPPER_KEY, "open or close"), (HOLD_KEY, "hold"), speeds]
+
+
 def commands_at(moment: Moment) -> list[CommandKey]:
     """The command keys that work now, in the order to show them."""
     return [binding for binding in COMMAND_KEYS if moment in binding.moments]

@@ -1,0 +1,278 @@
+"""The operator in the loop of episodes: starts them, stops them, says what became of them.
+
+Three kinds: at the keyboard, at a terminal while somebody else drives the arm, and nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hardware.loop import Signal
+from ptrctl.interrupts import Interrupts
+from ptrctl.keymap import (
+    FAILURE_REASONS,
+    Command,
+    Moment,
+    arm_keys,
+    command_for,
+    commands_at,
+    moves_the_arm,
+)
+from ptrctl.keys import Key, KeySource
+from ptrctl.panels import LivePanel
+from ptrctl.teleoperator import KeyboardTeleoperator
+from recordings.records import EndReason, EpisodeEnd, Label, Outcome
+
+KEY_WAIT_S = 0.1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of an episode that has ended.
+
+    Args:
+        label: Keep it with this label; None drops it.
+        redo: Try the same start state again.
+    """
+
+    label: Label | None
+    redo: bool = False
+
+
+UNLABELLED = Verdict(Label())
+
+
+class Operator(Protocol):
+    """Whoever watches over the episodes."""
+
+    @property
+    def wants_to_quit(self) -> bool:
+        """No further episode shall begin."""
+        ...
+
+    def ready(self) -> bool:
+        """Wait for the start of the next episode; False quits."""
+        ...
+
+    def signal(self) -> Signal:
+        """Asked once a control period while an episode runs."""
+        ...
+
+    def verdict(self, end: EpisodeEnd) -> Verdict:
+        """What becomes of the episode. Silence leaves it unlabelled."""
+        ...
+
+
+def judged(end: EpisodeEnd) -> Label:
+    """The label that the simulator's ground truth gives; none where it did not judge, or where
+    the episode was cut short by a fault."""
+    if end.final_score is None or end.reason is EndReason.FAULT:
+        return Label()
+    if end.final_score.success:
+        return Label(Outcome.SUCCESS, labelled_by="simulator")
+    return Label(Outcome.FAILURE, end.final_score.stage, labelled_by="simulator")
+
+
+class NobodyThere:
+    """No terminal: episodes start by themselves and the simulator labels them.
+
+    Args:
+        interrupts: A signal ends the episode under way and quits.
+    """
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    @property
+    def wants_to_quit(self) -> bool:
+        return self._interrupts.requested
+
+    def ready(self) -> bool:
+        return not self.wants_to_quit
+
+    def signal(self) -> Signal:
+        return Signal.STOP if self.wants_to_quit else Signal.RUN
+
+    def verdict(self, end: EpisodeEnd) -> Verdict:
+        # An episode that a signal cut short says nothing about the demonstrator.
+        return UNLABELLED if self.wants_to_quit else Verdict(judged(end))
+
+
+class AtTheKeys:
+    """An operator who reads the panel and presses keys.
+
+    Args:
+        keys: Where keys come from.
+        panel: Shows the moment, the keys that work, and what was pressed in vain.
+        interrupts: A signal ends the episode under way and quits, asking nothing more.
+        teleoperator: Gets the keys that move the arm; None if somebody else drives it.
+        ask: Labels come from the operator; otherwise from the simulator, unless the operator
+            pressed a label key during the episode.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        panel: LivePanel,
+        interrupts: Interrupts,
+        teleoperator: KeyboardTeleoperator | None = None,
+        *,
+        ask: bool = True,
+    ) -> None:
+        self._keys = keys
+        self._panel = panel
+        self._interrupts = interrupts
+        self._teleoperator = teleoperator
+        self._ask = ask
+        self._quit = False
+        self._paused = False
+        self._said: Command | None = None
+
+    @property
+    def wants_to_quit(self) -> bool:
+        return self._quit or self._interrupts.requested
+
+    def ready(self) -> bool:
+        self._paused, self._said = False, None
+        if self._teleoperator is not None:
+            while not self.wants_to_quit:
+                command = self._next_command(Moment.READY)
+                if command is Command.QUIT:
+                    self._quit = True
+                elif command is Command.START:
+                    break
+        if self.wants_to_quit:
+            return False
+        self._show(Moment.RUNNING)
+        return True
+
+    def signal(self) -> Signal:
+        for key in self._keys.poll():
+            self._press(key)
+        if self._interrupts.requested or self._said is not None:
+            return Signal.STOP
+        return Signal.PAUSE if self._paused else Signal.RUN
+
+    def verdict(self, end: EpisodeEnd) -> Verdict:
+        if end.fault:
+            self._panel.view.message = f"The arm was stopped: {end.fault}"
+        while not self._interrupts.requested:
+            command, self._said = self._said, None
+            if command in (Command.STOP, Command.QUIT):
+                self._quit = self._quit or command is Command.QUIT
+                command = None
+            if command is None and not self._ask:
+                return Verdict(judged(end))
+            if command is None:
+                command = self._next_command(Moment.LABEL)
+            verdict = self._obey(command)
+            if verdict is not None:
+                self._show(Moment.BUSY)
+                return verdict
+        return UNLABELLED
+
+    def _obey(self, command: Command | None) -> Verdict | None:
+        """The verdict behind a command at the label prompt; None asks again."""
+        if command is Command.SUCCESS:
+            return Verdict(Label(Outcome.SUCCESS, labelled_by="operator"))
+        if command is Command.FAILURE:
+            reason = self._reason()
+            return Verdict(Label(Outcome.FAILURE, reason, labelled_by="operator"))
+        if command is Command.LATER:
+            return UNLABELLED
+        if command is Command.DISCARD:
+            return Verdict(None)
+        if command is Command.REDO:
+            return Verdict(None, redo=True)
+        if command is Command.QUIT:
+            self._quit = True
+            return UNLABELLED
+        return None
+
+    def _press(self, key: Key) -> None:
+        """A key while an episode runs."""
+        moment = Moment.PAUSED if self._paused else Moment.RUNNING
+        command = command_for(key.name, moment)
+        if command is Command.PAUSE:
+            self._paused = not self._paused
+            self._show(Moment.PAUSED if self._paused else Moment.RUNNING)
+        elif command is not None:
+            self._said = command
+        elif self._teleoperator is not None and moves_the_arm(key.name):
+            self._teleoperator.press(key)
+            self._panel.view.rows["speed"] = self._teleoperator.speed.words
+        else:
+            self._in_vain(key)
+
+    def _next_command(self, moment: Moment) -> Command | None:
+        """Wait for a command key; None after a signal. A lost terminal quits."""
+        self._show(moment)
+        while not self._interrupts.requested:
+            for key in self._wait():
+                command = command_for(key.name, moment)
+                if command is not None:
+                    self._panel.view.message = ""
+                    return command
+                # A motion key may still be held from the episode that has just ended.
+                if not moves_the_arm(key.name):
+                    self._in_vain(key)
+        return None
+
+    def _reason(self) -> str:
+        """Why the episode failed: a letter from the table, or typed; "" for no reason."""
+        self._show(Moment.REASON)
+        while not self._interrupts.requested:
+            for key in self._wait():
+                if key.name == "enter":
+                    return ""
+                if key.name in FAILURE_REASONS:
+                    return FAILURE_REASONS[key.name] or self._typed_reason()
+                if not moves_the_arm(key.name):
+                    self._in_vain(key)
+        return ""
+
+    def _typed_reason(self) -> str:
+        text = ""
+        while not self._interrupts.requested:
+            self._panel.view.message = f"Reason: {text}▏"
+            self._show(Moment.TEXT)
+            for key in self._wait():
+                if key.name == "enter":
+                    self._panel.view.message = ""
+                    return text.strip()
+                if key.name == "backspace":
+                    text = text[:-1]
+                elif key.name == "space" or len(key.name) == 1:
+                    text += " " if key.name == "space" else key.name
+        return text.strip()
+
+    def _wait(self) -> list[Key]:
+        try:
+            return self._keys.wait(KEY_WAIT_S)
+        except EOFError:
+            self._interrupts.request()
+            return []
+
+    def _in_vain(self, key: Key) -> None:
+        self._panel.view.message = f"The key `{key.name}` does nothing now."
+        self._panel.refresh()
+
+    def _show(self, moment: Moment) -> None:
+        view = self._panel.view
+        view.moment = moment
+        driving = self._teleoperator is not None and moment is Moment.RUNNING
+        view.arm_keys = arm_keys() if driving else ()
+        view.keys = _KEYS_SHOWN.get(moment) or [
+            (binding.key, binding.words) for binding in commands_at(moment)
+        ]
+        self._panel.refresh()
+
+
+_KEYS_SHOWN: dict[Moment, list[tuple[str, str]]] = {
+    Moment.REASON: [
+        *((key, reason.replace("_", " ") or "other") for key, reason in FAILURE_REASONS.items()),
+        ("enter", "no reason"),
+    ],
+    Moment.TEXT: [("enter", "done"), ("backspace", "delete")],
+}

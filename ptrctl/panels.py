@@ -1,0 +1,275 @@
+"""The live panel of recording and trials: what the arm sees and does, and the keys that work now.
+
+It listens to the control loop and redraws at most ten times a second, and never for more than a
+small share of the time, so that it cannot slow the loop down.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from hardware.loop import Subscriber
+from ptrctl.console import duration
+from ptrctl.halfblocks import HalfBlocks, fit
+from ptrctl.keymap import Moment
+from recordings.records import (
+    EpisodeEnd,
+    EpisodeInfo,
+    FloatArray,
+    ImageArray,
+    Observation,
+    Outcome,
+    Score,
+    Step,
+)
+
+REDRAW_EVERY_S = 0.1
+DRAWING_SHARE = 1 / 6
+"""Largest share of the time that drawing may take."""
+
+NARROW_COLUMNS = 78
+"""Below this the picture goes above the figures instead of beside them."""
+
+
+@dataclass
+class View:
+    """Everything the panel shows; changed by whoever knows better, drawn by `draw`.
+
+    Args:
+        title: "record put_carrot_on_plate".
+        wanted: Outcome to the number asked for.
+        counts: Outcome to the number there is.
+        keys: (letter, words) that work now.
+        arm_keys: The same for keys that move the arm; empty unless they do.
+        rows: Further rows, name to words.
+    """
+
+    title: str
+    control_rate_hz: float
+    max_steps: int = 0
+    wanted: Mapping[Outcome, int] = field(default_factory=dict)
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    moment: Moment = Moment.BUSY
+    message: str = ""
+    keys: Sequence[tuple[str, str]] = ()
+    arm_keys: Sequence[tuple[str, str]] = ()
+    rows: dict[str, str] = field(default_factory=dict)
+    step: int = 0
+    rate_hz: float = 0.0
+    overruns: int = 0
+    worst_overrun_s: float = 0.0
+    interventions: Counter[str] = field(default_factory=Counter)
+    state: FloatArray | None = None
+    score: Score | None = None
+    picture: ImageArray | None = None
+    disk_free_bytes: int = 0
+
+
+def gigabytes(size: float) -> str:
+    """Bytes in words: "41.2 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def draw(view: View, columns: int, rows: int) -> RenderableType:
+    """The panel for a terminal of that size; parts that do not fit are left out, keys last."""
+    inner = columns - 4
+    figures = _figures(view)
+    keys = _keys(view, inner)
+    key_rows = len(keys)
+    room = rows - 2 - key_rows
+    beside = columns >= NARROW_COLUMNS
+    top: RenderableType = figures
+    picture_rows = room - 1 if beside else room - figures.row_count - 1
+    if view.picture is not None and picture_rows >= 6:
+        width = inner - 42 if beside else inner
+        picture = HalfBlocks(view.picture, width, picture_rows)
+        if beside:
+            pair = Table.grid(padding=(0, 2))
+            pair.add_column(no_wrap=True)
+            pair.add_column()
+            pair.add_row(picture, figures)
+            top = pair
+        else:
+            top = Group(picture, figures)
+    return Panel(
+        Group(top, *keys),
+        title=Text(view.title, style="bold"),
+        title_align="left",
+        border_style="cyan",
+        padding=(0, 1),
+        width=columns if not beside else min(columns, _natural_width(view, inner, picture_rows)),
+    )
+
+
+def _natural_width(view: View, inner: int, picture_rows: int) -> int:
+    """Wide terminals get a panel no wider than its content."""
+    if view.picture is None or picture_rows < 6:
+        return max(NARROW_COLUMNS, min(inner, 96))
+    picture_columns, _ = fit(view.picture, inner - 42, picture_rows)
+    return max(NARROW_COLUMNS, picture_columns + 50)
+
+
+def _figures(view: View) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_row("now", Text(view.moment.value, style="bold " + _COLOURS[view.moment]))
+    for outcome in Outcome:
+        wanted, count = view.wanted.get(outcome), view.counts[outcome]
+        if wanted:
+            bar = _bar(count, wanted, 12)
+            grid.add_row(outcome.value, Text.assemble(f"{count} of {wanted}  ", bar))
+        elif count or outcome is not Outcome.UNLABELLED:
+            grid.add_row(outcome.value, str(count))
+    for name, words in view.rows.items():
+        grid.add_row(name, words)
+    grid.add_row("step", f"{view.step} of at most {view.max_steps}")
+    grid.add_row("rate", f"{view.rate_hz:.1f} Hz (wanted {view.control_rate_hz:g})")
+    late = f", worst {view.worst_overrun_s * 1000:.0f} ms" if view.overruns else ""
+    grid.add_row("late periods", f"{view.overruns}{late}")
+    rules = ", ".join(f"{rule} {count}" for rule, count in view.interventions.most_common(2))
+    grid.add_row("safety", rules or "no intervention")
+    if view.state is not None:
+        x, y, z, roll, pitch, yaw, gripper = view.state
+        grid.add_row("xyz [m]", f"{x:+.3f} {y:+.3f} {z:+.3f}")
+        grid.add_row("rpy [rad]", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}")
+        grid.add_row("gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open"))
+    if view.score is not None:
+        grid.add_row("progress", f"{view.score.progress:.2f} {view.score.stage}")
+    grid.add_row("disk left", gigabytes(view.disk_free_bytes))
+    return grid
+
+
+_COLOURS = {
+    Moment.READY: "green",
+    Moment.RUNNING: "red",
+    Moment.PAUSED: "yellow",
+    Moment.LABEL: "magenta",
+    Moment.REASON: "magenta",
+    Moment.TEXT: "magenta",
+    Moment.BUSY: "white",
+}
+
+
+def _bar(value: float, full: float, cells: int) -> Text:
+    filled = max(0, min(cells, round(cells * value / full)))
+    return Text("━" * filled, style="green").append("╌" * (cells - filled), style="dim")
+
+
+def _keys(view: View, columns: int) -> list[Text]:
+    """The key lines, each cut to fit, and the message."""
+    lines = [line for pairs in (view.arm_keys, view.keys) for line in _key_lines(pairs, columns)]
+    message = Text(view.message, style="yellow", no_wrap=True, overflow="ellipsis")
+    return [*lines, message]
+
+
+def _key_lines(pairs: Sequence[tuple[str, str]], columns: int) -> list[Text]:
+    lines: list[Text] = []
+    line = Text(no_wrap=True)
+    for letter, words in pairs:
+        entry = Text.assemble((f" {letter} ", "bold reverse"), f" {words}  ")
+        if line.plain and line.cell_len + entry.cell_len > columns:
+            lines.append(line)
+            line = Text(no_wrap=True)
+        line.append_text(entry)
+    return [*lines, line] if line.plain else lines
+
+
+class LivePanel(Subscriber):
+    """Keeps a `View` up to date from the control loop and draws it on a Rich live display.
+
+    Args:
+        view: Shared with the operator's side, which sets the moment, keys and counts.
+        display: Opened by `ptrctl.console.live`.
+        folder: Its disk's free space is shown.
+        camera: Whose picture is shown; the first one if there is none of that name.
+    """
+
+    def __init__(self, view: View, display: Live, folder: Path, camera: str = "") -> None:
+        self.view = view
+        self._display = display
+        self._folder = folder
+        self._camera = camera
+        self._next_s = 0.0
+        self._last_step_s: float | None = None
+
+    def refresh(self, *, now: bool = True) -> None:
+        """Draw; unless `now`, only if it is time."""
+        begin_s = time.monotonic()
+        if not now and begin_s < self._next_s:
+            return
+        size = self._display.console.size
+        self._display.update(draw(self.view, size.width, size.height), refresh=True)
+        spent_s = time.monotonic() - begin_s
+        self._next_s = begin_s + max(REDRAW_EVERY_S, spent_s / DRAWING_SHARE)
+
+    def on_begin(self, info: EpisodeInfo) -> None:
+        view = self.view
+        view.step, view.overruns, view.worst_overrun_s = 0, 0, 0.0
+        view.interventions = Counter()
+        view.score = None
+        self._last_step_s = None
+        view.disk_free_bytes = free_bytes(self._folder)
+        self.refresh()
+
+    def on_step(self, step: Step) -> None:
+        view = self.view
+        now_s = time.monotonic()
+        if self._last_step_s is not None:
+            rate_hz = 1.0 / max(now_s - self._last_step_s, 1e-6)
+            view.rate_hz = rate_hz if view.step <= 1 else 0.7 * view.rate_hz + 0.3 * rate_hz
+        self._last_step_s = now_s
+        view.step = step.index + 1
+        view.overruns += step.overrun_s > 0
+        view.worst_overrun_s = max(view.worst_overrun_s, step.overrun_s)
+        view.interventions.update(step.interventions)
+        view.score = step.score
+        self.see(step.observation)
+        self.refresh(now=False)
+
+    def on_pause(self, observation: Observation) -> None:
+        self._last_step_s = None
+        self.see(observation)
+        self.refresh(now=False)
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        if end.final_observation is not None:
+            self.see(end.final_observation)
+        self.refresh()
+
+    def see(self, observation: Observation) -> None:
+        """Take the picture and the state to show."""
+        frames = observation.frames
+        name = self._camera if self._camera in frames else next(iter(frames), "")
+        if name:
+            self.view.picture = frames[name].image
+        self.view.state = observation.state
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the disk on which `folder` is or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def episode_line(number: int, wanted: int, end: EpisodeEnd, outcome: str) -> str:
+    """One plain line about an episode, for output that is no terminal."""
+    late = f", {end.overruns} late periods" if end.overruns else ""
+    acted = sum(end.interventions.values())
+    safety = f", {acted} safety interventions" if acted else ""
+    return (
+        f"Episode {number} of {wanted}: {outcome}, {end.steps} steps in "
+        f"{duration(end.duration_s)}{late}{safety}."
+    )
