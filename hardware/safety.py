@@ -23,7 +23,21 @@ GRIPPER_RANGE = "gripper_range"
 WORKSPACE_BOX = "workspace_box"
 ROTATION_LIMIT = "rotation_limit"
 JOINT_LIMIT = "joint_limit"
-RULES = (NOT_FINITE, STEP_CLAMP, GRIPPER_RANGE, WORKSPACE_BOX, ROTATION_LIMIT, JOINT_LIMIT)
+LEAD_LIMIT = "lead_limit"
+RULES = (
+    NOT_FINITE,
+    STEP_CLAMP,
+    GRIPPER_RANGE,
+    LEAD_LIMIT,
+    WORKSPACE_BOX,
+    ROTATION_LIMIT,
+    JOINT_LIMIT,
+)
+
+MAX_LEAD_M = 0.075
+MAX_LEAD_RAD = 0.4
+"""How far the target may be from the measured pose: a step and what the arm lags behind at full
+speed. An arm that is blocked is not wound up beyond this."""
 
 _TOLERANCE = 1e-9
 """Rounding is no intervention."""
@@ -41,8 +55,8 @@ class SafeAction:
 class SafetyEnvelope:
     """Checks and clamps actions for one arm.
 
-    Rules in order: finite, step clamp, gripper range, workspace box, rotation limit, joint
-    limits. A non-finite action becomes a hold. A target outside the box is moved to its nearest
+    Rules in order: finite, step clamp, gripper range, lead over the measured pose, workspace box,
+    rotation limit, joint limits. A non-finite action becomes a hold. A target outside the box is moved to its nearest
     point inside; an arm that starts outside may only come back. An unreachable target is
     approached by half, a quarter, an eighth of the way, or not at all.
 
@@ -61,7 +75,7 @@ class SafetyEnvelope:
 
         Args:
             action: (7,), any values.
-            robot: Asked for its commanded pose and for reachability.
+            robot: Asked for its commanded and measured pose and for reachability.
         """
         commanded = robot.commanded_state
         action = np.asarray(action, dtype=np.float64)
@@ -82,6 +96,17 @@ class SafetyEnvelope:
         gripper = limited(action[6:], ACTION_LOW[6:], ACTION_HIGH[6:], GRIPPER_RANGE)
 
         here = commanded[:6]
+        lead = np.array([MAX_LEAD_M] * 3 + [MAX_LEAD_RAD] * 3)
+        measured = robot.read_state().state[:6]
+        motion = (
+            limited(
+                here + motion,
+                np.minimum(measured - lead, here),
+                np.maximum(measured + lead, here),
+                LEAD_LIMIT,
+            )
+            - here
+        )
         turn = np.array(
             [
                 self.workspace.max_roll_rad,
