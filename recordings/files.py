@@ -1,0 +1,78 @@
+"""Writing files so that a crash leaves the old one or the new one, never half of either."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from recordings.errors import RecordingError
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_fully(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; `os.write` may write less when the disk is nearly full."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_temporary(path: Path, data: bytes) -> Path:
+    """Write and fsync a hidden neighbour of `path`, to be renamed to it; returns the neighbour.
+
+    Raises:
+        OSError: Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        write_fully(descriptor, data)
+        os.fsync(descriptor)
+    except BaseException:
+        temporary.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+    return temporary
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Give `path` new contents, atomically and durably.
+
+    Raises:
+        OSError: The old file, if any, is untouched.
+    """
+    os.replace(write_temporary(path, data), path)
+    sync_folder(path.parent)
+
+
+def storage_error(error: OSError, doing: str, kept: str) -> RecordingError:
+    """A write that failed, in words.
+
+    Args:
+        error: What the system said.
+        doing: A clause without a full stop ("Episode `x` could not be written").
+        kept: What is safe, a sentence.
+    """
+    if error.errno in _DISK_FULL:
+        return RecordingError(
+            f"{doing}: the disk is full.",
+            kept,
+            "Make room on the disk, then run `ptrctl data recover`.",
+        )
+    reason = error.strerror or str(error)
+    return RecordingError(
+        f"{doing}: {reason}.",
+        kept,
+        "Check the disk and the folder's permissions, then run `ptrctl data recover`.",
+    )
