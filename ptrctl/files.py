@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recordings.errors import RecordingError
+from recordings.files import replace_file, sync_folder
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: after a kill it holds the old text or the new, never a mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    replace_file(path, text.encode())
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -66,7 +55,7 @@ def append_json_line(path: Path, value: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if created:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -97,12 +86,3 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             )
         lines.append(value)
     return lines
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new or replaced name in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from hardware.loop import Subscriber
-from recordings.records import EpisodeEnd, EpisodeInfo, Frame, ImageArray, Step
+from recordings.records import EpisodeEnd, EpisodeInfo, ImageArray, Observation, Step
 
-_SMALLEST_EDGE = 256
+VIEW_SIZE = (240, 320)
+"""Height and width of pictures for people."""
+
+_SMALLEST_EDGE = 240
 """Pictures for learning are tiny; people see more when a browser need not enlarge them."""
 
 _CODECS = ("libx264", "libvpx-vp9")
@@ -21,28 +24,35 @@ _CODECS = ("libx264", "libvpx-vp9")
 
 
 class TrialFilm(Subscriber):
-    """Keeps the pictures of one camera during an episode.
+    """Keeps pictures of an episode: before the first step and after each.
 
     Args:
-        camera: Its name; the first by name if None.
+        view: A picture for people, (height, width) -> (height, width, 3) uint8; without it the
+            pictures of the first camera by name are kept.
     """
 
-    def __init__(self, camera: str | None = None) -> None:
-        self.camera = camera
+    def __init__(self, view: Callable[[int, int], ImageArray] | None = None) -> None:
+        self.view = view
         self.pictures: list[ImageArray] = []
 
     def on_begin(self, info: EpisodeInfo) -> None:
         self.pictures = []
+        self._look()
 
     def on_step(self, step: Step) -> None:
-        self._keep(step.observation.frames)
+        self._look()
+        self._keep(step.observation)
 
     def on_end(self, end: EpisodeEnd) -> None:
-        if end.final_observation is not None:
-            self._keep(end.final_observation.frames)
+        self._keep(end.final_observation)
 
-    def _keep(self, frames: Mapping[str, Frame]) -> None:
-        self.pictures.append(frames[self.camera or min(frames)].image)
+    def _look(self) -> None:
+        if self.view is not None:
+            self.pictures.append(self.view(*VIEW_SIZE))
+
+    def _keep(self, observation: Observation | None) -> None:
+        if self.view is None and observation is not None and observation.frames:
+            self.pictures.append(observation.frames[min(observation.frames)].image)
 
 
 def write_video(pictures: Sequence[ImageArray], path: Path, rate_hz: float) -> None:

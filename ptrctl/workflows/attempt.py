@@ -1,0 +1,164 @@
+"""One attempt at a task by a policy: run, filmed, recorded and labelled.
+
+Evaluation and improvement share it, so that a trial means the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from hardware.loop import ControlLoop, Decider, Signal, Subscriber
+from hardware.registry import Cell
+from ptrctl.video import TrialFilm
+from recordings.errors import UsageError
+from recordings.records import (
+    EndReason,
+    EpisodeEnd,
+    EpisodeInfo,
+    ImageArray,
+    Label,
+    Outcome,
+)
+from recordings.writer import EpisodeRecorder, new_episode_id
+
+
+@dataclass(frozen=True)
+class AttemptSettings:
+    """What all attempts of a session share.
+
+    Args:
+        kind: "trial" (evaluate) or "improve".
+        max_steps: Time limit in control periods.
+        success_steps: Consecutive successful scores that end the attempt.
+        episodes: Folder for the recordings.
+    """
+
+    kind: str
+    max_steps: int
+    success_steps: int
+    episodes: Path
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who watches, and who may speak.
+
+    Args:
+        subscribers: Told of every step (panels).
+        signal: What the operator wants, asked every period.
+        ask_label: Asks the operator for the label where nobody else judges.
+    """
+
+    subscribers: Sequence[Subscriber] = ()
+    signal: Callable[[], Signal] = lambda: Signal.RUN
+    ask_label: Callable[[EpisodeEnd], Label] | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of it.
+
+    Args:
+        info: Known before.
+        end: Known after.
+        label: Unlabelled after a fault or a stop by the operator.
+        episode: The recording.
+        pictures: The film, (H, W, 3) uint8 each.
+    """
+
+    info: EpisodeInfo
+    end: EpisodeEnd
+    label: Label
+    episode: Path
+    pictures: list[ImageArray] = field(repr=False)
+
+    @property
+    def counts(self) -> bool:
+        """It ended by success or the time limit, not by a fault or the operator."""
+        return self.end.reason in (EndReason.SUCCESS, EndReason.TIME_LIMIT)
+
+
+def run_attempt(
+    cell: Cell, decider: Decider, settings: AttemptSettings, seed: int, listeners: Listeners
+) -> Attempt:
+    """Start from a seed, let the decider act, label and record.
+
+    Args:
+        cell: Connected.
+        decider: The policy.
+        settings: Shared by the session.
+        seed: Start state.
+        listeners: Panels and the operator.
+
+    Raises:
+        UsageError: Nobody judges and nobody can be asked.
+        PtrctlError, OSError, KeyboardInterrupt: From the parts; the arm holds still and the
+            recording keeps what was seen.
+    """
+    if cell.judge is None and listeners.ask_label is None:
+        raise UsageError(
+            "Nobody can say whether a trial succeeded.",
+            "On hardware the operator labels each trial with a key.",
+            "Run this in a terminal.",
+        )
+    recorder = EpisodeRecorder(settings.episodes)
+    film = TrialFilm(cell.view)
+    robot = cell.station.robot
+    cell.start(seed)
+    info = new_episode_info(cell, kind=settings.kind, decided_by=decider.name, seed=seed)
+    loop = ControlLoop(
+        cell.station,
+        robot.features.control_rate_hz,
+        (recorder, film, *listeners.subscribers),
+        listeners.signal,
+    )
+    end = loop.run_episode(
+        info,
+        decider,
+        max_steps=settings.max_steps,
+        judge=cell.judge,
+        success_steps=settings.success_steps,
+    )
+    label = _label(end, cell.judge is not None, listeners)
+    return Attempt(info, end, label, recorder.label(label), film.pictures)
+
+
+def _label(end: EpisodeEnd, judged: bool, listeners: Listeners) -> Label:
+    if end.reason is EndReason.FAULT:
+        return Label(Outcome.UNLABELLED, end.fault)
+    if end.reason is EndReason.OPERATOR_STOP:
+        return Label(Outcome.UNLABELLED, "stopped by the operator")
+    if not judged:
+        assert listeners.ask_label is not None
+        return listeners.ask_label(end)
+    if end.reason is EndReason.SUCCESS:
+        return Label(Outcome.SUCCESS, "", "simulator")
+    stage = end.final_score.stage if end.final_score else ""
+    return Label(Outcome.FAILURE, f"furthest stage: {stage or 'nothing'}", "simulator")
+
+
+def new_episode_info(cell: Cell, *, kind: str, decided_by: str, seed: int | None) -> EpisodeInfo:
+    """What is known before an episode."""
+    station = cell.station
+    return EpisodeInfo(
+        episode_id=new_episode_id(),
+        kind=kind,
+        task=cell.task,
+        robot=station.robot.identity,
+        cameras=station.camera_identities,
+        control_rate_hz=station.robot.features.control_rate_hz,
+        decided_by=decided_by,
+        seed=seed,
+        scene=cell.scene,
+        code_version=version("ptrctl"),
+        created_at=now_utc(),
+    )
+
+
+def now_utc() -> str:
+    """The time now, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

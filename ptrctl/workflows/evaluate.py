@@ -1,0 +1,182 @@
+"""Scored trials under a plan that was frozen before the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.loop import Decider
+from hardware.registry import Cell
+from ptrctl.plan import TrialPlan, freeze_plan
+from ptrctl.statistics import Rate
+from ptrctl.trials import (
+    ABORTED,
+    COUNTED,
+    TrialLog,
+    TrialRecord,
+    TrialSummary,
+    counted_trials,
+    summarise,
+)
+from ptrctl.video import write_video
+from ptrctl.workflows.attempt import (
+    Attempt,
+    AttemptSettings,
+    Listeners,
+    now_utc,
+    run_attempt,
+)
+from recordings.errors import RobotError
+from recordings.records import EndReason, Outcome
+from recordings.recovery import recover
+
+ATTEMPTS_PER_TRIAL = 2
+"""A fault is not the policy's failure: the trial is run once more, then the session stops."""
+
+
+@dataclass(frozen=True)
+class TrialStarting:
+    """A trial begins.
+
+    Args:
+        trial: Index in the plan.
+        total: Number of trials in the plan.
+        rate: Successes so far.
+    """
+
+    trial: int
+    total: int
+    rate: Rate
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """A trial was counted or aborted, and its line is on the disk.
+
+    Args:
+        record: The line.
+        done: Trials counted so far.
+        total: Number of trials in the plan.
+        rate: Successes so far.
+    """
+
+    record: TrialRecord
+    done: int
+    total: int
+    rate: Rate
+
+
+EvaluationEvent = TrialStarting | TrialFinished
+
+
+def evaluate(
+    plan: TrialPlan,
+    cell: Cell,
+    policy: Decider,
+    folder: Path,
+    *,
+    on_event: Callable[[EvaluationEvent], None] = lambda event: None,
+    listeners: Listeners | None = None,
+) -> TrialSummary:
+    """Run every trial of the plan that has not been counted yet.
+
+    Each trial is recorded as an episode and as a video, and counts once its line is on the disk;
+    after a kill the same call goes on where it stopped.
+
+    Args:
+        plan: Frozen into `folder` before the first trial.
+        cell: Connected.
+        policy: Acts as the plan's policy mode says.
+        folder: The session's.
+        on_event: Told of every trial.
+        listeners: Panels and the operator.
+
+    Returns:
+        The trials so far; incomplete if the operator stopped.
+
+    Raises:
+        UsageError: The session was begun under another plan.
+        RobotError: A trial was ended by a fault twice.
+    """
+    plan = freeze_plan(plan, folder)
+    log = TrialLog(folder)
+    listeners = listeners or Listeners()
+    settings = AttemptSettings(
+        kind="trial",
+        max_steps=plan.max_steps,
+        success_steps=plan.success_steps,
+        episodes=folder / "episodes",
+    )
+    # A trial that a kill cut short is kept as an unlabelled recording; it is run again below.
+    recover(settings.episodes)
+    while True:
+        done = counted_trials(log.records)
+        remaining = [trial for trial in range(plan.trials) if trial not in done]
+        if not remaining:
+            break
+        trial, seed = remaining[0], plan.start_seeds[remaining[0]]
+        on_event(TrialStarting(trial, plan.trials, _rate(log)))
+        log.start(trial, seed, now_utc())
+        try:
+            attempt = run_attempt(cell, policy, settings, seed, listeners)
+        except KeyboardInterrupt:
+            log.append(_interrupted(trial, seed))
+            raise
+        record = _record(attempt, trial, seed, folder)
+        log.append(record)
+        on_event(TrialFinished(record, len(counted_trials(log.records)), plan.trials, _rate(log)))
+        if attempt.end.reason is EndReason.OPERATOR_STOP:
+            break
+        if attempt.end.reason is EndReason.FAULT and log.faults(trial) >= ATTEMPTS_PER_TRIAL:
+            raise RobotError(
+                f"Trial {trial + 1} was ended by a fault {log.faults(trial)} times; the last: "
+                f"{attempt.end.fault}",
+                "A trial is run again once after a fault.",
+                "Run `ptrctl doctor`, mend the cell, then repeat the command: it goes on here.",
+            )
+    return summarise(plan, log.records, folder)
+
+
+def _record(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecord:
+    end, score = attempt.end, attempt.end.final_score
+    success = attempt.label.outcome is Outcome.SUCCESS
+    # A trial that the operator could not judge is no trial.
+    counts = attempt.counts and attempt.label.outcome is not Outcome.UNLABELLED
+    video = folder / "videos" / f"{attempt.info.episode_id}.mp4"
+    if attempt.pictures:
+        write_video(attempt.pictures, video, attempt.info.control_rate_hz)
+    return TrialRecord(
+        trial=trial,
+        seed=seed,
+        status=COUNTED if counts else ABORTED,
+        success=counts and success,
+        reason=attempt.label.reason,
+        labelled_by=attempt.label.labelled_by,
+        end_reason=end.reason.value,
+        progress=score.progress if score else float(success),
+        stage=score.stage if score else "",
+        steps=end.steps,
+        overruns=end.overruns,
+        interventions=dict(end.interventions),
+        duration_s=end.duration_s,
+        video=str(video.relative_to(folder)) if attempt.pictures else "",
+        episode=str(attempt.episode.relative_to(folder)),
+        finished_at=now_utc(),
+    )
+
+
+def _interrupted(trial: int, seed: int) -> TrialRecord:
+    return TrialRecord(
+        trial=trial,
+        seed=seed,
+        status=ABORTED,
+        reason="interrupted by the operator",
+        end_reason=EndReason.OPERATOR_STOP.value,
+        finished_at=now_utc(),
+    )
+
+
+def _rate(log: TrialLog) -> Rate:
+    counted = counted_trials(log.records).values()
+    return Rate(sum(record.success for record in counted), len(counted))
