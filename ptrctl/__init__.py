@@ -1,0 +1,3 @@
+"""ptrctl talks to the operator: commands, keyboard, panels, workspace, reports."""
+
+__version__ = "0.1.0"

@@ -73,7 +73,12 @@ class SimWorld:
         distractors = rng.choice(3, p=DISTRACTOR_CHANCE)
         objects += [str(name) for name in rng.choice(others, size=distractors, replace=False)]
         # Room is scarce: at most one bystander among the containers, none to take from.
-        spare = [name for name in CONTAINERS if name not in containers]
+        spare = [
+            name
+            for name, kind in CONTAINERS.items()
+            if name not in containers
+            and not (kind.built_in and any(CONTAINERS[other].built_in for other in containers))
+        ]
         if self.task.verb is not Verb.TAKE and rng.uniform() < 0.45:
             containers.append(str(rng.choice(spare)))
         return objects, containers
