@@ -1,0 +1,56 @@
+"""From the profile to an arm that can be used: the one place where commands get their `Cell`."""
+
+from __future__ import annotations
+
+from hardware.registry import Cell, make_station
+from hardware.robot import WorkspaceBox
+from hardware.safety import SafetyEnvelope
+from ptrctl.workspace import PROFILE_NAME, Profile
+from recordings.errors import UsageError
+
+
+def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
+    """The arm, camera and scene that the profile names; not yet connected.
+
+    Args:
+        profile: Its workspace box, if set, replaces the arm's own.
+        task: What is to be done.
+        realtime: Run a simulated arm at the control rate instead of as fast as it can.
+
+    Raises:
+        RobotError: No such arm.
+        UsageError: No such task, or the profile does not fit the arm.
+    """
+    cell = make_station(
+        profile.robot,
+        task=task,
+        kitchen_seed=profile.kitchen_seed,
+        realtime=realtime,
+        image_size=profile.image_size,
+    )
+    features = cell.station.robot.features
+    if features.control_rate_hz != profile.control_rate_hz:
+        raise UsageError(
+            f"The profile's control rate is {profile.control_rate_hz:g} Hz.",
+            f"The arm {features.name} runs at {features.control_rate_hz:g} Hz.",
+            f"Set `robot.control_rate_hz` to {features.control_rate_hz:g} in {PROFILE_NAME}.",
+        )
+    cameras = sorted(cell.station.cameras)
+    if profile.camera not in cameras:
+        raise UsageError(
+            f"The profile's camera is `{profile.camera}`.",
+            f"This cell has: {', '.join(cameras)}.",
+            f"Correct `camera.name` in {PROFILE_NAME}.",
+        )
+    if profile.workspace_low_m is not None and profile.workspace_high_m is not None:
+        box = features.workspace
+        cell.station.safety = SafetyEnvelope(
+            WorkspaceBox(
+                profile.workspace_low_m,
+                profile.workspace_high_m,
+                box.max_roll_rad,
+                box.max_pitch_rad,
+                box.max_yaw_rad,
+            )
+        )
+    return cell
