@@ -102,7 +102,7 @@ def make_end(steps: int, *, final: bool = True, **changes: Any) -> EpisodeEnd:
     return EpisodeEnd(**{**fields, **changes})
 
 
-def record(  # noqa: PLR0913
+def record(
     folder: Path,
     episode_id: str = "e0",
     *,

@@ -1,0 +1,385 @@
+"""Recordings packed for training: uniform random transitions from data larger than memory.
+
+Every picture is decoded and resized once into a flat file that is mapped into memory. The system
+keeps the pages that are used and drops others, so the data may be larger than memory. The files
+hold what was recorded; labels are read anew each time, so changing a label costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError
+from recordings.frame_store import (
+    EpisodePlace,
+    Float32Array,
+    FrameStore,
+    create_store,
+    fill_store,
+    new_store_folder,
+    open_store,
+)
+from recordings.images import RESIZE_ROUTINE
+from recordings.json_form import to_json
+from recordings.reader import EpisodeSummary
+from recordings.records import ImageArray, Outcome
+
+PACK_VERSION = 1
+
+_COPY_ROWS = 4096
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PackedDataset:
+    """Transitions over mapped pictures. F frames, T transitions, E episodes, S pixels.
+
+    Args:
+        images: Camera to (F, S, S, 3) uint8, RGB, mapped.
+        states: (F, 7) float32, mapped, see `records.STATE_NAMES`.
+        frame: (T,) int64, row of o_t in images and states; o_{t+1} is the row after it.
+        actions: (T, 7) float32, the action really sent, see `records.ACTION_NAMES`.
+        task: (T,) int32, index into `tasks`.
+        episode: (T,) int32, index into the per-episode fields.
+        step: (T,) int32, 0-based within the episode.
+        length: (T,) int32, steps of the transition's episode.
+        success, unlabelled: (T,) bool, the outcome of the transition's episode.
+        episode_ids, kinds, seeds, outcomes: E values each.
+        episode_tasks: (E,) int32, index into `tasks`.
+        tasks: Sorted names.
+        cameras: Keys of `images`.
+        image_size: S.
+        digest: Of contents, labels and selection, hexadecimal.
+        control_rate_hz: Of all episodes.
+    """
+
+    images: Mapping[str, ImageArray]
+    states: Float32Array
+    frame: npt.NDArray[np.int64]
+    actions: Float32Array
+    task: npt.NDArray[np.int32]
+    episode: npt.NDArray[np.int32]
+    step: npt.NDArray[np.int32]
+    length: npt.NDArray[np.int32]
+    success: npt.NDArray[np.bool_]
+    unlabelled: npt.NDArray[np.bool_]
+    episode_ids: tuple[str, ...]
+    kinds: tuple[str, ...]
+    seeds: tuple[int | None, ...]
+    outcomes: tuple[Outcome, ...]
+    episode_tasks: npt.NDArray[np.int32]
+    tasks: tuple[str, ...]
+    cameras: tuple[str, ...]
+    image_size: int
+    digest: str
+    control_rate_hz: float
+
+    def __len__(self) -> int:
+        """T, the number of transitions."""
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        size = self.image_size
+        return (
+            f"PackedDataset({len(self.episode_ids)} episodes, {len(self)} transitions, "
+            f"images={{{', '.join(self.cameras)}: ({len(self.states)}, {size}, {size}, 3) uint8}}, "
+            f"tasks={self.tasks}, digest={self.digest[:12]!r})"
+        )
+
+    def sample_indices(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+        """(count,) int64 transitions, uniform with replacement.
+
+        Raises:
+            RecordingError: There is no transition.
+        """
+        if not len(self):
+            raise RecordingError(
+                "The data holds no transition.",
+                "At least one was expected.",
+                "Run `ptrctl data stats` to see what there is.",
+            )
+        return rng.integers(0, len(self), count)
+
+    def gather(self, indices: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+        """The transitions at `indices` (B,), copied; only their rows are read.
+
+        Returns:
+            `image/<camera>` and `next_image/<camera>` (B, S, S, 3) uint8; `state`, `next_state`
+            and `action` (B, 7) float32; `task`, `episode`, `step`, `length` (B,) int32;
+            `success`, `unlabelled` (B,) bool.
+        """
+        rows = self.frame[indices]
+        batch: dict[str, npt.NDArray[Any]] = {
+            "state": self.states[rows],
+            "next_state": self.states[rows + 1],
+            "action": self.actions[indices],
+        }
+        for camera, images in self.images.items():
+            batch[f"image/{camera}"] = images[rows]
+            batch[f"next_image/{camera}"] = images[rows + 1]
+        for name in ("task", "episode", "step", "length", "success", "unlabelled"):
+            batch[name] = getattr(self, name)[indices]
+        return batch
+
+    def select(self, episodes: npt.NDArray[np.bool_]) -> PackedDataset:
+        """The transitions of some episodes; frames and per-episode fields are shared, not copied.
+
+        Args:
+            episodes: (E,) bool, which to keep.
+        """
+        assert episodes.shape == (len(self.episode_ids),), "one truth value an episode"
+        kept = episodes[self.episode]
+        fields = ("frame", "actions", "task", "episode", "step", "length", "success", "unlabelled")
+        return replace(
+            self,
+            digest=_digest([self.digest, np.flatnonzero(episodes)]),
+            **{name: getattr(self, name)[kept] for name in fields},
+        )
+
+
+def pack(
+    folders: Sequence[Path],
+    cache_folder: Path,
+    image_size: int,
+    cameras: Sequence[str] | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 1,
+) -> PackedDataset:
+    """Pack the finished recordings of some folders, or reuse what was packed before.
+
+    Args:
+        folders: Folders of recordings, in this order.
+        cache_folder: Each set of recordings gets a folder in it, named by its digest.
+        image_size: Edge of the square pictures, pixels.
+        cameras: None takes those that every episode has.
+        progress: Called with (episodes done, episodes); not called when nothing is to do.
+        workers: Processes. With more than one, the calling script needs the usual
+            `if __name__ == "__main__"`.
+
+    Raises:
+        RecordingError: There is no episode, one cannot be read or lacks a camera, control rates
+            differ, or the disk is full.
+    """
+    summaries = [summary for folder in folders for summary in EpisodeFolder(folder).summaries()]
+    if not summaries:
+        raise RecordingError(
+            f"There is no finished episode in {', '.join(map(str, folders))}.",
+            "At least one was expected.",
+            "Run `ptrctl record` first.",
+        )
+    names = _common_cameras(summaries, cameras)
+    rate = _common_rate(summaries)
+    places = _places(summaries)
+    contents = _digest(
+        [PACK_VERSION, RESIZE_ROUTINE, image_size, names, [s.content_hash for s in summaries]]
+    )
+    destination = cache_folder / contents
+    if not destination.is_dir():
+        with new_store_folder(destination) as folder:
+            frames = sum(summary.frames for summary in summaries)
+            create_store(folder, names, image_size, frames, sum(p.transitions for p in places))
+            fill_store(folder, names, image_size, places, workers=workers, progress=progress)
+    store = open_store(destination, names)
+    return _dataset(
+        summaries, places, store, cameras=names, image_size=image_size, contents=contents, rate=rate
+    )
+
+
+def concat(datasets: Sequence[PackedDataset], cache_folder: Path) -> PackedDataset:
+    """Several datasets as one; their frames are copied on the disk, not into memory.
+
+    Args:
+        datasets: With the same cameras, image size and control rate.
+        cache_folder: As for `pack`; a copy made before is reused.
+
+    Raises:
+        RecordingError: They differ in cameras, image size or control rate, or the disk is full.
+    """
+    first = datasets[0]
+    for other in datasets[1:]:
+        _check_alike(first, other)
+    digest = _digest(["concat", [dataset.digest for dataset in datasets]])
+    destination = cache_folder / digest
+    if not destination.is_dir():
+        with new_store_folder(destination) as folder:
+            _copy_stores(datasets, folder)
+    store = open_store(destination, first.cameras)
+    frames = np.cumsum([0, *(len(dataset.states) for dataset in datasets)])
+    episodes = np.cumsum([0, *(len(dataset.episode_ids) for dataset in datasets)])
+    tasks = tuple(sorted({task for dataset in datasets for task in dataset.tasks}))
+    task_maps = [
+        np.array([tasks.index(task) for task in dataset.tasks], dtype=np.int32)
+        for dataset in datasets
+    ]
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(dataset, name) for dataset in datasets])
+
+    def chained(name: str) -> tuple[Any, ...]:
+        return tuple(value for dataset in datasets for value in getattr(dataset, name))
+
+    return PackedDataset(
+        images=store.images,
+        states=store.states,
+        actions=store.actions,
+        frame=np.concatenate(
+            [dataset.frame + start for dataset, start in zip(datasets, frames[:-1], strict=True)]
+        ),
+        episode=np.concatenate(
+            [
+                (dataset.episode + start).astype(np.int32)
+                for dataset, start in zip(datasets, episodes[:-1], strict=True)
+            ]
+        ),
+        task=np.concatenate(
+            [table[dataset.task] for dataset, table in zip(datasets, task_maps, strict=True)]
+        ),
+        episode_tasks=np.concatenate(
+            [
+                table[dataset.episode_tasks]
+                for dataset, table in zip(datasets, task_maps, strict=True)
+            ]
+        ),
+        step=joined("step"),
+        length=joined("length"),
+        success=joined("success"),
+        unlabelled=joined("unlabelled"),
+        episode_ids=chained("episode_ids"),
+        kinds=chained("kinds"),
+        seeds=chained("seeds"),
+        outcomes=chained("outcomes"),
+        tasks=tasks,
+        cameras=first.cameras,
+        image_size=first.image_size,
+        digest=digest,
+        control_rate_hz=first.control_rate_hz,
+    )
+
+
+def _dataset(
+    summaries: Sequence[EpisodeSummary],
+    places: Sequence[EpisodePlace],
+    store: FrameStore,
+    *,
+    cameras: tuple[str, ...],
+    image_size: int,
+    contents: str,
+    rate: float,
+) -> PackedDataset:
+    tasks = tuple(sorted({summary.info.task for summary in summaries}))
+    outcomes = tuple(summary.label.outcome for summary in summaries)
+    episode_tasks = np.array([tasks.index(s.info.task) for s in summaries], dtype=np.int32)
+    transitions = [place.transitions for place in places]
+    episode = np.repeat(np.arange(len(places), dtype=np.int32), transitions)
+    step = np.concatenate([np.arange(count, dtype=np.int32) for count in transitions])
+    first = np.array([place.first_frame for place in places], dtype=np.int64)
+    length = np.array([summary.steps for summary in summaries], dtype=np.int32)
+    success = np.array([outcome is Outcome.SUCCESS for outcome in outcomes])
+    unlabelled = np.array([outcome is Outcome.UNLABELLED for outcome in outcomes])
+    ids = tuple(summary.info.episode_id for summary in summaries)
+    return PackedDataset(
+        images=store.images,
+        states=store.states,
+        frame=first[episode] + step,
+        actions=np.array(store.actions),
+        task=episode_tasks[episode],
+        episode=episode,
+        step=step,
+        length=length[episode],
+        success=success[episode],
+        unlabelled=unlabelled[episode],
+        episode_ids=ids,
+        kinds=tuple(summary.info.kind for summary in summaries),
+        seeds=tuple(summary.info.seed for summary in summaries),
+        outcomes=outcomes,
+        episode_tasks=episode_tasks,
+        tasks=tasks,
+        cameras=cameras,
+        image_size=image_size,
+        digest=_digest([contents, ids, [outcome.value for outcome in outcomes]]),
+        control_rate_hz=rate,
+    )
+
+
+def _places(summaries: Sequence[EpisodeSummary]) -> list[EpisodePlace]:
+    places: list[EpisodePlace] = []
+    frame = transition = 0
+    for summary in summaries:
+        # A transition needs o_{t+1}: without a final observation the last step has none.
+        transitions = summary.frames - 1
+        places.append(EpisodePlace(summary.path, frame, transition, transitions))
+        frame += summary.frames
+        transition += transitions
+    return places
+
+
+def _common_cameras(
+    summaries: Sequence[EpisodeSummary], wanted: Sequence[str] | None
+) -> tuple[str, ...]:
+    common = set.intersection(*(set(summary.info.cameras) for summary in summaries))
+    names = tuple(sorted(common)) if wanted is None else tuple(wanted)
+    for summary in summaries:
+        missing = sorted(set(names) - set(summary.info.cameras))
+        if missing or not names:
+            raise RecordingError(
+                f"{summary.path} has the cameras {sorted(summary.info.cameras)}.",
+                f"{missing or 'A camera that all episodes share'} was expected.",
+                "Choose cameras that all episodes have, or leave this episode out.",
+            )
+    return names
+
+
+def _common_rate(summaries: Sequence[EpisodeSummary]) -> float:
+    first = summaries[0]
+    for summary in summaries:
+        if summary.info.control_rate_hz != first.info.control_rate_hz:
+            raise RecordingError(
+                f"{summary.path} was recorded at {summary.info.control_rate_hz} Hz.",
+                f"{first.path} was recorded at {first.info.control_rate_hz} Hz.",
+                "Train on episodes of one control rate.",
+            )
+    return first.info.control_rate_hz
+
+
+def _check_alike(first: PackedDataset, other: PackedDataset) -> None:
+    for name in ("cameras", "image_size", "control_rate_hz"):
+        here, there = getattr(first, name), getattr(other, name)
+        if here != there:
+            raise RecordingError(
+                f"Two datasets differ in {name}: {here} and {there}.",
+                "Data can only be joined if it agrees.",
+                "Pack both with the same cameras and image size.",
+            )
+
+
+def _copy_stores(datasets: Sequence[PackedDataset], folder: Path) -> None:
+    first = datasets[0]
+    store = create_store(
+        folder,
+        first.cameras,
+        first.image_size,
+        sum(len(dataset.states) for dataset in datasets),
+        sum(len(dataset) for dataset in datasets),
+    )
+    store.actions[...] = np.concatenate([dataset.actions for dataset in datasets])
+    start = 0
+    for dataset in datasets:
+        for row in range(0, len(dataset.states), _COPY_ROWS):
+            rows = slice(row, min(row + _COPY_ROWS, len(dataset.states)))
+            target = slice(start + rows.start, start + rows.stop)
+            store.states[target] = dataset.states[rows]
+            for camera in first.cameras:
+                store.images[camera][target] = dataset.images[camera][rows]
+        start += len(dataset.states)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(to_json(value).encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""What becomes of episodes whose recording was cut off."""
+
+from __future__ import annotations
+
+import enum
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recordings.draft import EpisodeDraft, draft_from_entries
+from recordings.episode_file import write_episode_file
+from recordings.errors import RecordingError
+from recordings.files import storage_error, sync_folder
+from recordings.journal import JournalContents, read_journal, same_file
+from recordings.reader import read_summary
+from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
+
+
+class Fate(enum.Enum):
+    """What recovery did with a leftover.
+
+    RECOVERED made a finished recording of it. QUARANTINED moved it away, since no episode can be
+    made of it. ALREADY_FINISHED deleted it, since its recording is there and whole.
+    """
+
+    RECOVERED = "recovered"
+    QUARANTINED = "quarantined"
+    ALREADY_FINISHED = "already finished"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """One leftover and what became of it.
+
+    Args:
+        episode_id: Its episode.
+        fate: What was done.
+        path: The recording, or the file in quarantine.
+        steps: How many steps were saved.
+        reason: In a sentence.
+    """
+
+    episode_id: str
+    fate: Fate
+    path: Path
+    steps: int
+    reason: str
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The journals of unfinished episodes that no living process holds, oldest first."""
+    found = []
+    for path in sorted(folder.glob(f".*{JOURNAL_SUFFIX}")):
+        with _taken(path) as ours:
+            if ours:
+                found.append(path)
+    return found
+
+
+def recover(folder: Path) -> list[Recovered]:
+    """Save what can be saved of every unfinished episode in a folder.
+
+    An episode that was cut off becomes a recording that ends with the fault "interrupted" after
+    its last whole step, unlabelled. One that had ended keeps its end, and its label if one had
+    been given. Episodes that a living process is recording are left alone. Running it again does
+    nothing.
+
+    Raises:
+        RecordingError: The disk is full or refuses; leftovers not yet treated stay as they are.
+    """
+    treated = []
+    for path in leftovers(folder):
+        with _taken(path) as ours:
+            if ours:
+                try:
+                    treated.append(_treat(path))
+                except OSError as error:
+                    raise storage_error(
+                        error, f"{path} could not be recovered", "It stays where it is."
+                    ) from error
+    return treated
+
+
+@contextmanager
+def _taken(path: Path) -> Iterator[bool]:
+    """Whether this process now holds the journal's lock; released at the end of the block."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = same_file(descriptor, path)
+    except BlockingIOError:
+        ours = False
+    try:
+        yield ours
+    finally:
+        os.close(descriptor)
+
+
+def _treat(path: Path) -> Recovered:
+    name = path.name.removeprefix(".").removesuffix(JOURNAL_SUFFIX)
+    destination = path.with_name(name + EPISODE_SUFFIX)
+    journal = read_journal(path)
+    try:
+        draft = draft_from_entries(path, journal.entries, recovered=True)
+    except RecordingError as error:
+        return _quarantine(path, name, str(error))
+    if os.path.lexists(destination):
+        return _already_there(path, name, destination, draft)
+    write_episode_file(draft, destination)
+    path.unlink()
+    return Recovered(
+        name, Fate.RECOVERED, destination, len(draft.steps), _what_was_saved(draft, journal)
+    )
+
+
+def _already_there(path: Path, name: str, destination: Path, draft: EpisodeDraft) -> Recovered:
+    """The recording was finished, and the process died before it deleted the journal."""
+    try:
+        summary = read_summary(destination)
+    except RecordingError as error:
+        return _quarantine(path, name, f"{destination.name} is damaged: {error.found}")
+    if summary.info.episode_id != name or summary.steps != len(draft.steps):
+        return _quarantine(path, name, f"{destination.name} is a different episode.")
+    path.unlink()
+    reason = f"Episode `{name}` had been finished; its temporary file was deleted."
+    return Recovered(name, Fate.ALREADY_FINISHED, destination, summary.steps, reason)
+
+
+def _quarantine(path: Path, name: str, reason: str) -> Recovered:
+    folder = path.parent / QUARANTINE_FOLDER
+    folder.mkdir(exist_ok=True)
+    target, count = folder / f"{name}{JOURNAL_SUFFIX}", 1
+    while target.exists():
+        count += 1
+        target = folder / f"{name}-{count}{JOURNAL_SUFFIX}"
+    path.rename(target)
+    sync_folder(folder)
+    sync_folder(path.parent)
+    return Recovered(name, Fate.QUARANTINED, target, 0, reason)
+
+
+def _what_was_saved(draft: EpisodeDraft, journal: JournalContents) -> str:
+    name, steps = draft.info.episode_id, len(draft.steps)
+    cut = " The last entry was cut off." if journal.lost_bytes else ""
+    kinds = {entry.kind for entry in journal.entries}
+    if "label" in kinds:
+        return f"Episode `{name}` was complete and labelled ({steps} steps).{cut}"
+    if "end" in kinds:
+        return f"Episode `{name}` was complete ({steps} steps) but had no label.{cut}"
+    return f"Episode `{name}` was interrupted after {steps} steps.{cut}"
