@@ -18,9 +18,8 @@ import typer
 from typer.core import TyperGroup
 
 from ptrctl import console
+from ptrctl.options import INTERRUPTED
 from recordings.errors import PtrctlError, SystemSetupError
-
-INTERRUPTED = 130
 
 TEACH, LEARN, LOOK = "Teach", "Learn and test", "Look after things"
 COMMANDS = (

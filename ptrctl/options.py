@@ -9,6 +9,9 @@ import typer
 
 from ptrctl import console
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, SIGTERM or SIGHUP."""
+
 
 def _set_json(value: bool) -> bool:
     console.mode.json = value

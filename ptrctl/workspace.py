@@ -142,25 +142,40 @@ class Profile:
         named = {name: f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given}
         return dataclasses.replace(self, **given, sources={**self.sources, **named})
 
-    def task_or_fail(self, known: Iterable[str] = ()) -> str:
+    def answered(self, **answers: Any) -> Profile:
+        """The profile with the operator's answers in place of its own values."""
+        sources = {**self.sources, **dict.fromkeys(answers, "your answer")}
+        return dataclasses.replace(self, **answers, sources=sources)
+
+    def described(self) -> list[tuple[str, Any, str]]:
+        """(key in the file, value, source) of everything that is set."""
+        return [
+            (f"{table}.{key}", getattr(self, name), self.source(name))
+            for table, key, name, _, _ in _LAYOUT
+            if getattr(self, name) is not None
+        ]
+
+    def task_or_fail(self) -> str:
         """The task to work on.
 
-        Args:
-            known: Names that exist; empty skips the check.
-
         Raises:
-            UsageError: No task was named, or one that does not exist.
+            UsageError: No task was named.
         """
         if self.task is None:
             raise UsageError(
                 "No task was named.",
                 f"Neither `--task` nor the `task` of {PROFILE_NAME} is set.",
-                "Add `--task NAME`, for example `--task put_carrot_on_plate`.",
+                "Add `--task NAME`, for example `--task put_carrot_on_plate`; "
+                "`ptrctl setup --list-tasks` lists the simulator's.",
             )
-        return check_name(self.task, known, "task", "--task") if known else self.task
+        return self.task
 
 
-_FLAGS = {"kitchen_seed": "kitchen"}
+_FLAGS = {
+    "kitchen_seed": "kitchen",
+    "workspace_low_m": "box-low",
+    "workspace_high_m": "box-high",
+}
 """Field name to the flag's name, where they differ."""
 
 
