@@ -1,0 +1,376 @@
+"""Everything that decides how a policy is built and trained, checked on creation.
+
+A `PolicyConfig` is saved with every checkpoint and read back from its JSON. `PRESETS` has three:
+`tiny` for tests, `cpu` for two cores, `paper` as PTR was published.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from recordings.errors import CheckpointError, UsageError
+
+Learner = Literal["bc", "ptr"]
+
+
+def _check(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise UsageError(
+            f"The setting `{name}` is {value!r}.",
+            f"It must be {expected}.",
+            "Correct it in the config, or choose a preset with `--preset cpu`.",
+        )
+
+
+def _check_fractions(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _check(0.0 <= value <= 1.0, name, value, "between 0 and 1")
+
+
+def _check_positive(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _check(value > 0, name, value, "greater than 0")
+
+
+def _check_not_negative(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _check(value >= 0, name, value, "0 or more")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """From a picture to an embedding.
+
+    Args:
+        stem: "imagenet" is conv 7x7 stride 2 and max-pool stride 2; "plain" is conv 3x3 stride 2.
+        channels: Channels of each stage of residual blocks.
+        blocks: Number of residual blocks of each stage.
+        strides: Stride of each stage's first block.
+        norm_groups: Groups of GroupNorm; 0 for no normalisation (faster on a CPU).
+        spatial_features: Learned spatial embeddings for each channel.
+        keypoints: Spatial-softmax keypoints, 0 for none.
+        embedding: Size of the embedding z.
+        film: Scale and shift each block by a function of the task and the proprioception.
+    """
+
+    stem: Literal["imagenet", "plain"] = "plain"
+    channels: tuple[int, ...] = (24, 48)
+    blocks: tuple[int, ...] = (1, 1)
+    strides: tuple[int, ...] = (1, 2)
+    norm_groups: int = 0
+    spatial_features: int = 8
+    keypoints: int = 32
+    embedding: int = 256
+    film: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self.stem in ("imagenet", "plain"), "stem", self.stem, '"imagenet" or "plain"')
+        _check(len(self.channels) > 0, "channels", self.channels, "one number a stage")
+        for name in ("blocks", "strides"):
+            value = getattr(self, name)
+            _check(len(value) == len(self.channels), name, value, "as long as `channels`")
+        for name in ("channels", "blocks", "strides"):
+            value = getattr(self, name)
+            _check(min(value) > 0, name, value, "positive numbers")
+        _check_positive(self, "spatial_features", "embedding")
+        _check_not_negative(self, "norm_groups", "keypoints")
+        if self.norm_groups:
+            fits = all(width % self.norm_groups == 0 for width in self.channels)
+            _check(fits, "norm_groups", self.norm_groups, "a divisor of every stage's channels")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Encoder and heads.
+
+    Args:
+        encoder: How pictures are embedded.
+        image_size: Edge of the square picture in pixels.
+        shared_encoder: Actor and critic use one encoder.
+        task_slots: Number of tasks the networks have room for.
+        task_embedding: Size of the learned task embedding; 0 keeps the plain one-hot.
+        normalise_proprioception: Subtract the mean and divide by the deviation of the first
+            training data; PTR fed raw values.
+        critic_sees_proprioception: PTR's code hid it from the critic.
+        hidden: Widths of the heads' hidden layers.
+        ensemble: Number of critics.
+        critic_layer_norm: LayerNorm after each hidden layer of the critic.
+        predict_toggle: Auxiliary head that predicts where the gripper will next open or close.
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    image_size: int = 64
+    shared_encoder: bool = True
+    task_slots: int = 64
+    task_embedding: int = 32
+    normalise_proprioception: bool = True
+    critic_sees_proprioception: bool = True
+    hidden: tuple[int, ...] = (256, 256, 256)
+    ensemble: int = 2
+    critic_layer_norm: bool = True
+    predict_toggle: bool = True
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "image_size", "task_slots", "ensemble")
+        _check_not_negative(self, "task_embedding")
+        _check(len(self.hidden) > 0, "hidden", self.hidden, "at least one width")
+        _check(min(self.hidden) > 0, "hidden", self.hidden, "positive numbers")
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig:
+    """The objective.
+
+    Args:
+        learner: "bc" (behaviour cloning) or "ptr".
+        discount: gamma.
+        terminal_steps: How many last steps of a success are rewarded and terminal.
+        n_step: Steps of real reward before the bootstrap.
+        cql_alpha: Weight of the conservative term.
+        cql_version: 1 mean, 2 log-sum-exp, 3 log-sum-exp with density corrections.
+        action_samples: Policy actions, and random actions, for each state.
+        cal_ql: Bound sampled values of policy actions from below by Monte-Carlo returns.
+        clamp_targets: Clamp TD targets to the range that returns can have.
+        critic_gradient_scale: Scale of the critic's gradient into a shared encoder.
+        q_weight: Weight of the value term of the actor loss.
+        normalise_q: Divide the value term by the mean |Q|, as TD3+BC does.
+        entropy: Entropy term with a learned temperature.
+        target_entropy: Target of the policy's entropy in nats.
+        bc_weight: Weight of the cloning term of PTR's actor loss.
+        bc_on: Clone "success" episodes or "all".
+        bc_warm_start_steps: PTR's actor only clones for this many first updates.
+        toggle_weight: Weight of the auxiliary loss.
+    """
+
+    learner: Learner = "ptr"
+    discount: float = 0.96
+    terminal_steps: int = 3
+    n_step: int = 1
+    cql_alpha: float = 10.0
+    cql_version: Literal[1, 2, 3] = 3
+    action_samples: int = 4
+    cal_ql: bool = False
+    clamp_targets: bool = False
+    critic_gradient_scale: float = 1.0
+    q_weight: float = 1.0
+    normalise_q: bool = False
+    entropy: bool = True
+    target_entropy: float = -7.0
+    bc_weight: float = 0.0
+    bc_on: Literal["success", "all"] = "success"
+    bc_warm_start_steps: int = 0
+    toggle_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.learner in ("bc", "ptr"), "learner", self.learner, '"bc" or "ptr"')
+        _check(0.0 < self.discount < 1.0, "discount", self.discount, "between 0 and 1")
+        _check(self.cql_version in (1, 2, 3), "cql_version", self.cql_version, "1, 2 or 3")
+        _check(self.bc_on in ("success", "all"), "bc_on", self.bc_on, '"success" or "all"')
+        _check_positive(self, "terminal_steps", "n_step", "action_samples")
+        _check_fractions(self, "critic_gradient_scale")
+        _check_not_negative(
+            self, "cql_alpha", "q_weight", "bc_weight", "bc_warm_start_steps", "toggle_weight"
+        )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimisation, augmentation and mixing of data.
+
+    Args:
+        batch_size: Transitions in a batch.
+        actor_rate, critic_rate, temperature_rate: Adam's learning rates. A shared encoder uses
+            the actor's.
+        rate_schedule: "constant", or "cosine" down to a tenth over the planned updates.
+        slow_rate: tau: the slow copy moves this part of the way after every update.
+        slow_actor: Next actions and roll-outs use the slow copy's actor and encoder.
+        precision: "bfloat16" runs the encoder in mixed precision.
+        crop_pixels: Random shift of pictures.
+        colour_probability: How often colours are jittered.
+        brightness, contrast, saturation, hue: Half ranges of the jitter.
+        target_fraction: Share of target data in a batch when fine-tuning with prior data.
+        online_fraction: Share of a batch that is the robot's own experience when improving.
+        continue_optimiser: Fine-tuning keeps the optimiser's state where the checkpoint has it.
+    """
+
+    batch_size: int = 64
+    actor_rate: float = 1e-3
+    critic_rate: float = 1e-3
+    temperature_rate: float = 3e-4
+    rate_schedule: Literal["constant", "cosine"] = "constant"
+    slow_rate: float = 0.005
+    slow_actor: bool = True
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    crop_pixels: int = 1
+    colour_probability: float = 0.8
+    brightness: float = 0.2
+    contrast: float = 0.1
+    saturation: float = 0.1
+    hue: float = 0.03
+    target_fraction: float = 0.5
+    online_fraction: float = 0.5
+    continue_optimiser: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "batch_size", "actor_rate", "critic_rate", "temperature_rate")
+        _check_fractions(
+            self, "slow_rate", "colour_probability", "target_fraction", "online_fraction"
+        )
+        _check_not_negative(self, "crop_pixels", "brightness", "contrast", "saturation", "hue")
+        for name, choices in (
+            ("rate_schedule", ("constant", "cosine")),
+            ("precision", ("float32", "bfloat16")),
+        ):
+            value = getattr(self, name)
+            _check(value in choices, name, value, " or ".join(choices))
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """A policy's whole configuration; `preset` names where it came from."""
+
+    preset: str = "custom"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> PolicyConfig:
+        """The inverse of `to_dict`.
+
+        Raises:
+            CheckpointError: A setting is unknown or of the wrong kind.
+            UsageError: A value is out of range.
+        """
+        return _from_plain(PolicyConfig, values)
+
+    def with_learner(self, learner: Learner) -> PolicyConfig:
+        """The same networks and training with another learner."""
+        return dataclasses.replace(
+            self, algorithm=dataclasses.replace(self.algorithm, learner=learner)
+        )
+
+
+Config = TypeVar("Config")
+
+
+def _from_plain(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise CheckpointError(
+            f"The config has settings that this version does not know: {', '.join(unknown)}.",
+            f"Known settings of {kind.__name__} are {', '.join(hints)}.",
+            "Update ptrctl, then check with `ptrctl --version`.",
+        )
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            built[name] = _from_plain(typing.cast("type[Any]", hint), value)
+        elif isinstance(value, list):
+            built[name] = tuple(value)
+        else:
+            built[name] = value
+    return kind(**built)
+
+
+_PAPER = PolicyConfig(
+    preset="paper",
+    # ResNet-34 with GroupNorm; the last two stages keep their resolution, as in the authors' code.
+    network=NetworkConfig(
+        encoder=EncoderConfig(
+            stem="imagenet",
+            channels=(64, 128, 256, 512),
+            blocks=(3, 4, 6, 3),
+            strides=(1, 2, 1, 1),
+            norm_groups=4,
+            spatial_features=8,
+            keypoints=0,
+            embedding=256,
+            film=False,
+        ),
+        image_size=128,
+        shared_encoder=False,
+        task_embedding=0,
+        normalise_proprioception=False,
+        critic_sees_proprioception=False,
+        critic_layer_norm=False,
+        predict_toggle=False,
+    ),
+    algorithm=AlgorithmConfig(),
+    training=TrainingConfig(
+        actor_rate=1e-4,
+        critic_rate=3e-4,
+        slow_actor=False,
+        precision="float32",
+        crop_pixels=4,
+        target_fraction=0.1,
+        continue_optimiser=True,
+    ),
+)
+
+_CPU = PolicyConfig(
+    preset="cpu",
+    network=NetworkConfig(),
+    algorithm=AlgorithmConfig(
+        n_step=4,
+        cql_alpha=1.0,
+        cal_ql=True,
+        clamp_targets=True,
+        critic_gradient_scale=0.1,
+        q_weight=0.1,
+        normalise_q=True,
+        entropy=False,
+        bc_weight=1.0,
+        bc_warm_start_steps=1000,
+        toggle_weight=1.0,
+    ),
+    training=TrainingConfig(),
+)
+
+_TINY = dataclasses.replace(
+    _CPU,
+    preset="tiny",
+    network=NetworkConfig(
+        encoder=EncoderConfig(channels=(8, 16), keypoints=8, spatial_features=2, embedding=32),
+        image_size=32,
+        task_slots=8,
+        task_embedding=8,
+        hidden=(32, 32),
+    ),
+    algorithm=dataclasses.replace(_CPU.algorithm, bc_warm_start_steps=50),
+    training=TrainingConfig(
+        batch_size=16, precision="float32", slow_rate=0.02, colour_probability=0.2
+    ),
+)
+
+PRESETS: Mapping[str, PolicyConfig] = {"tiny": _TINY, "cpu": _CPU, "paper": _PAPER}
+
+
+def preset(name: str) -> PolicyConfig:
+    """A named preset.
+
+    Raises:
+        UsageError: There is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(
+            f"There is no preset `{name}`.",
+            f"The presets are {', '.join(PRESETS)}.",
+            "Choose one with `--preset cpu`.",
+        )
+    return PRESETS[name]

@@ -1,0 +1,104 @@
+"""Rewards, discounts and returns of a finished episode.
+
+A success earns +10 in each of its last three steps, every one of which is terminal; all other
+steps cost 1. A failure costs 1 throughout and is never terminal: it ended because time was up,
+so its value is that of failing for ever, -1/(1-gamma).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+STEP_REWARD = -1.0
+SUCCESS_REWARD = 10.0
+
+
+@dataclass(frozen=True)
+class EpisodeLabels:
+    """What the critic learns from, for each transition of an episode of L steps.
+
+    Args:
+        rewards: (L,) float32, discounted sum over the n-step window.
+        discounts: (L,) float32, gamma^n where the window ends in a bootstrap, 0 where it ends in
+            success.
+        next_steps: (L,) int64, index of the state to bootstrap from, step + window, at most L.
+        returns: (L,) float32, Monte-Carlo return of the whole episode.
+    """
+
+    rewards: npt.NDArray[np.float32]
+    discounts: npt.NDArray[np.float32]
+    next_steps: npt.NDArray[np.int64]
+    returns: npt.NDArray[np.float32]
+
+
+def value_range(discount: float) -> tuple[float, float]:
+    """The lowest and the highest value a state can have: failing for ever, and success now."""
+    return STEP_REWARD / (1.0 - discount), SUCCESS_REWARD
+
+
+def label_episode(
+    length: int, success: bool, *, discount: float, terminal_steps: int = 3, n_step: int = 1
+) -> EpisodeLabels:
+    """Label one episode.
+
+    Args:
+        length: L, number of steps.
+        success: Whether it succeeded; unlabelled episodes must not come here.
+        discount: gamma.
+        terminal_steps: How many last steps of a success count as successful.
+        n_step: Largest number of real rewards before the bootstrap.
+
+    Source: Asap7772/PTR, examples/train_utils.py (with `term_as_rew`); the treatment of failures
+    and of time limits is ours.
+    """
+    steps = np.arange(length)
+    first_success = max(length - terminal_steps, 0)
+    # Each successful step is terminal by itself, so no window passes the first of them.
+    last_in_reach = np.maximum(steps, first_success) if success else np.full(length, length - 1)
+    window = np.minimum(n_step, last_in_reach - steps + 1)
+    ends_in_success = (steps + window - 1 >= first_success) & success
+
+    cost = STEP_REWARD * (1.0 - discount**window) / (1.0 - discount)
+    gain = (SUCCESS_REWARD - STEP_REWARD) * discount ** (window - 1.0)
+    rewards = np.where(ends_in_success, cost + gain, cost)
+    discounts = np.where(ends_in_success, 0.0, discount**window)
+
+    floor, _ = value_range(discount)
+    if success:
+        until = np.maximum(first_success - steps, 0)
+        returns = floor * (1.0 - discount**until) + SUCCESS_REWARD * discount**until
+    else:
+        returns = np.full(length, floor)
+    return EpisodeLabels(
+        rewards.astype(np.float32),
+        discounts.astype(np.float32),
+        (steps + window).astype(np.int64),
+        returns.astype(np.float32),
+    )
+
+
+def next_toggles(
+    gripper_commands: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """For each step, the next step at which the commanded gripper crosses 0.5.
+
+    The gripper counts as open before the first step. The step of the crossing itself points to
+    itself; steps after the last crossing have none.
+
+    Args:
+        gripper_commands: (L,) 0..1.
+
+    Returns:
+        (L,) step indices (0 where there is none) and (L,) whether there is one.
+    """
+    opened = np.concatenate([[True], gripper_commands >= 0.5])
+    crossings = np.flatnonzero(opened[1:] != opened[:-1])
+    steps = np.arange(len(gripper_commands))
+    position = np.searchsorted(crossings, steps)
+    valid = position < len(crossings)
+    found = np.zeros(len(steps), dtype=np.int64)
+    found[valid] = crossings[position[valid]]
+    return found, valid

@@ -1,0 +1,206 @@
+"""PTR: conservative Q-learning over many tasks, then over the few demonstrations of a new one.
+
+One update, in PTR's order: critic (with the old actor and the slow copy's targets), then the
+actor through the new critic, then the temperature. Each picture is encoded once; actions are
+sampled on its embedding. With a shared encoder the heads first collect their gradients at the
+embedding, and the encoder goes backward once for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from policies import losses
+from policies.heads import TanhGaussian
+from policies.labelling import value_range
+from policies.learner import DEVIATION_WEIGHT, GRIPPER_WEIGHT, LearnerBase
+from policies.networks import Inputs
+from policies.replay import Batch
+
+
+def scale_gradient(tensor: Tensor, scale: float) -> Tensor:
+    """The same values, with their gradient times `scale`."""
+    return tensor if scale == 1.0 else tensor * scale + tensor.detach() * (1.0 - scale)
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """A batch after the encoders. Leaves collect the heads' gradients.
+
+    Args:
+        inputs, head_inputs: With the task embedding in the graph, and as a leaf.
+        z_critic, z_actor: In the encoders' graph; the same tensor if the encoder is shared.
+        critic_leaf, actor_leaf: The same values as leaves.
+        toggle: Predicted toggle positions.
+        pi: The policy.
+    """
+
+    inputs: Inputs
+    head_inputs: Inputs
+    z_critic: Tensor
+    z_actor: Tensor
+    critic_leaf: Tensor
+    actor_leaf: Tensor
+    toggle: Tensor | None
+    pi: TanhGaussian
+
+
+class PTR(LearnerBase):
+    """Conservative critic, actor through the critic, and a cloning term where configured."""
+
+    needs_next = True
+    only_success = False
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """One step on one batch.
+
+        Returns:
+            "td", "cql", "q_data", "q_policy", "q_random", "actor", "entropy" and the parts of the
+            cloning and auxiliary losses.
+        """
+        self._begin_update()
+        planes = self._augmented(batch.images).to(self.device)
+        next_planes = self._augmented(batch.next_images).to(self.device)
+        batch = batch.map(lambda tensor: tensor.to(self.device))
+        embedded = self._embed(planes, batch)
+        target = self._target(next_planes, batch)
+        metrics = self._update_critic(embedded, target, batch)
+        metrics |= self._update_actor(embedded, planes, batch)
+        self._end_update()
+        return {name: float(value.detach()) for name, value in metrics.items()}
+
+    def _embed(self, planes: Tensor, batch: Batch) -> _Embedded:
+        networks = self.networks
+        inputs = networks.inputs(batch.states, batch.tasks)
+        with self._mixed_precision():
+            z_critic = networks.embed_for_critic(planes, inputs)
+            z_actor = z_critic
+            if networks.actor_encoder is not None:
+                z_actor = networks.embed_for_actor(planes, inputs)
+        critic_leaf = z_critic.detach().requires_grad_()
+        actor_leaf = critic_leaf if z_actor is z_critic else z_actor.detach().requires_grad_()
+        head_inputs = replace(inputs, task=inputs.task.detach().requires_grad_())
+        toggle = networks.predict_toggle(actor_leaf, head_inputs)
+        pi = networks.policy(actor_leaf, head_inputs, toggle)
+        return _Embedded(
+            inputs, head_inputs, z_critic, z_actor, critic_leaf, actor_leaf, toggle, pi
+        )
+
+    @torch.no_grad()
+    def _target(self, next_planes: Tensor, batch: Batch) -> Tensor:
+        """y, (B,): the max-Q backup over n policy actions in the next state."""
+        algorithm = self.config.algorithm
+        slow = self.slow
+        acting = self.rollout_networks
+        inputs = slow.inputs(batch.next_states, batch.tasks)
+        acting_inputs = acting.inputs(batch.next_states, batch.tasks)
+        with self._mixed_precision():
+            z = slow.embed_for_critic(next_planes, inputs)
+            one_pass = acting is slow and slow.actor_encoder is None
+            z_acting = z if one_pass else acting.embed_for_actor(next_planes, acting_inputs)
+        toggle = acting.predict_toggle(z_acting, acting_inputs)
+        pi = acting.policy(z_acting, acting_inputs, toggle)
+        actions, _ = pi.sample(algorithm.action_samples, self.generator)
+        next_q = slow.critic(z, slow.critic_context(inputs, toggle), actions)
+        y = losses.td_target(batch.rewards, batch.discounts, next_q)
+        if algorithm.clamp_targets:
+            y = losses.clamp_target(y, algorithm.discount, value_range(algorithm.discount)[1])
+        return y
+
+    def _update_critic(self, embedded: _Embedded, y: Tensor, batch: Batch) -> dict[str, Tensor]:
+        algorithm = self.config.algorithm
+        networks = self.networks
+        n = algorithm.action_samples
+        with torch.no_grad():
+            sampled, log_pi = embedded.pi.sample(n, self.generator)
+            uniform = torch.rand(sampled.shape, generator=self.generator).to(sampled) * 2 - 1
+        # A shared encoder must not be drowned by values, which are far larger than actions.
+        shared = networks.actor_encoder is None
+        scale = algorithm.critic_gradient_scale if shared else 1.0
+        inputs = replace(
+            embedded.head_inputs, task=scale_gradient(embedded.head_inputs.task, scale)
+        )
+        q = networks.critic(
+            scale_gradient(embedded.critic_leaf, scale),
+            networks.critic_context(inputs, embedded.toggle),
+            torch.cat([batch.actions[:, None], sampled, uniform], dim=1),
+        )
+        q_data, q_policy, q_random = q[:, :, 0], q[:, :, 1 : n + 1], q[:, :, n + 1 :]
+        bounded = losses.cal_ql_bound(q_policy, batch.returns) if algorithm.cal_ql else q_policy
+        td = losses.td_loss(q_data, y)
+        cql = losses.cql_regularizer(
+            q_data, bounded, log_pi, q_random, algorithm.cql_version
+        ).mean()
+        loss = td + algorithm.cql_alpha * cql
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not shared:
+            embedded.z_critic.backward(embedded.critic_leaf.grad)  # type: ignore[no-untyped-call]
+        self.optimisers["critic"].step()
+        return {
+            "td": td,
+            "cql": cql,
+            "q_data": q_data.mean(),
+            "q_policy": q_policy.mean(),
+            "q_random": q_random.mean(),
+            "target": y.mean(),
+        }
+
+    def _update_actor(self, embedded: _Embedded, planes: Tensor, batch: Batch) -> dict[str, Tensor]:
+        algorithm = self.config.algorithm
+        metrics: dict[str, Tensor] = {}
+        loss = torch.zeros((), device=self.device)
+        if embedded.toggle is not None:
+            target = self.networks.toggle_target(batch.toggles)
+            metrics["toggle"] = losses.toggle_loss(embedded.toggle, target, batch.toggle_known)
+            loss = loss + algorithm.toggle_weight * metrics["toggle"]
+        if algorithm.bc_weight > 0:
+            weights = self._clone_weights(batch)
+            pi = embedded.pi
+            metrics["arm"], metrics["gripper"] = losses.bc_loss(pi.mu, batch.actions, weights)
+            deviation = losses.deviation_loss(pi.mu, pi.log_std, batch.actions, weights)
+            cloning = metrics["arm"] + GRIPPER_WEIGHT * metrics["gripper"]
+            loss = loss + algorithm.bc_weight * (cloning + DEVIATION_WEIGHT * deviation)
+        log_pi: Tensor | None = None
+        critic_updates = self.earlier_critic_updates + self.updates
+        warm_start = algorithm.bc_weight > 0 and critic_updates < algorithm.bc_warm_start_steps
+        if algorithm.q_weight > 0 and not warm_start:
+            action, log_pi_of_samples = embedded.pi.sample(1, self.generator)
+            log_pi = log_pi_of_samples[:, 0]
+            min_q = self._value_for_actor(embedded, planes, action)
+            beta = self.networks.log_beta.detach().exp() if algorithm.entropy else 0.0
+            metrics["actor"] = losses.actor_loss(
+                log_pi, min_q, beta, normalise_q=algorithm.normalise_q
+            )
+            metrics["entropy"] = -log_pi.mean()
+            loss = loss + algorithm.q_weight * metrics["actor"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        ends, gradients = [embedded.z_actor], [embedded.actor_leaf.grad]
+        if embedded.inputs.task.requires_grad:
+            ends.append(embedded.inputs.task)
+            gradients.append(embedded.head_inputs.task.grad)
+        torch.autograd.backward(ends, gradients)
+        self.optimisers["actor"].step()
+        if algorithm.entropy and log_pi is not None:
+            temperature = losses.temperature_loss(
+                self.networks.log_beta, log_pi, algorithm.target_entropy
+            )
+            temperature.backward()  # type: ignore[no-untyped-call]
+            self.optimisers["temperature"].step()
+            metrics["beta"] = self.networks.log_beta.detach().exp()
+        return metrics
+
+    def _value_for_actor(self, embedded: _Embedded, planes: Tensor, action: Tensor) -> Tensor:
+        """min_i Q_i(s, a) by the new critic, (B,); gradients reach the action only."""
+        networks = self.networks
+        with torch.no_grad(), self._mixed_precision():
+            z = embedded.critic_leaf.detach()
+            if networks.actor_encoder is not None:
+                z = networks.embed_for_critic(planes, embedded.inputs)
+        context = networks.critic_context(embedded.head_inputs, embedded.toggle).detach()
+        weights = {name: value.detach() for name, value in networks.critic.named_parameters()}
+        q: Tensor = functional_call(networks.critic, weights, (z, context, action))
+        return q[:, :, 0].amin(dim=0)

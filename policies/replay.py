@@ -1,0 +1,335 @@
+"""Transitions to sample from: recorded data without copying it, and data that is still growing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from policies.config import AlgorithmConfig
+from policies.labelling import label_episode, next_toggles
+from policies.normalise import normalise_actions
+from policies.tasks import TaskSlots
+from recordings.errors import RecordingError
+from recordings.records import GRIPPER, ImageArray
+
+
+class TransitionData(Protocol):
+    """What of `recordings.packed.PackedDataset` is used here."""
+
+    @property
+    def images(self) -> Mapping[str, npt.NDArray[np.uint8]]: ...
+    @property
+    def states(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def frame(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def actions(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def task(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def episode(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def step(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def length(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def success(self) -> npt.NDArray[np.bool_]: ...
+    @property
+    def unlabelled(self) -> npt.NDArray[np.bool_]: ...
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def control_rate_hz(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Transitions as tensors on the CPU.
+
+    Args:
+        images, next_images: (B, S, S, 3) uint8; next_images is empty (0, ...) if not asked for.
+        states, next_states: (B, 7) float32, see `recordings.records.STATE_NAMES`.
+        actions: (B, 7) float32 in [-0.99, 0.99].
+        rewards, discounts, returns: (B,) float32, see `policies.labelling`.
+        tasks: (B,) int64 task slots.
+        success: (B,) bool, the episode succeeded.
+        toggles: (B, 3) float32, metres: where the gripper next opens or closes.
+        toggle_known: (B,) bool.
+    """
+
+    images: torch.Tensor
+    next_images: torch.Tensor
+    states: torch.Tensor
+    next_states: torch.Tensor
+    actions: torch.Tensor
+    rewards: torch.Tensor
+    discounts: torch.Tensor
+    returns: torch.Tensor
+    tasks: torch.Tensor
+    success: torch.Tensor
+    toggles: torch.Tensor
+    toggle_known: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """One batch of several, in order."""
+        if len(batches) == 1:
+            return batches[0]
+        return Batch(
+            **{
+                name: torch.cat([getattr(batch, name) for batch in batches])
+                for name in Batch.__dataclass_fields__
+            }
+        )
+
+    def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """Every tensor passed through `change`, to move a batch to a device."""
+        return Batch(**{name: change(getattr(self, name)) for name in Batch.__dataclass_fields__})
+
+
+class Growing:
+    """An array that grows along its first axis, doubling its room when it is full."""
+
+    def __init__(self, values: npt.NDArray[Any]) -> None:
+        self._room = values
+        self._used = len(values)
+
+    def __len__(self) -> int:
+        return self._used
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """The used part, not copied."""
+        return self._room[: self._used]
+
+    def extend(self, more: npt.NDArray[Any]) -> None:
+        needed = self._used + len(more)
+        if needed > len(self._room):
+            room = np.empty((max(needed, 2 * len(self._room)), *more.shape[1:]), more.dtype)
+            room[: self._used] = self.values
+            self._room = room
+        self._room[self._used : needed] = more
+        self._used = needed
+
+
+class ReplayBuffer:
+    """Transitions of finished, labelled episodes, sampled uniformly.
+
+    Data of the robot's own trials goes into a buffer of its own, made by `empty`: a buffer made
+    from a packed dataset maps its file, and adding to it would copy the whole file into memory.
+    """
+
+    def __init__(self, image_size: int, algorithm: AlgorithmConfig) -> None:
+        self.image_size = image_size
+        self.algorithm = algorithm
+        self._images = Growing(np.empty((0, image_size, image_size, 3), np.uint8))
+        self._states = Growing(np.empty((0, 7), np.float32))
+        self._columns = {
+            "frame": Growing(np.empty(0, np.int64)),
+            "next_frame": Growing(np.empty(0, np.int64)),
+            "actions": Growing(np.empty((0, 7), np.float32)),
+            "rewards": Growing(np.empty(0, np.float32)),
+            "discounts": Growing(np.empty(0, np.float32)),
+            "returns": Growing(np.empty(0, np.float32)),
+            "tasks": Growing(np.empty(0, np.int64)),
+            "success": Growing(np.empty(0, np.bool_)),
+            "toggles": Growing(np.empty((0, 3), np.float32)),
+            "toggle_known": Growing(np.empty(0, np.bool_)),
+        }
+        self._successful = np.empty(0, np.int64)
+        self.episodes = 0
+
+    @classmethod
+    def empty(cls, image_size: int, algorithm: AlgorithmConfig) -> ReplayBuffer:
+        """A buffer for `add_episode`."""
+        return cls(image_size, algorithm)
+
+    @classmethod
+    def from_packed(
+        cls, packed: TransitionData, slots: TaskSlots, algorithm: AlgorithmConfig, camera: str
+    ) -> ReplayBuffer:
+        """Wrap a packed dataset; pictures stay in its file. Unlabelled episodes are left out.
+
+        Raises:
+            RecordingError: The dataset lacks the camera, or has no labelled transition.
+            CheckpointError: It has a task without a slot.
+        """
+        if camera not in packed.images:
+            raise RecordingError(
+                f"The recordings have no camera `{camera}`.",
+                f"Their cameras are {', '.join(packed.cameras)}.",
+                "Check the recordings with `ptrctl data list`.",
+            )
+        buffer = cls(packed.image_size, algorithm)
+        buffer._images = Growing(packed.images[camera])
+        buffer._states = Growing(packed.states)
+        slot_of_task = np.array(
+            [slots.slot(name) if used else -1 for name, used in _tasks_used(packed)], np.int64
+        )
+        episode = np.asarray(packed.episode)
+        starts = np.flatnonzero(np.diff(episode, prepend=-1))
+        ends = np.append(starts[1:], len(episode))
+        pieces = [
+            buffer._describe(
+                frame=np.asarray(packed.frame[start:end], np.int64),
+                step=np.asarray(packed.step[start:end], np.int64),
+                length=int(packed.length[start]),
+                actions=np.asarray(packed.actions[start:end]),
+                task=int(slot_of_task[packed.task[start]]),
+                success=bool(packed.success[start]),
+            )
+            for start, end in zip(starts, ends, strict=True)
+            if not packed.unlabelled[start]
+        ]
+        if not pieces:
+            raise RecordingError(
+                "The recordings have no labelled episode.",
+                "Learning needs episodes labelled success or failure.",
+                "Label them with `ptrctl data label`.",
+            )
+        for name in buffer._columns:
+            buffer._columns[name] = Growing(np.concatenate([piece[name] for piece in pieces]))
+        buffer.episodes = len(pieces)
+        buffer._successful = np.flatnonzero(buffer._columns["success"].values)
+        return buffer
+
+    def __len__(self) -> int:
+        return len(self._columns["frame"])
+
+    @property
+    def successful_transitions(self) -> int:
+        """Number of transitions of successful episodes."""
+        return len(self._successful)
+
+    @property
+    def state_statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Mean and standard deviation of the states, (7,) each."""
+        states = self._states.values[self._columns["frame"].values]
+        return states.mean(axis=0), states.std(axis=0)
+
+    def add_episode(
+        self,
+        images: ImageArray,
+        states: npt.NDArray[np.floating],
+        actions: npt.NDArray[np.floating],
+        task: int,
+        success: bool,
+    ) -> None:
+        """Append one finished episode of N steps.
+
+        Args:
+            images: (N+1, S, S, 3) uint8, already of the buffer's size.
+            states: (N+1, 7), see `recordings.records.STATE_NAMES`.
+            actions: (N, 7), sent to the arm, in its units.
+            task: Task slot.
+            success: Whether it succeeded.
+        """
+        steps = len(actions)
+        assert len(images) == len(states) == steps + 1
+        assert images.shape[1:] == (self.image_size, self.image_size, 3)
+        first = len(self._images)
+        self._images.extend(images)
+        self._states.extend(states.astype(np.float32))
+        piece = self._describe(
+            frame=first + np.arange(steps),
+            step=np.arange(steps),
+            length=steps,
+            actions=actions,
+            task=task,
+            success=success,
+        )
+        for name, column in self._columns.items():
+            column.extend(piece[name])
+        self.episodes += 1
+        self._successful = np.flatnonzero(self._columns["success"].values)
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        *,
+        only_success: bool = False,
+        with_next: bool = True,
+    ) -> Batch:
+        """Draw transitions uniformly, with replacement.
+
+        Args:
+            rng: Decides; its state alone makes sampling repeatable.
+            count: B.
+            only_success: Draw from successful episodes only.
+            with_next: Also gather the next pictures.
+        """
+        if only_success:
+            indices = self._successful[rng.integers(len(self._successful), size=count)]
+        else:
+            indices = rng.integers(len(self), size=count)
+        return self.gather(indices, with_next=with_next)
+
+    def gather(self, indices: npt.NDArray[np.int64], *, with_next: bool = True) -> Batch:
+        """The transitions at `indices`, (B,), each below `len(self)`."""
+        rows = {name: column.values[indices] for name, column in self._columns.items()}
+        frame, next_frame = rows.pop("frame"), rows.pop("next_frame")
+        images, states = self._images.values, self._states.values
+        next_images = images[next_frame] if with_next else images[:0]
+        return Batch(
+            images=torch.from_numpy(np.ascontiguousarray(images[frame])),
+            next_images=torch.from_numpy(np.array(next_images)),
+            states=torch.from_numpy(np.asarray(states[frame], np.float32)),
+            next_states=torch.from_numpy(np.asarray(states[next_frame], np.float32)),
+            **{name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()},
+        )
+
+    def _describe(
+        self,
+        *,
+        frame: npt.NDArray[np.int64],
+        step: npt.NDArray[np.int64],
+        length: int,
+        actions: npt.NDArray[np.floating],
+        task: int,
+        success: bool,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The columns of one episode, whose last transition may be missing."""
+        labels = label_episode(
+            length,
+            success,
+            discount=self.algorithm.discount,
+            terminal_steps=self.algorithm.terminal_steps,
+            n_step=self.algorithm.n_step,
+        )
+        count = len(frame)
+        toggle_step, toggle_known = next_toggles(actions[:, GRIPPER])
+        states = self._states.values
+        last_frame = frame[-1] + 1
+        return {
+            "frame": frame,
+            "next_frame": np.minimum(frame[0] + labels.next_steps[step] - step[0], last_frame),
+            "actions": normalise_actions(actions),
+            "rewards": labels.rewards[step],
+            "discounts": labels.discounts[step],
+            "returns": labels.returns[step],
+            "tasks": np.full(count, task, np.int64),
+            "success": np.full(count, success, np.bool_),
+            # A failure closes the gripper in the wrong place: nothing to learn from.
+            "toggles": np.asarray(states[frame[toggle_step], :3], np.float32),
+            "toggle_known": toggle_known & success,
+        }
+
+
+def _tasks_used(packed: TransitionData) -> list[tuple[str, bool]]:
+    used = set(np.unique(packed.task[~np.asarray(packed.unlabelled)]).tolist())
+    return [(name, index in used) for index, name in enumerate(packed.tasks)]

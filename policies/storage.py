@@ -1,0 +1,79 @@
+"""Tensors in files that are whole or not there: write aside, sync, rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from recordings.errors import CheckpointError
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file; after a crash there is the old one or the new one.
+
+    Raises:
+        CheckpointError: The disk is full or cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"`{path}` could not be written: {error.strerror}.",
+            "Earlier files are as they were.",
+            "Make room on the disk, then run the same command again; `ptrctl doctor` shows "
+            "how much is left.",
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able notes as one safetensors file."""
+    write_file(path, save(dict(tensors), metadata={"json": json.dumps(notes)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        notes: dict[str, Any] = json.loads(metadata.get("json", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(
+            f"`{path}` cannot be read: {error}.",
+            "It should be a whole safetensors file.",
+            "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
+        ) from error
+    return tensors, notes
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,367 @@
+"""Training as a plain function: pre-training, fine-tuning and training from scratch alike.
+
+A run lives in a folder. `run.json` says what is being trained; `state.safetensors` is everything
+needed to go on exactly where a killed run stopped; `checkpoints/` holds what came out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from policies.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from policies.config import PolicyConfig
+from policies.learner import Learner, LearnerState
+from policies.learners import make_learner, make_networks
+from policies.mixing import Mixture
+from policies.networks import PolicyNetworks
+from policies.replay import Batch, ReplayBuffer, TransitionData
+from policies.storage import read_tensors, write_file, write_tensors
+from policies.tasks import TaskSlots, slots_for
+from recordings.errors import CheckpointError, RecordingError
+
+STATE_FILE = "state.safetensors"
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class TrainingEvent:
+    """How training goes.
+
+    Args:
+        step: Updates done.
+        steps: Updates planned.
+        metrics: Means since the last event.
+        updates_per_s: Since this process began.
+        eta_s: Seconds left at that rate.
+        checkpoint: A checkpoint that has just been written, or None.
+    """
+
+    step: int
+    steps: int
+    metrics: Mapping[str, float]
+    updates_per_s: float
+    eta_s: float
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a finished run left.
+
+    Args:
+        checkpoint: The last checkpoint.
+        checkpoints: All of them, oldest first.
+        seconds: Training time of this process.
+        resumed_at: Updates that an earlier process had already done.
+    """
+
+    checkpoint: Checkpoint
+    checkpoints: tuple[Path, ...]
+    seconds: float
+    resumed_at: int
+
+
+def train(
+    config: PolicyConfig,
+    prior: TransitionData | None,
+    target: TransitionData | None = None,
+    *,
+    steps: int,
+    run_folder: Path,
+    robot: str,
+    seed: int = 0,
+    camera: str | None = None,
+    init: Checkpoint | None = None,
+    on_event: Callable[[TrainingEvent], None] = lambda event: None,
+    threads: int | None = None,
+    device: str = "cpu",
+    report_every: int = 20,
+    save_every: int = 500,
+    checkpoint_every: int | None = None,
+    compact: bool = False,
+) -> TrainingResult:
+    """Train a policy, or go on with a run that was interrupted.
+
+    With `prior` alone it pre-trains; with `target` too it mixes both by
+    `config.training.target_fraction`; with `target` alone it needs no prior data at hand.
+
+    Args:
+        config: Its network must be `init`'s.
+        prior: Data of many tasks, or None.
+        target: Demonstrations of the task to learn, or None.
+        steps: Updates in this run.
+        run_folder: Made if missing. An interrupted run of the same settings is continued.
+        robot: Name of the arm's kind, kept in the checkpoint.
+        seed: Of start weights, sampling and augmentation.
+        camera: Which camera to learn from; the first of the data by default.
+        init: Start from its weights; new tasks take spare slots.
+        on_event: Told every `report_every` updates and of every checkpoint.
+        threads: CPU threads; torch's choice by default.
+        device: "cpu" or "cuda".
+        save_every: Updates between saves of the resumable state.
+        checkpoint_every: Updates between checkpoints; only the last by default.
+        compact: Store checkpoint weights as float16.
+
+    Raises:
+        CheckpointError: `init` does not fit the config, or the folder holds another run.
+        RecordingError: There is no usable data.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    sources = {"prior": prior, "target": target}
+    present = {role: data for role, data in sources.items() if data is not None}
+    if not present:
+        raise RecordingError(
+            "There is no data to train on.",
+            "Training needs demonstrations, prior data or both.",
+            "Record some with `ptrctl record`.",
+        )
+    run = _describe_run(config, present, steps=steps, seed=seed, init=init, camera=camera)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    _begin_or_continue(run_folder, run)
+
+    networks, slots = _start_networks(config, present, init, seed)
+    camera = camera or (init.info.camera if init else next(iter(present.values())).cameras[0])
+    for data in present.values():
+        _check_pictures(data, config)
+    buffers = {
+        role: ReplayBuffer.from_packed(data, slots, config.algorithm, camera)
+        for role, data in present.items()
+    }
+    if init is None:
+        networks.set_state_statistics(*next(iter(buffers.values())).state_statistics)
+    mixture = Mixture(_shares(buffers, config))
+    learner = make_learner(
+        config,
+        networks,
+        seed=seed,
+        device=device,
+        planned_updates=steps,
+        earlier_critic_updates=init.info.critic_updates if init else 0,
+    )
+    if init is not None and config.training.continue_optimiser:
+        _continue_optimiser(learner, init)
+    if learner.only_success and not any(b.successful_transitions for b in buffers.values()):
+        raise RecordingError(
+            "None of the recordings is a success.",
+            "Behaviour cloning learns from successful episodes.",
+            "Record some with `ptrctl record`, or correct labels with `ptrctl data label`.",
+        )
+
+    info = CheckpointInfo(
+        config=config,
+        tasks=slots,
+        robot=robot,
+        camera=camera,
+        control_rate_hz=next(iter(present.values())).control_rate_hz,
+        data={role: data.digest for role, data in present.items()},
+        parent=init.digest if init else "",
+    )
+    runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact)
+    runner.rng = np.random.default_rng(seed)
+    return runner.run(report_every, save_every, checkpoint_every)
+
+
+@dataclass
+class _Runner:
+    """The loop itself, with what it needs to stop and go on."""
+
+    learner: Learner
+    mixture: Mixture
+    info: CheckpointInfo
+    run_folder: Path
+    steps: int
+    init: Checkpoint | None
+    on_event: Callable[[TrainingEvent], None]
+    compact: bool
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    recent: list[dict[str, float]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def run(
+        self, report_every: int, save_every: int, checkpoint_every: int | None
+    ) -> TrainingResult:
+        self.load_state()
+        resumed_at = self.learner.updates
+        began_s = time.monotonic()
+        written: Checkpoint | None = None
+        while self.learner.updates < self.steps:
+            batch = sample_batch(self.learner, self.mixture, self.rng, self.batch_size)
+            self.recent.append(self.learner.update(batch))
+            step = self.learner.updates
+            last = step == self.steps
+            if step % report_every == 0 or last:
+                self.metrics, self.recent = mean_metrics(self.recent), []
+                self.report(resumed_at, began_s)
+            if last or (checkpoint_every and step % checkpoint_every == 0):
+                written = self.save_checkpoint(keep_state=last)
+                self.report(resumed_at, began_s, written.path)
+            if last or step % save_every == 0:
+                self.save_state()
+        if written is None:
+            written = self.save_checkpoint(keep_state=True)
+        paths = sorted((self.run_folder / "checkpoints").glob("step-*"))
+        seconds = time.monotonic() - began_s
+        return TrainingResult(written, tuple(paths), seconds, resumed_at)
+
+    @property
+    def batch_size(self) -> int:
+        return self.info.config.training.batch_size
+
+    def report(self, resumed_at: int, began_s: float, checkpoint: Path | None = None) -> None:
+        step = self.learner.updates
+        rate = (step - resumed_at) / max(time.monotonic() - began_s, 1e-9)
+        left = (self.steps - step) / max(rate, 1e-9)
+        self.on_event(TrainingEvent(step, self.steps, self.metrics, rate, left, checkpoint))
+
+    def save_checkpoint(self, *, keep_state: bool) -> Checkpoint:
+        step = self.learner.updates
+        learns_critic = self.info.config.algorithm.learner == "ptr"
+        earlier = self.init.info if self.init else None
+        info = dataclasses.replace(
+            self.info,
+            steps=step + (earlier.steps if earlier else 0),
+            critic_updates=(step if learns_critic else 0)
+            + (earlier.critic_updates if earlier else 0),
+            metrics=self.metrics,
+        )
+        keep = keep_state and self.info.config.training.continue_optimiser
+        return save_checkpoint(
+            self.run_folder / "checkpoints" / f"step-{step:07d}",
+            self.learner.rollout_networks,
+            info,
+            compact=self.compact,
+            state=self.learner.state_dict() if keep else None,
+            replace=True,
+        )
+
+    def save_state(self) -> None:
+        state = self.learner.state_dict()
+        notes = {
+            "updates": state.updates,
+            "sampler": self.rng.bit_generator.state,
+            "recent": self.recent,
+            "metrics": self.metrics,
+        }
+        write_tensors(self.run_folder / STATE_FILE, state.tensors, notes)
+
+    def load_state(self) -> None:
+        path = self.run_folder / STATE_FILE
+        if not path.exists():
+            return
+        tensors, notes = read_tensors(path)
+        self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+        self.rng.bit_generator.state = notes["sampler"]
+        self.recent = notes["recent"]
+        self.metrics = notes["metrics"]
+
+
+def sample_batch(
+    learner: Learner, mixture: Mixture, rng: np.random.Generator, batch_size: int
+) -> Batch:
+    """A batch of the kind that the learner wants."""
+    return mixture.sample(
+        rng, batch_size, only_success=learner.only_success, with_next=learner.needs_next
+    )
+
+
+def mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the updates that had it."""
+    names = dict.fromkeys(name for one in metrics for name in one)
+    return {name: float(np.mean([one[name] for one in metrics if name in one])) for name in names}
+
+
+def _start_networks(
+    config: PolicyConfig,
+    present: Mapping[str, TransitionData],
+    init: Checkpoint | None,
+    seed: int,
+) -> tuple[PolicyNetworks, TaskSlots]:
+    tasks = sorted({name for data in present.values() for name in data.tasks})
+    if init is None:
+        return make_networks(config, seed), slots_for(tasks, config.network.task_slots)
+    theirs, ours = init.info.config.to_dict()["network"], config.to_dict()["network"]
+    different = [name for name in ours if ours[name] != theirs.get(name)]
+    if different:
+        raise CheckpointError(
+            f"The networks of `{init.path.name}` differ from the config's in "
+            f"{', '.join(different)}.",
+            "Fine-tuning needs the same networks.",
+            f"Use `--preset {init.info.config.preset}`, or train with `--from-scratch`.",
+        )
+    return init.networks(tasks)
+
+
+def _check_pictures(data: TransitionData, config: PolicyConfig) -> None:
+    if data.image_size != config.network.image_size:
+        raise RecordingError(
+            f"The pictures of the packed data are {data.image_size} pixels wide.",
+            f"The networks take {config.network.image_size} pixels.",
+            "Pack the recordings anew by running `ptrctl finetune` again.",
+        )
+
+
+def _shares(
+    buffers: Mapping[str, ReplayBuffer], config: PolicyConfig
+) -> list[tuple[ReplayBuffer, float]]:
+    target = config.training.target_fraction
+    shares = {"prior": 1.0 - target, "target": target}
+    if len(buffers) == 1:
+        return [(buffer, 1.0) for buffer in buffers.values()]
+    return [(buffer, shares[role]) for role, buffer in buffers.items()]
+
+
+def _continue_optimiser(learner: Learner, init: Checkpoint) -> None:
+    state = init.training_state()
+    if state is None or init.info.config.algorithm.learner != learner.config.algorithm.learner:
+        return
+    # The weights are those of `init` with its new tasks; the rest goes on as it was.
+    fresh = learner.state_dict()
+    kept = {name: value for name, value in state.tensors.items() if not name.endswith("task_table")}
+    learner.load_state_dict(LearnerState({**fresh.tensors, **kept}, 0))
+
+
+def _describe_run(
+    config: PolicyConfig,
+    present: Mapping[str, TransitionData],
+    *,
+    steps: int,
+    seed: int,
+    init: Checkpoint | None,
+    camera: str | None,
+) -> dict[str, Any]:
+    return {
+        "config": config.to_dict(),
+        "data": {role: data.digest for role, data in present.items()},
+        "steps": steps,
+        "seed": seed,
+        "init": init.digest if init else "",
+        "camera": camera,
+    }
+
+
+def _begin_or_continue(run_folder: Path, run: Mapping[str, Any]) -> None:
+    path = run_folder / RUN_FILE
+    if not path.exists():
+        write_file(path, (json.dumps(run, indent=2) + "\n").encode())
+        return
+    try:
+        earlier = json.loads(path.read_bytes())
+    except ValueError:
+        earlier = {}
+    different = [name for name in run if run[name] != earlier.get(name)]
+    if different:
+        raise CheckpointError(
+            f"`{run_folder}` holds another training run: its {', '.join(different)} differ.",
+            "A run continues only with the settings it began with.",
+            "Choose another name with `--name`, or remove that folder.",
+        )

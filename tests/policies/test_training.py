@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policies.checkpoint import load_checkpoint
+from policies.config import Learner, PolicyConfig, preset
+from policies.policy import Policy
+from policies.training import STATE_FILE, TrainingEvent, TrainingResult, train
+from recordings.errors import CheckpointError, RecordingError
+from recordings.records import EpisodeInfo, Frame, Observation
+from tests.policies.synthetic import CAMERA, dot_data, picture
+
+LEARNERS: tuple[Learner, ...] = ("bc", "ptr")
+
+
+def tiny(learner: Learner = "ptr") -> PolicyConfig:
+    return preset("tiny").with_learner(learner)
+
+
+def run(
+    folder: Path,
+    config: PolicyConfig | None = None,
+    steps: int = 6,
+    on_event: Callable[[TrainingEvent], None] = lambda event: None,
+) -> TrainingResult:
+    return train(
+        config or tiny(),
+        dot_data(8),
+        steps=steps,
+        run_folder=folder,
+        robot="sim-wx250s",
+        on_event=on_event,
+        report_every=1,
+        save_every=2,
+    )
+
+
+def pointing_error(policy: Policy, count: int = 50) -> float:
+    """Mean distance between the dot and where the action points, in half pictures."""
+    policy.begin(
+        EpisodeInfo("e", "trial", "reach_dot", {}, {}, control_rate_hz=5.0, decided_by="policy")
+    )
+    rng = np.random.default_rng(99)
+    errors = []
+    for _ in range(count):
+        place = rng.uniform(-0.8, 0.8, size=2)
+        frame = Frame(picture(place, 32), 0.0, 0.0)
+        state = rng.normal(0, 0.05, size=7)
+        action = policy.act(Observation({CAMERA: frame}, state, 0.0)).action
+        errors.append(np.linalg.norm(action[:2] / 0.04 - place))
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_tiny_policy_learns_to_point_at_the_dot(tmp_path: Path, learner: Learner) -> None:
+    result = train(
+        tiny(learner),
+        dot_data(200, failures=0.2),
+        steps=600,
+        run_folder=tmp_path,
+        robot="sim-wx250s",
+        threads=1,
+    )
+    assert pointing_error(Policy.from_checkpoint(result.checkpoint)) < 0.2
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_the_same_seed_gives_the_same_losses_and_weights(tmp_path: Path, learner: Learner) -> None:
+    first, second = [
+        run(tmp_path / name, tiny(learner)).checkpoint.info.metrics for name in ("a", "b")
+    ]
+    assert first == second
+    other = dataclasses.replace(tiny(learner))
+    third = train(
+        other, dot_data(8), steps=6, run_folder=tmp_path / "c", robot="sim-wx250s", seed=1
+    )
+    assert third.checkpoint.info.metrics != first
+
+
+def test_progress_is_reported_with_rate_and_time_left(tmp_path: Path) -> None:
+    events: list[TrainingEvent] = []
+    run(tmp_path, steps=4, on_event=events.append)
+    steps = [event.step for event in events if event.checkpoint is None]
+    assert steps == [1, 2, 3, 4]
+    assert all(event.updates_per_s > 0 and event.steps == 4 for event in events)
+    assert events[0].eta_s > 0
+    assert events[-1].eta_s == 0
+    assert events[-1].checkpoint == tmp_path / "checkpoints" / "step-0000004"
+
+
+KILLED_RUN = """
+import os, signal, sys
+from pathlib import Path
+from tests.policies.test_training import run, tiny
+
+def on_event(event):
+    if event.checkpoint is None:
+        print(event.step, repr(sorted(event.metrics.items())), flush=True)
+    if event.step == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run(Path(sys.argv[1]), tiny(sys.argv[2]), steps=20, on_event=on_event)
+"""
+
+
+def killed_run(folder: Path, learner: str, kill_at: int) -> tuple[int, dict[int, str]]:
+    """Run 20 steps in a process that kills itself; returns its end and the losses it saw."""
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN, str(folder), learner, str(kill_at)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    lines = [line.split(" ", 1) for line in process.stdout.splitlines()]
+    assert lines, process.stderr
+    return process.returncode, {int(step): losses for step, losses in lines}
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_killed_run_goes_on_with_bit_identical_losses(tmp_path: Path, learner: str) -> None:
+    whole_end, whole = killed_run(tmp_path / "whole", learner, kill_at=-1)
+    killed_end, before = killed_run(tmp_path / "killed", learner, kill_at=11)
+    resumed_end, after = killed_run(tmp_path / "killed", learner, kill_at=-1)
+    assert (whole_end, killed_end, resumed_end) == (0, -signal.SIGKILL, 0)
+    assert max(before) == 11
+    assert min(after) == 11  # the state of step 10 was saved, 11 was not
+    assert before | after == whole
+    checkpoints = [
+        load_checkpoint(tmp_path / name / "checkpoints" / "step-0000020")
+        for name in ("whole", "killed")
+    ]
+    assert checkpoints[0].digest == checkpoints[1].digest
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    digest = run(tmp_path).checkpoint.digest
+    again = run(tmp_path)
+    assert again.resumed_at == 6
+    assert again.checkpoint.digest == digest
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    with pytest.raises(CheckpointError, match=r"its config, steps differ"):
+        run(tmp_path, tiny("bc"), steps=7)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    state = tmp_path / STATE_FILE
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run(tmp_path)
+
+
+def test_fine_tuning_takes_a_spare_slot_and_mixes_or_does_without_prior_data(
+    tmp_path: Path,
+) -> None:
+    prior = dot_data(8, tasks=("put_carrot_on_plate", "put_sushi_in_pot", "open_drawer"))
+    target = dot_data(6, seed=5, tasks=("put_knife_on_plate",))
+    pretrained = train(
+        tiny("bc"), prior, steps=4, run_folder=tmp_path / "prior", robot="sim-wx250s"
+    ).checkpoint
+    for name, data in (("mixed", prior), ("alone", None)):
+        tuned = train(
+            tiny("ptr"),
+            data,
+            target,
+            steps=4,
+            run_folder=tmp_path / name,
+            robot="sim-wx250s",
+            init=pretrained,
+        ).checkpoint
+        assert tuned.info.tasks.slot("put_knife_on_plate") == 3
+        assert tuned.info.parent == pretrained.digest
+        assert (tuned.info.steps, tuned.info.critic_updates) == (8, 4)
+        assert set(tuned.info.data) == ({"prior", "target"} if data else {"target"})
+
+
+def test_fine_tuning_can_continue_the_optimiser(tmp_path: Path) -> None:
+    config = tiny("ptr")
+    config = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, continue_optimiser=True)
+    )
+    first = run(tmp_path / "a", config).checkpoint
+    state = first.training_state()
+    assert state is not None
+    assert state.updates == 6
+    fresh = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, continue_optimiser=False)
+    )
+    results = [
+        train(
+            one,
+            dot_data(8),
+            steps=3,
+            run_folder=tmp_path / name,
+            robot="sim-wx250s",
+            init=first,
+        ).checkpoint.info.metrics
+        for name, one in (("b", config), ("c", fresh))
+    ]
+    assert results[0] != results[1]
+
+
+def test_other_networks_than_the_start_checkpoints_are_refused(tmp_path: Path) -> None:
+    first = run(tmp_path / "a").checkpoint
+    config = tiny()
+    wider = dataclasses.replace(
+        config, network=dataclasses.replace(config.network, hidden=(48, 48))
+    )
+    with pytest.raises(CheckpointError, match="differ from the config's in hidden"):
+        train(
+            wider,
+            dot_data(8),
+            steps=2,
+            run_folder=tmp_path / "b",
+            robot="sim-wx250s",
+            init=first,
+        )
+
+
+def test_data_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
+    def attempt(name: str, learner: Learner, **changes: float) -> None:
+        data = dot_data(4, **changes)  # type: ignore[arg-type]
+        train(tiny(learner), data, steps=1, run_folder=tmp_path / name, robot="sim-wx250s")
+
+    with pytest.raises(RecordingError, match="no labelled episode"):
+        attempt("silent", "ptr", unlabelled=1.0)
+    with pytest.raises(RecordingError, match="None of the recordings is a success"):
+        attempt("failed", "bc", failures=1.0)
+    with pytest.raises(RecordingError, match="64 pixels wide"):
+        attempt("large", "bc", size=64)
+    with pytest.raises(RecordingError, match="There is no data"):
+        train(tiny(), None, steps=1, run_folder=tmp_path / "none", robot="sim-wx250s")
