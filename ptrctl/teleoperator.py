@@ -57,7 +57,7 @@ class HeldKey:
 
     def take(self, now_s: float) -> Motion | None:
         """The motion for the control period that starts now."""
-        motion = self._motion if now_s <= self._until_s else None
+        motion = self._motion if now_s < self._until_s else None
         if motion is None or self._single:
             self._motion = None
         return motion

@@ -1,0 +1,67 @@
+"""The tables of keys: nothing collides, everything is reachable."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ptrctl.keymap import (
+    COMMAND_KEYS,
+    FAILURE_REASONS,
+    MOTIONS,
+    SPEEDS,
+    Command,
+    Moment,
+    arm_keys,
+    command_for,
+    commands_at,
+    motion_for,
+    moves_the_arm,
+)
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+def test_at_any_moment_a_letter_means_one_thing(moment: Moment) -> None:
+    letters = Counter(binding.key for binding in commands_at(moment))
+    assert not [letter for letter, uses in letters.items() if uses > 1]
+
+
+def test_no_command_key_moves_the_arm() -> None:
+    assert not [binding.key for binding in COMMAND_KEYS if moves_the_arm(binding.key)]
+
+
+def test_every_command_has_a_single_letter() -> None:
+    assert {binding.command for binding in COMMAND_KEYS} == set(Command)
+    assert all(len(binding.key) == 1 for binding in COMMAND_KEYS)
+
+
+def test_motions_cover_both_directions_of_six_axes_without_sharing_a_key() -> None:
+    assert {(m.axis, m.sign) for m in MOTIONS} == {(a, s) for a in range(6) for s in (1.0, -1.0)}
+    keys = [key for motion in MOTIONS for key in motion.keys] + [speed.key for speed in SPEEDS]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_panel_shows_every_motion_key() -> None:
+    shown = {letter for letters, _ in arm_keys() for letter in letters.split()}
+    assert {motion.keys[0] for motion in MOTIONS} <= shown
+
+
+def test_discarding_needs_a_finished_episode() -> None:
+    assert command_for("d", Moment.RUNNING) is None
+    assert command_for("d", Moment.LABEL) is Command.DISCARD
+
+
+def test_enter_or_an_unknown_key_never_means_success() -> None:
+    meanings = {command_for(key, Moment.LABEL) for key in ("enter", "space", "#", "Y")}
+    assert meanings == {None}
+
+
+def test_failure_reasons_have_single_letters_and_one_is_free_text() -> None:
+    assert all(len(letter) == 1 for letter in FAILURE_REASONS)
+    assert FAILURE_REASONS["o"] == ""
+
+
+def test_an_unknown_key_moves_nothing() -> None:
+    assert motion_for("#") is None
+    assert not moves_the_arm("#")
