@@ -1,0 +1,64 @@
+"""Prior data is a function of its recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
+from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, Recipe, prior_recipe
+from ptrctl.workflows import generate as workflow
+from ptrctl.workflows.generate import generate, make_episode
+from recordings.dataset import EpisodeFolder
+from recordings.errors import UsageError
+from recordings.reader import read_summary
+
+pytestmark = pytest.mark.sim
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe of three episodes."""
+    monkeypatch.setattr(workflow, "prior_recipe", lambda name, count: prior_recipe(name, count)[:3])
+
+
+def test_an_episode_made_twice_has_the_same_contents(tmp_path: Path) -> None:
+    recipe = Recipe(0, "put_carrot_on_plate", kitchen_seed=3, seed=5, noise=0.5)
+    first = read_summary(make_episode(recipe, "a", tmp_path / "one", image_size=32))
+    second = read_summary(make_episode(recipe, "a", tmp_path / "two", image_size=32))
+    assert first.content_hash == second.content_hash
+    assert first.label.labelled_by == "simulator"
+
+
+def test_a_planted_failure_is_labelled_as_one(tmp_path: Path) -> None:
+    recipe = Recipe(0, "put_carrot_on_plate", 3, seed=5, noise=0.3, failure="missed_grasp")
+    label = read_summary(make_episode(recipe, "a", tmp_path, image_size=32)).label
+    assert (label.outcome.value, label.reason) == ("failure", "missed_grasp")
+
+
+@pytest.mark.usefixtures("short")
+def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
+    assert generate("prior-v1", 1, tmp_path, image_size=32).made == 3
+    digest = EpisodeFolder(tmp_path).digest()
+    EpisodeFolder(tmp_path).paths()[1].unlink()
+    seen: list[tuple[int, int]] = []
+    again = generate("prior-v1", 1, tmp_path, image_size=32, on_progress=lambda *p: seen.append(p))
+    assert (again.made, again.total) == (1, 3)
+    assert seen == [(2, 3), (3, 3)]
+    assert EpisodeFolder(tmp_path).digest() == digest
+
+
+@pytest.mark.usefixtures("short")
+def test_two_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with workflow._alone_in(tmp_path), pytest.raises(UsageError, match="Another ptrctl"):
+        generate("prior-v1", 1, tmp_path, image_size=32)
+
+
+def test_the_demo_is_held_out_from_the_recipe() -> None:
+    episodes = prior_recipe("prior-v1", 5)
+    assert DEMO_TASK not in {episode.task for episode in episodes}
+    assert DEMO_KITCHEN >= FIRST_HELD_OUT_KITCHEN
+    for episode in episodes:
+        assert not any(thing in episode.task for thing in HELD_OUT_OBJECTS)
+        assert episode.kitchen_seed < FIRST_HELD_OUT_KITCHEN
