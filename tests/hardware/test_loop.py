@@ -1,0 +1,164 @@
+"""The control loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hardware.loop import ControlLoop, Signal, Subscriber
+from recordings.records import Decision, EndReason, EpisodeEnd, Score, Step
+from tests.hardware.fakes import FixedDecider, episode_info, fake_station
+
+GENTLE = np.array([0.001, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+
+
+class Listener(Subscriber):
+    """Remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.steps: list[Step] = []
+        self.pauses = 0
+        self.ends: list[EpisodeEnd] = []
+
+    def on_begin(self, info) -> None:
+        self.begun += 1
+
+    def on_step(self, step) -> None:
+        self.steps.append(step)
+
+    def on_pause(self, observation) -> None:
+        self.pauses += 1
+
+    def on_end(self, end) -> None:
+        self.ends.append(end)
+
+
+class JudgeAfter:
+    """Success from the n-th score on."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.asked = 0
+
+    def score(self) -> Score:
+        self.asked += 1
+        done = self.asked >= self.n
+        return Score(done, 1.0 if done else 0.2, "placed" if done else "reached")
+
+
+def run(max_steps=10, decider=None, **loop_options):
+    station, robot, clock = fake_station()
+    listener = Listener()
+    with station:
+        judge = loop_options.pop("judge", None)
+        loop = ControlLoop(station, 5.0, subscribers=[listener], **loop_options)
+        end = loop.run_episode(
+            episode_info(), decider or FixedDecider(GENTLE), max_steps=max_steps, judge=judge
+        )
+    return end, listener, robot, clock
+
+
+def test_an_episode_ends_at_its_time_limit_with_one_observation_more_than_steps() -> None:
+    end, listener, robot, clock = run(max_steps=7)
+    assert end.reason is EndReason.TIME_LIMIT
+    assert (end.steps, len(listener.steps)) == (7, 7)
+    assert end.final_observation is not None
+    assert clock.now_s() == pytest.approx(7 / 5.0)
+    assert listener.ends == [end]
+    assert robot.log[-2:] == ["stop hold", "disconnect"]
+
+
+def test_steps_hold_what_was_seen_wanted_and_sent() -> None:
+    too_fast = np.array([0.2, 0, 0, 0, 0, 0, 1.0])
+    _, listener, _, _ = run(max_steps=1, decider=FixedDecider(too_fast))
+    step = listener.steps[0]
+    assert step.action[0] == 0.2
+    assert step.sent_action[0] == pytest.approx(0.05)
+    assert step.interventions == ("step_clamp",)
+    assert step.extras == {"q": 0.5}
+    np.testing.assert_allclose(step.observation.state[0], 0.25)
+
+
+def test_success_has_to_last_two_periods() -> None:
+    end, listener, _, _ = run(judge=JudgeAfter(3))
+    assert end.reason is EndReason.SUCCESS
+    assert [step.score.success for step in listener.steps] == [False, False, True, True]
+
+
+def test_a_fault_stops_the_arm_before_anybody_hears_of_it() -> None:
+    station, robot, _ = fake_station()
+    robot.fail_at = 2
+    heard: list[list[str]] = []
+
+    class Ear(Subscriber):
+        def on_end(self, end) -> None:
+            heard.append(list(robot.log))
+
+    with station:
+        end = ControlLoop(station, 5.0, subscribers=[Ear()]).run_episode(
+            episode_info(), FixedDecider(GENTLE), max_steps=10
+        )
+    assert end.reason is EndReason.FAULT
+    assert "Motor 4 is overloaded" in end.fault
+    assert end.steps == 2
+    assert heard[0][-1] == "stop hold"
+
+
+def test_a_decider_that_asks_for_nan_ends_the_episode_and_moves_nothing() -> None:
+    end, listener, robot, _ = run(decider=FixedDecider(GENTLE * np.nan))
+    assert end.reason is EndReason.FAULT
+    assert "not seven finite numbers" in end.fault
+    assert listener.steps == []
+    np.testing.assert_allclose(robot.state, [0.25, 0, 0.15, 0, 0, 0, 1.0])
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), RuntimeError("x")])
+def test_a_subscriber_that_raises_stops_the_arm_and_everybody_hears_the_end(error) -> None:
+    station, robot, _ = fake_station()
+    listener = Listener()
+
+    class Broken(Subscriber):
+        def on_step(self, step) -> None:
+            raise error
+
+    with station, pytest.raises(type(error)):
+        ControlLoop(station, 5.0, subscribers=[listener, Broken()]).run_episode(
+            episode_info(), FixedDecider(GENTLE), max_steps=10
+        )
+    assert "stop hold" in robot.log
+    assert [end.reason for end in listener.ends] == [EndReason.FAULT]
+
+
+def test_the_operator_can_pause_and_stop() -> None:
+    signals = iter([Signal.RUN, Signal.PAUSE, Signal.PAUSE, Signal.RUN, Signal.STOP])
+    end, listener, robot, _ = run(signal=lambda: next(signals))
+    assert end.reason is EndReason.OPERATOR_STOP
+    assert (end.steps, listener.pauses) == (2, 2)
+    assert robot.state[0] == pytest.approx(0.252)
+
+
+def test_the_decider_can_end_the_episode() -> None:
+    end, listener, _, _ = run(decider=FixedDecider(GENTLE, steps=3))
+    assert end.reason is EndReason.DECIDER_DONE
+    assert len(listener.steps) == 3
+
+
+def test_late_periods_are_counted_and_not_made_up_for() -> None:
+    station, _, clock = fake_station()
+    listener = Listener()
+
+    class Slow(FixedDecider):
+        def act(self, observation) -> Decision:
+            if len(listener.steps) == 1:
+                clock.wait_until_s(clock.now_s() + 0.5)
+            return super().act(observation)
+
+    with station:
+        end = ControlLoop(station, 5.0, subscribers=[listener]).run_episode(
+            episode_info(), Slow(GENTLE), max_steps=5
+        )
+    assert end.overruns == 1
+    assert end.worst_overrun_s == pytest.approx(0.3)
+    times = [step.observation.time_s for step in listener.steps]
+    np.testing.assert_allclose(np.diff(times), [0.2, 0.5, 0.2, 0.2])
