@@ -199,18 +199,14 @@ def check_profile(workspace: Workspace) -> Finding:
 
 
 def check_leftovers(workspace: Workspace) -> Finding:
-    from recordings.schema import JOURNAL_SUFFIX
+    from recordings.recovery import leftovers
 
-    left = [
-        path
-        for kind in ("demos", "trials")
-        for path in (workspace.root / kind).rglob(f".*{JOURNAL_SUFFIX}")
-    ]
+    left = sum(len(leftovers(folder)) for folder in workspace.episode_folders())
     if left:
         return Finding(
             "leftovers",
             Health.WARN,
-            f"{len(left)} episodes were interrupted, or are being recorded now.",
+            f"{left} interrupted episodes wait to be recovered.",
             f"Run `ptrctl data recover{workspace.flag()}`.",
         )
     return Finding("leftovers", Health.OK, "No interrupted episode.")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from recordings.errors import UsageError
+from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
 PROFILE_NAME = "ptrctl.toml"
 DEFAULT_ROBOT = "sim-wx250s"
@@ -51,13 +52,14 @@ class Workspace:
         return self.root / "reports"
 
     def episode_folders(self) -> list[Path]:
-        """Every folder below `demos` and `trials` that holds or held episodes, sorted."""
+        """Every folder below `demos` and `trials` with episodes, finished or not, sorted."""
         return sorted(
             {
                 file.parent
                 for kind in ("demos", "trials")
-                for file in (self.root / kind).rglob("*.h5")
-                if file.parent.name != "quarantine"
+                for pattern in (f"*{EPISODE_SUFFIX}", f".*{JOURNAL_SUFFIX}")
+                for file in (self.root / kind).rglob(pattern)
+                if file.parent.name != QUARANTINE_FOLDER
             }
         )
 

@@ -1,0 +1,237 @@
+"""`ptrctl data`: looking after recordings."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptrctl import console
+from ptrctl.options import JsonOption, TaskOption, WorkspaceOption
+from recordings.errors import RecordingError, UsageError
+
+data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--folder", help="Folder of episodes.", show_default="the whole workspace"),
+]
+EpisodeArgument = Annotated[
+    str, typer.Argument(help="Path, identifier or unique part of one, or `last`.")
+]
+
+
+class OutcomeWord(str, enum.Enum):
+    """What the operator may say of an episode."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    UNLABELLED = "unlabelled"
+
+
+@data.command("list")
+def list_episodes(
+    task: TaskOption = None,
+    folder: FolderOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """List the episodes."""
+    from ptrctl.episodes import as_data, list_table, recordings_in, summary_or_problem
+    from ptrctl.workspace import open_workspace
+
+    place = open_workspace(workspace)
+    paths = recordings_in(place, folder, task)
+    if console.mode.json:
+        read = {path: summary_or_problem(path) for path in paths}
+        console.document(
+            {
+                "episodes": [as_data(s) for s in read.values() if not isinstance(s, Exception)],
+                "unreadable": [str(p) for p, s in read.items() if isinstance(s, Exception)],
+            }
+        )
+        return
+    if paths:
+        console.show(list_table(paths))
+    else:
+        console.note("There is no episode yet. Record some with `ptrctl record`.")
+
+
+@data.command()
+def show(
+    episode: EpisodeArgument = "last",
+    png: Annotated[
+        Path | None, typer.Option("--png", help="Also write all pictures as one PNG.")
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Show an episode: what is known about it, its first and its last picture."""
+    from ptrctl import episodes
+    from ptrctl.workspace import open_workspace
+    from recordings.reader import read_episode
+
+    place = open_workspace(workspace)
+    shown = read_episode(episodes.find_recording(place, episode))
+    if png is not None:
+        episodes.save_png(png, episodes.contact_sheet(shown))
+    size = console.results().size
+    if shown.cameras:
+        console.show(episodes.first_and_last(shown, min(size.width, 100), 24))
+    console.outcome_panel(
+        shown.path.stem,
+        episodes.describe(shown),
+        wrote=[png] if png else [],
+        data=episodes.as_data(shown.summary),
+    )
+
+
+@data.command()
+def label(
+    episode: EpisodeArgument,
+    outcome: Annotated[OutcomeWord, typer.Argument(help="What became of it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Change an episode's label; its pictures are not touched, and earlier labels are kept."""
+    from ptrctl.episodes import find_recording
+    from ptrctl.workspace import open_workspace
+    from recordings.labels import label_path, relabel
+    from recordings.reader import read_summary
+    from recordings.records import Label, Outcome
+
+    place = open_workspace(workspace)
+    path = find_recording(place, episode)
+    before = read_summary(path).label
+    by = "" if outcome is OutcomeWord.UNLABELLED else "operator"
+    relabel(path, Label(Outcome(outcome.value), reason, by))
+    console.outcome_panel(
+        "The label is changed",
+        {"episode": path.stem, "before": before.outcome.value, "now": outcome.value},
+        wrote=[place.said(label_path(path))],
+        next_command=f"ptrctl data stats{place.flag()}",
+    )
+
+
+@data.command()
+def verify(
+    task: TaskOption = None,
+    folder: FolderOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Look for defects in the recordings; exits with 4 if one should not be trained on."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ptrctl.episodes import recordings_in
+    from ptrctl.workspace import open_workspace
+    from recordings.verification import verify_episode
+
+    place = open_workspace(workspace)
+    paths = recordings_in(place, folder, task)
+    problems = []
+    with console.progress("Verifying", len(paths)) as progress:
+        for number, path in enumerate(paths, start=1):
+            problems += verify_episode(path)
+            progress.update(number)
+    serious = {problem.path for problem in problems if problem.serious}
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for problem in problems:
+        sign, style = ("✗ defect", "bold red") if problem.serious else ("! note", "yellow")
+        table.add_row(Text(sign, style=style), problem.path.stem, Text(problem.message))
+    if problems:
+        console.show(table)
+    console.outcome_panel(
+        "Some episodes are damaged" if serious else "No episode is damaged",
+        {
+            "episodes": len(paths),
+            "damaged": len(serious),
+            "notes": sum(not problem.serious for problem in problems),
+        },
+        good=not serious,
+        data={
+            "episodes": len(paths),
+            "damaged": [str(path) for path in sorted(serious)],
+            "problems": [
+                {
+                    "path": str(problem.path),
+                    "kind": problem.kind,
+                    "serious": problem.serious,
+                    "step": problem.step,
+                    "message": problem.message,
+                }
+                for problem in problems
+            ],
+        },
+    )
+    if serious:
+        raise typer.Exit(RecordingError.exit_code)
+
+
+@data.command()
+def stats(
+    task: TaskOption = None,
+    folder: FolderOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Measure the recordings: labels, lengths, late periods, safety interventions, saturation."""
+    from ptrctl.quality_views import quality_data, quality_table
+    from ptrctl.workspace import open_workspace
+    from recordings.quality import quality
+
+    place = open_workspace(workspace)
+    if folder is None and task is not None:
+        folder = place.demos(task)
+    folders = place.episode_folders() if folder is None else [folder]
+    rows = [(place.said(one), row) for one in folders for row in quality(one)]
+    if rows:
+        console.show(quality_table(rows))
+    else:
+        console.note("There is no episode yet. Record some with `ptrctl record`.")
+    console.document({"folders": [quality_data(*row) for row in rows]})
+
+
+@data.command()
+def recover(
+    folder: FolderOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Recover what a killed session left over; nothing is deleted."""
+    from ptrctl.workspace import open_workspace
+    from recordings.recovery import recover as recover_folder
+
+    place = open_workspace(workspace)
+    if folder is not None and not folder.is_dir():
+        raise UsageError(
+            f"There is no folder `{folder}`.",
+            "A folder of episodes was expected.",
+            "Leave `--folder` out to look through the whole workspace.",
+        )
+    folders = place.episode_folders() if folder is None else [folder]
+    treated = [leftover for one in folders for leftover in recover_folder(one)]
+    console.outcome_panel(
+        f"{len(treated)} interrupted episodes were treated"
+        if treated
+        else "No episode was interrupted",
+        [(leftover.fate.value, leftover.reason) for leftover in treated],
+        wrote=[place.said(leftover.path) for leftover in treated],
+        next_command=f"ptrctl data list{place.flag()}" if treated else None,
+        data={
+            "recovered": [
+                {
+                    "episode_id": leftover.episode_id,
+                    "fate": leftover.fate.value,
+                    "path": str(leftover.path),
+                    "steps": leftover.steps,
+                    "reason": leftover.reason,
+                }
+                for leftover in treated
+            ]
+        },
+    )

@@ -1,0 +1,104 @@
+"""`ptrctl record`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptrctl.options import (
+    INTERRUPTED,
+    JsonOption,
+    KitchenOption,
+    RealtimeOption,
+    RobotOption,
+    SeedOption,
+    TaskOption,
+    WorkspaceOption,
+)
+
+
+class Demonstrator(str, enum.Enum):
+    """Who drives the arm."""
+
+    KEYBOARD = "keyboard"
+    SCRIPTED = "scripted"
+
+
+class LabelBy(str, enum.Enum):
+    """Who says what became of an episode."""
+
+    OPERATOR = "operator"
+    SIMULATOR = "simulator"
+
+
+def record(
+    *,
+    task: TaskOption = None,
+    episodes: Annotated[
+        int,
+        typer.Option(
+            "--episodes",
+            "-n",
+            min=1,
+            help="How many labelled episodes there shall be in the end, with those already there.",
+        ),
+    ] = 10,
+    demonstrator: Annotated[
+        Demonstrator, typer.Option("--demonstrator", help="Who drives the arm.")
+    ] = Demonstrator.KEYBOARD,
+    noise: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="How hasty the scripted demonstrator is.")
+    ] = 0.5,
+    failures: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the episodes that shall be failures."),
+    ] = 0.0,
+    label_by: Annotated[
+        LabelBy | None,
+        typer.Option(
+            "--label-by",
+            help="Who labels the episodes.",
+            show_default="operator for the keyboard, simulator for scripted",
+        ),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--max-steps",
+            min=1,
+            help="Time limit of an episode in control periods.",
+            show_default="300 for the keyboard, 60 for scripted",
+        ),
+    ] = None,
+    kitchen: KitchenOption = None,
+    seed: SeedOption = 0,
+    robot: RobotOption = None,
+    realtime: RealtimeOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Record demonstrations of a task, and go on towards the total if there are some already.
+
+    Every episode is safe on the disk before it counts. Keys are shown on the screen.
+    """
+    from ptrctl.recording_session import RecordOptions, run_recording
+
+    finished = run_recording(
+        workspace,
+        {"robot": robot, "task": task, "kitchen_seed": kitchen},
+        RecordOptions(
+            episodes=episodes,
+            by_keyboard=demonstrator is Demonstrator.KEYBOARD,
+            noise=noise,
+            failures=failures,
+            ask=None if label_by is None else label_by is LabelBy.OPERATOR,
+            max_steps=max_steps,
+            seed=seed,
+            realtime=realtime,
+        ),
+    )
+    if not finished:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,203 @@
+"""Finding episodes by what an operator types, and what an operator sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from ptrctl.console import duration
+from ptrctl.halfblocks import HalfBlocks
+from ptrctl.workspace import Workspace
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError, UsageError
+from recordings.reader import Episode, EpisodeSummary, read_summary
+from recordings.records import ImageArray, Label, Outcome
+
+NEWEST = "last"
+OUTCOME_STYLES = {Outcome.SUCCESS: "green", Outcome.FAILURE: "red", Outcome.UNLABELLED: "yellow"}
+
+
+def recordings_in(workspace: Workspace, folder: Path | None, task: str | None) -> list[Path]:
+    """The recordings of a folder, of a task's demonstrations or of the whole workspace.
+
+    Raises:
+        RecordingError: The folder named does not exist.
+    """
+    if folder is None and task is not None:
+        folder = workspace.demos(task)
+    folders = workspace.episode_folders() if folder is None else [folder]
+    return [path for one in folders for path in EpisodeFolder(one).paths()]
+
+
+def find_recording(workspace: Workspace, name: str) -> Path:
+    """The recording that an operator means.
+
+    Args:
+        workspace: Searched for names.
+        name: A path, an episode's identifier or a unique part of one, or "last".
+
+    Raises:
+        RecordingError: There is none.
+        UsageError: There are several.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    every = recordings_in(workspace, None, None)
+    if not every:
+        raise RecordingError(
+            "This workspace holds no episode.",
+            f"Looked below `{workspace.root / 'demos'}` and `{workspace.root / 'trials'}`.",
+            "Record some with `ptrctl record`, or name another folder with `--workspace`.",
+        )
+    if name == NEWEST:
+        return max(every, key=lambda path: path.name)
+    found = [path for path in every if name in path.stem]
+    if not found:
+        raise RecordingError(
+            f"There is no episode `{name}`.",
+            f"The newest is `{max(path.stem for path in every)}`.",
+            "Run `ptrctl data list` to see all.",
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} episodes match `{name}`.",
+            f"The first are {', '.join(path.stem for path in found[:3])}.",
+            "Type more of the identifier.",
+        )
+    return found[0]
+
+
+def label_in_words(label: Label) -> Text:
+    """The label with its reason and its source."""
+    text = Text(label.outcome.value, style=OUTCOME_STYLES[label.outcome])
+    if label.reason:
+        text.append(f": {label.reason}", style="default")
+    if label.labelled_by:
+        text.append(f" ({label.labelled_by})", style="dim")
+    return text
+
+
+def summary_or_problem(path: Path) -> EpisodeSummary | RecordingError:
+    """The summary, or why there is none: one damaged file must not hide the others."""
+    try:
+        return read_summary(path)
+    except RecordingError as problem:
+        return problem
+
+
+def list_table(paths: Sequence[Path]) -> Table:
+    """One row an episode."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("episode", no_wrap=True, overflow="fold")
+    table.add_column("task", overflow="fold")
+    table.add_column("label", min_width=10, overflow="fold")
+    table.add_column("steps", justify="right")
+    table.add_column("by", overflow="fold")
+    for path in paths:
+        read = summary_or_problem(path)
+        if isinstance(read, RecordingError):
+            table.add_row(path.stem, str(path.parent), Text("unreadable", style="bold red"))
+            continue
+        label = label_in_words(replace(read.label, labelled_by=""))
+        table.add_row(path.stem, read.info.task, label, str(read.steps), read.info.decided_by)
+    return table
+
+
+def as_data(summary: EpisodeSummary) -> dict[str, object]:
+    """A summary for JSON."""
+    info, label, end = summary.info, summary.label, summary.end
+    return {
+        "episode_id": info.episode_id,
+        "path": str(summary.path),
+        "kind": info.kind,
+        "task": info.task,
+        "decided_by": info.decided_by,
+        "seed": info.seed,
+        "scene": info.scene,
+        "created_at": info.created_at,
+        "label": {
+            "outcome": label.outcome.value,
+            "reason": label.reason,
+            "labelled_by": label.labelled_by,
+        },
+        "steps": summary.steps,
+        "duration_s": end.duration_s,
+        "end": end.reason.value,
+        "fault": end.fault,
+        "overruns": end.overruns,
+        "interventions": dict(end.interventions),
+        "recovered": summary.recovered,
+        "size_bytes": summary.size_bytes,
+    }
+
+
+def describe(episode: Episode) -> list[tuple[str, object]]:
+    """Name and value of what an operator wants to know of an episode."""
+    summary, info = episode.summary, episode.info
+    end = summary.end
+    acted = ", ".join(f"{rule} {count}" for rule, count in end.interventions.items())
+    rows: list[tuple[str, object]] = [
+        ("task", info.task),
+        ("label", label_in_words(summary.label)),
+        ("kind", f"{info.kind}, driven by {info.decided_by}"),
+        ("steps", f"{summary.steps} in {duration(end.duration_s)}, ended by {end.reason.value}"),
+        ("late periods", f"{end.overruns}, worst {end.worst_overrun_s * 1000:.0f} ms"),
+        ("safety", acted or "no intervention"),
+        ("arm", ", ".join(f"{key} {value}" for key, value in info.robot.items())),
+        ("scene", ", ".join(f"{key} {value}" for key, value in info.scene.items())),
+        ("recorded", f"{info.created_at}, ptrctl {info.code_version}"),
+    ]
+    if end.fault:
+        rows.append(("fault", end.fault))
+    if summary.recovered:
+        rows.append(("recovered", "put together after an interruption"))
+    return rows
+
+
+def first_and_last(episode: Episode, columns: int, rows: int) -> Table:
+    """The first and the last picture of the first camera, side by side."""
+    camera = next(iter(episode.cameras))
+    grid = Table.grid(padding=(0, 2))
+    width = (columns - 2) // 2
+    pictures = [episode.image(camera, index) for index in (0, -1)]
+    grid.add_row(*(HalfBlocks(picture, width, rows) for picture in pictures))
+    grid.add_row(Text("first", style="dim"), Text("last", style="dim"))
+    return grid
+
+
+def contact_sheet(episode: Episode, columns: int = 8, most: int = 48) -> ImageArray:
+    """The episode's pictures as one, row by row, evenly chosen if there are more than `most`.
+
+    Returns:
+        (H, W, 3) uint8; one block of rows for each camera.
+    """
+    blocks = []
+    for camera, track in episode.cameras.items():
+        chosen = np.unique(np.linspace(0, len(track) - 1, min(most, len(track))).astype(int))
+        pictures = [episode.image(camera, index) for index in chosen.tolist()]
+        blank = np.full_like(pictures[0], 255)
+        pictures += [blank] * (-len(pictures) % columns)
+        rows = [np.hstack(pictures[i : i + columns]) for i in range(0, len(pictures), columns)]
+        blocks.append(np.vstack(rows))
+    width = max(block.shape[1] for block in blocks)
+    padded = [
+        np.pad(block, ((0, 0), (0, width - block.shape[1]), (0, 0)), constant_values=255)
+        for block in blocks
+    ]
+    return np.vstack(padded)
+
+
+def save_png(path: Path, image: ImageArray) -> None:
+    """Write a picture.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, format="PNG")
