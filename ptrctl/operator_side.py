@@ -22,7 +22,7 @@ from ptrctl.keymap import (
 from ptrctl.keys import Key, KeySource
 from ptrctl.panels import LivePanel
 from ptrctl.teleoperator import KeyboardTeleoperator
-from recordings.records import EndReason, EpisodeEnd, Label, Outcome
+from recordings.records import EndReason, EpisodeEnd, Label, Observation, Outcome
 
 KEY_WAIT_S = 0.1
 
@@ -51,8 +51,12 @@ class Operator(Protocol):
         """No further episode shall begin."""
         ...
 
-    def ready(self) -> bool:
-        """Wait for the start of the next episode; False quits."""
+    def ready(self, observation: Observation) -> bool:
+        """Wait for the start of the next episode; False quits.
+
+        Args:
+            observation: The start state that the operator is about to begin from.
+        """
         ...
 
     def signal(self) -> Signal:
@@ -88,7 +92,7 @@ class NobodyThere:
     def wants_to_quit(self) -> bool:
         return self._interrupts.requested
 
-    def ready(self) -> bool:
+    def ready(self, observation: Observation) -> bool:
         return not self.wants_to_quit
 
     def signal(self) -> Signal:
@@ -133,8 +137,9 @@ class AtTheKeys:
     def wants_to_quit(self) -> bool:
         return self._quit or self._interrupts.requested
 
-    def ready(self) -> bool:
+    def ready(self, observation: Observation) -> bool:
         self._paused, self._said = False, None
+        self._panel.see(observation)
         if self._teleoperator is not None:
             while not self.wants_to_quit:
                 command = self._next_command(Moment.READY)
@@ -199,6 +204,7 @@ class AtTheKeys:
             self._show(Moment.PAUSED if self._paused else Moment.RUNNING)
         elif command is not None:
             self._said = command
+            self._panel.view.message = ""
         elif self._teleoperator is not None and moves_the_arm(key.name):
             self._teleoperator.press(key)
             self._panel.view.rows["speed"] = self._teleoperator.speed.words
@@ -261,7 +267,7 @@ class AtTheKeys:
     def _show(self, moment: Moment) -> None:
         view = self._panel.view
         view.moment = moment
-        driving = self._teleoperator is not None and moment is Moment.RUNNING
+        driving = self._teleoperator is not None and moment in (Moment.READY, Moment.RUNNING)
         view.arm_keys = arm_keys() if driving else ()
         view.keys = _KEYS_SHOWN.get(moment) or [
             (binding.key, binding.words) for binding in commands_at(moment)

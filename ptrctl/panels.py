@@ -53,6 +53,8 @@ class View:
         keys: (letter, words) that work now.
         arm_keys: The same for keys that move the arm; empty unless they do.
         rows: Further rows, name to words.
+        key_rows: Most lines that the keys have needed so far; kept free, so that the picture
+            does not jump when other keys work.
     """
 
     title: str
@@ -74,6 +76,7 @@ class View:
     score: Score | None = None
     picture: ImageArray | None = None
     disk_free_bytes: int = 0
+    key_rows: int = 0
 
 
 def gigabytes(size: float) -> str:
@@ -86,8 +89,9 @@ def draw(view: View, columns: int, rows: int) -> RenderableType:
     inner = columns - 4
     figures = _figures(view)
     keys = _keys(view, inner)
-    key_rows = len(keys)
-    room = rows - 2 - key_rows
+    view.key_rows = max(view.key_rows, len(keys))
+    keys += [Text()] * (view.key_rows - len(keys))
+    room = rows - 2 - view.key_rows
     beside = columns >= NARROW_COLUMNS
     top: RenderableType = figures
     picture_rows = room - 1 if beside else room - figures.row_count - 1
@@ -135,15 +139,16 @@ def _figures(view: View) -> Table:
     for name, words in view.rows.items():
         grid.add_row(name, words)
     grid.add_row("step", f"{view.step} of at most {view.max_steps}")
-    grid.add_row("rate", f"{view.rate_hz:.1f} Hz (wanted {view.control_rate_hz:g})")
+    rate = f"{view.rate_hz:.1f} Hz" if view.rate_hz else "-"
+    grid.add_row("rate", f"{rate} (wanted {view.control_rate_hz:g} Hz)")
     late = f", worst {view.worst_overrun_s * 1000:.0f} ms" if view.overruns else ""
     grid.add_row("late periods", f"{view.overruns}{late}")
     rules = ", ".join(f"{rule} {count}" for rule, count in view.interventions.most_common(2))
     grid.add_row("safety", rules or "no intervention")
     if view.state is not None:
         x, y, z, roll, pitch, yaw, gripper = view.state
-        grid.add_row("xyz [m]", f"{x:+.3f} {y:+.3f} {z:+.3f}")
-        grid.add_row("rpy [rad]", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}")
+        grid.add_row("x y z, m", f"{x:+.3f} {y:+.3f} {z:+.3f}")
+        grid.add_row("r p y, rad", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}")
         grid.add_row("gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open"))
     if view.score is not None:
         grid.add_row("progress", f"{view.score.progress:.2f} {view.score.stage}")

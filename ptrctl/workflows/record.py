@@ -177,7 +177,7 @@ def record(
         seed = session.next_seed() if redo_seed is None else redo_seed
         session.used_seeds.add(seed)
         cell.start(seed)
-        if not operator.ready():
+        if not operator.ready(cell.station.observe()):
             break
         attempts_left -= 1
         decider = make_decider(seed, session.wants_failure(seed))
