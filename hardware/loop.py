@@ -26,7 +26,15 @@ from recordings.records import (
     hold_action,
 )
 
-__all__ = ["ControlLoop", "Decider", "Decision", "Judge", "Signal", "Subscriber"]
+__all__ = [
+    "ControlLoop",
+    "Decider",
+    "Decision",
+    "EpisodeListener",
+    "Judge",
+    "Signal",
+    "Subscriber",
+]
 
 
 class Decider(Protocol):
@@ -44,6 +52,18 @@ class Decider(Protocol):
     def act(self, observation: Observation) -> Decision:
         """Called once a control period."""
         ...
+
+
+class EpisodeListener(Protocol):
+    """What the loop asks of those it tells; `Subscriber` does nothing of it by default."""
+
+    def on_begin(self, info: EpisodeInfo) -> None: ...
+
+    def on_step(self, step: Step) -> None: ...
+
+    def on_pause(self, observation: Observation) -> None: ...
+
+    def on_end(self, end: EpisodeEnd) -> None: ...
 
 
 class Subscriber:
@@ -100,7 +120,7 @@ class ControlLoop:
 
     station: Station
     rate_hz: float
-    subscribers: Sequence[Subscriber] = ()
+    subscribers: Sequence[EpisodeListener] = ()
     signal: Callable[[], Signal] = lambda: Signal.RUN
     overrun_tolerance_s: float = 0.01
 
@@ -168,7 +188,7 @@ class _Run:
         self.last_score: Score | None = None
         self.successes_in_a_row = 0
         self.started_s = loop.station.clock.now_s()
-        self.begun: list[Subscriber] = []
+        self.begun: list[EpisodeListener] = []
         self.finished = False
 
     def run(self) -> EpisodeEnd:

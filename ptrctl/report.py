@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ptrctl import charts
 from ptrctl.files import write_text
 from ptrctl.statistics import PairedComparison, Rate
@@ -160,7 +162,10 @@ def _first_and_last_picture(path: Path) -> tuple[ImageArray, ImageArray]:
 
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
-    return frames[0].to_ndarray(format="rgb24"), frames[-1].to_ndarray(format="rgb24")
+    first, last = (
+        np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in (frames[0], frames[-1])
+    )
+    return first, last
 
 
 def _jpeg(picture: ImageArray) -> bytes:
