@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import mujoco
-import numpy as np
+from hardware.sim import gl
 
-from hardware import wx250s
-from hardware.sim import arm_model
-from recordings.records import FloatArray
+gl.prepare()
+
+import mujoco  # noqa: E402  (reads the backend when it is imported)
+import numpy as np  # noqa: E402
+
+from hardware import wx250s  # noqa: E402
+from hardware.sim import arm_model  # noqa: E402
+from recordings.records import FloatArray  # noqa: E402
 
 MAX_ITERATIONS = 20
 DAMPING = 1e-4

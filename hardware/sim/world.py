@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hardware.sim import gl
 
-gl.choose_backend()
+gl.prepare()
 
 import mujoco  # noqa: E402  (the backend has to be chosen first)
 import numpy as np  # noqa: E402
@@ -104,6 +104,7 @@ class SimWorld:
             door = rng.uniform(0.6, 0.9)
         self.data.joint("drawer").qpos[0] = drawer
         self.data.joint("door").qpos[0] = door
+        mujoco.mj_forward(self.model, self.data)
         self.start_state = START_STATE + np.concatenate(
             [rng.uniform(-0.02, 0.02, 3), np.zeros(2), rng.uniform(-0.1, 0.1, 1), [0.0]]
         )
@@ -344,6 +345,7 @@ class SimWorld:
         """
         renderer = self._renderers.get((height, width))
         if renderer is None:
+            gl.choose_backend()
             try:
                 renderer = mujoco.Renderer(self.model, height, width)
             except Exception as error:
