@@ -98,13 +98,18 @@ class Keypoints(nn.Module):
     def __init__(self, channels: int, height: int, count: int) -> None:
         super().__init__()
         self.maps = nn.Conv2d(channels, count, 1)
+        self.sharpness = nn.Parameter(torch.full((count, 1), 3.0))
         along = torch.linspace(-1.0, 1.0, height)
         rows, columns = torch.meshgrid(along, along, indexing="ij")
         grid = torch.stack([columns.flatten(), rows.flatten()], dim=1)
         self.register_buffer("grid", grid, persistent=False)
 
     def forward(self, planes: Tensor) -> Tensor:
-        weights = self.maps(planes).flatten(2).float().softmax(dim=2)
+        maps = self.maps(planes).flatten(2).float()
+        # Standardised maps have a peak from the start; raw ones are all but flat, and the mean
+        # place of a flat map says nothing that could be learned from.
+        deviation, mean = torch.std_mean(maps, dim=2, keepdim=True)
+        weights = (self.sharpness * (maps - mean) / (deviation + 1e-3)).softmax(dim=2)
         places: Tensor = weights @ self.grid
         return places.flatten(1)
 
@@ -174,7 +179,10 @@ class Encoder(nn.Module):
 
     def feature_map(self, planes: Tensor, condition: Tensor) -> Tensor:
         """The last stage's features, (B, C, H, W)."""
-        features = F.relu(self.stem(planes))
+        # Centred, so that the first features tell objects apart rather than repeat the brightness;
+        # PTR's ResNet takes 0..1 as it is.
+        centred = planes if self.config.stem == "imagenet" else planes - 0.5
+        features = F.relu(self.stem(centred))
         if self.config.stem == "imagenet":
             features = F.max_pool2d(
                 F.pad(features, (0, 1, 0, 1), value=-math.inf), kernel_size=3, stride=2

@@ -95,6 +95,7 @@ class LearnerBase:
         self.config = config
         self.device = torch.device(device)
         self.networks = networks.to(self.device)
+        # Convolutions are faster with channels last.
         for parameter in networks.parameters():
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -143,7 +144,11 @@ class LearnerBase:
             for key, value in state.tensors.items():
                 if key.startswith(f"optimiser/{name}/"):
                     _, _, index, slot = key.split("/")
-                    slots.setdefault(int(index), {})[slot] = value.clone()
+                    parameter = optimiser.param_groups[0]["params"][int(index)]
+                    # In the weights' memory layout: fused Adam walks both as flat memory.
+                    like = parameter if value.shape == parameter.shape else value
+                    restored = torch.empty_like(like, dtype=value.dtype).copy_(value)
+                    slots.setdefault(int(index), {})[slot] = restored
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": slots, "param_groups": groups})
         self.generator.set_state(state.tensors["random"].to(torch.uint8).cpu())
