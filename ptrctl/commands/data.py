@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from ptrctl import console
+from ptrctl.commands.generate import generate
 from ptrctl.options import JsonOption, TaskOption, WorkspaceOption
 from recordings.errors import RecordingError, UsageError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
+data.command()(generate)
 
 FolderOption = Annotated[
     Path | None,

@@ -1,0 +1,329 @@
+"""Recording towards a total, with an operator who presses keys, on an arm without physics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hardware.registry import Cell
+from ptrctl.interrupts import Interrupts
+from ptrctl.keymap import Moment
+from ptrctl.keys import ScriptedKeys
+from ptrctl.operator_side import AtTheKeys, NobodyThere
+from ptrctl.panels import LivePanel, View
+from ptrctl.teleoperator import KeyboardTeleoperator
+from ptrctl.workflows.record import RecordListener, RecordPlan, RecordResult, record
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RobotError, UsageError
+from recordings.reader import read_summary
+from recordings.records import EpisodeEnd, EpisodeInfo, Label, Observation, Outcome, Step
+from recordings.writer import EpisodeWriter, new_episode_id
+from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
+
+
+class Display:
+    """Stands for Rich's live display."""
+
+    console = Console(width=100, height=30)
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def update(self, renderable: Any, *, refresh: bool) -> None:
+        self.drawn += 1
+
+
+class Desk:
+    """An operator, a panel and an arm, wired as `ptrctl record` does."""
+
+    def __init__(self, folder: Path, keys: str = "", **changes: Any) -> None:
+        names = [{"_": None, " ": "space", "!": "enter"}.get(letter, letter) for letter in keys]
+        self.plan = RecordPlan(folder, **{"episodes": 1, "max_steps": 8, **changes})
+        self.cell = make_fake_cell()
+        self.interrupts = Interrupts()
+        self.view = View("test", control_rate_hz=5.0)
+        self.panel = LivePanel(self.view, Display(), folder)  # type: ignore[arg-type]
+        self.keys = ScriptedKeys(names)
+
+    def by_keyboard(self, *, cell: Cell | None = None) -> RecordResult:
+        teleoperator = KeyboardTeleoperator()
+        operator = AtTheKeys(self.keys, self.panel, self.interrupts, teleoperator)
+        plan = replace(self.plan, end_on_success=False)
+        with (cell or self.cell).station:
+            return record(
+                plan,
+                cell or self.cell,
+                lambda seed, fail: teleoperator,
+                operator,
+                RecordListener(),
+                subscribers=[self.panel],
+            )
+
+    def alone(self, walker: Walker | None = None, listener: Any = None) -> RecordResult:
+        operator = NobodyThere(self.interrupts)
+        self.failures_asked: list[bool] = []
+
+        def make(seed: int, shall_fail: bool) -> Walker:
+            self.failures_asked.append(shall_fail)
+            return Walker(0.0) if shall_fail else walker or Walker(0.05)
+
+        with self.cell.station:
+            return record(self.plan, self.cell, make, operator, listener or RecordListener())
+
+    @property
+    def labels(self) -> list[Label]:
+        return [summary.label for summary in self.summaries]
+
+    @property
+    def summaries(self) -> list[Any]:
+        return EpisodeFolder(self.plan.folder).summaries()
+
+
+def test_success_is_what_the_operator_says(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__y")
+    result = desk.by_keyboard()
+    assert result.complete
+    assert desk.labels == [Label(Outcome.SUCCESS, "", "operator")]
+
+
+def test_a_failure_carries_its_reason(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__fmq")
+    desk.by_keyboard()
+    assert desk.labels == [Label(Outcome.FAILURE, "missed_grasp", "operator")]
+
+
+def test_a_reason_can_be_typed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__foit fell!q")
+    desk.by_keyboard()
+    assert desk.labels[0].reason == "it fell"
+
+
+def test_after_a_stop_the_label_is_asked_before_the_next_episode(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__x" + "sy")  # The `s` comes too early and does nothing.
+    desk.by_keyboard()
+    assert [label.outcome for label in desk.labels] == [Outcome.SUCCESS]
+
+
+def test_the_time_limit_ends_an_episode_and_asks(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s" + "_" * 9 + "y")
+    desk.by_keyboard()
+    assert desk.summaries[0].steps == 8
+
+
+def test_silence_is_never_success(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__x")  # The keys end here, as on a lost terminal.
+    result = desk.by_keyboard()
+    assert not result.complete
+    assert desk.labels == [Label()]
+
+
+def test_enter_at_the_label_prompt_does_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__x!! z")
+    desk.by_keyboard()
+    assert desk.labels == [Label()]
+
+
+def test_an_unlabelled_episode_is_kept_but_does_not_count(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__xzs__y")
+    result = desk.by_keyboard()
+    assert result.complete
+    assert result.counts == Counter({Outcome.SUCCESS: 1, Outcome.UNLABELLED: 1})
+
+
+def test_discard_leaves_no_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__xdq")
+    result = desk.by_keyboard()
+    assert result.dropped == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_redo_discards_and_repeats_the_same_start_state(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__xrs__y", seed=4)
+    desk.by_keyboard()
+    arm = desk.cell.station.robot
+    assert isinstance(arm, FakeArm)
+    assert arm.starts == [None, 4, 4]
+    assert [summary.info.seed for summary in desk.summaries] == [4]
+
+
+def test_quitting_while_running_asks_for_the_label_then_ends(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__qy", episodes=5)
+    result = desk.by_keyboard()
+    assert result.counts == Counter({Outcome.SUCCESS: 1})
+    assert not result.complete
+
+
+def test_quitting_before_an_episode_keeps_the_others(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__yq", episodes=5)
+    assert desk.by_keyboard().counts == Counter({Outcome.SUCCESS: 1})
+
+
+def test_pausing_records_no_step_and_goes_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__p____p__y")
+    desk.by_keyboard()
+    (summary,) = desk.summaries
+    assert summary.steps == 5
+    assert summary.label.outcome is Outcome.SUCCESS
+
+
+def test_an_unknown_key_is_shown_as_such_and_ignored(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s_#_____________")
+    seen: list[str] = []
+    desk.panel.on_step = lambda step: seen.append(desk.view.message)  # type: ignore[method-assign]
+    desk.by_keyboard()
+    assert "The key `#` does nothing now." in seen
+
+
+def test_a_held_motion_key_cannot_label(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__x" + "ikjluncvtgweo123 " + "y")
+    desk.by_keyboard()
+    assert [label.outcome for label in desk.labels] == [Outcome.SUCCESS]
+
+
+def test_motion_keys_move_the_arm(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "sii__y")
+    desk.by_keyboard()
+    assert desk.cell.station.robot.read_state().state[0] > 0.1
+
+
+def test_the_panel_shows_only_keys_that_work_now(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s__xq")
+    shown: dict[Moment, str] = {}
+    refresh = desk.panel.refresh
+
+    def note(*, now: bool = True) -> None:
+        shown[desk.view.moment] = "".join(letter for letter, _ in desk.view.keys)
+        refresh(now=now)
+
+    desk.panel.refresh = note  # type: ignore[method-assign]
+    desk.by_keyboard()
+    assert shown[Moment.READY] == "sq"
+    assert shown[Moment.RUNNING] == "yfxpq"
+    assert shown[Moment.LABEL] == "yfzdrq"
+
+
+def test_a_signal_ends_the_episode_and_keeps_it_unlabelled(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s_______")
+
+    class Pressed(Walker):
+        def act(self, observation: Observation) -> Any:
+            desk.interrupts.request()
+            return super().act(observation)
+
+    result = desk.alone(Pressed())
+    assert not result.complete
+    assert desk.labels == [Label()]
+
+
+def test_a_second_signal_still_keeps_what_there_is(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+
+    class Insists(Walker):
+        steps = 0
+
+        def act(self, observation: Observation) -> Any:
+            self.steps += 1
+            if self.steps == 3:
+                raise KeyboardInterrupt
+            return super().act(observation)
+
+    with pytest.raises(KeyboardInterrupt):
+        desk.alone(Insists())
+    (summary,) = desk.summaries
+    assert summary.steps == 2
+    assert summary.label == Label()
+
+
+def test_nobody_there_the_simulator_labels(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, episodes=3)
+    assert desk.alone().complete
+    assert desk.labels == [Label(Outcome.SUCCESS, "", "simulator")] * 3
+
+
+def test_resuming_counts_what_is_there_and_uses_new_start_states(tmp_path: Path) -> None:
+    Desk(tmp_path, episodes=2, seed=10).alone()
+    again = Desk(tmp_path, episodes=5, seed=10)
+    assert len(again.alone().kept) == 3
+    assert sorted(summary.info.seed for summary in again.summaries) == [10, 11, 12, 13, 14]
+
+
+def test_a_complete_plan_moves_nothing(tmp_path: Path) -> None:
+    Desk(tmp_path, episodes=2).alone()
+    again = Desk(tmp_path, episodes=2)
+    result = again.alone()
+    assert result.complete
+    assert result.kept == ()
+
+
+def test_failures_are_made_to_order(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, episodes=10, failures=0.3)
+    result = desk.alone()
+    assert result.counts == Counter({Outcome.SUCCESS: 7, Outcome.FAILURE: 3})
+    assert desk.failures_asked.count(True) == 3
+    reasons = {label.reason for label in desk.labels if label.outcome is Outcome.FAILURE}
+    assert reasons == {"reached"}
+
+
+def test_a_hopeless_demonstrator_gives_up_and_keeps_everything(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, episodes=2)
+    with pytest.raises(RobotError, match="still missing 2 success"):
+        desk.alone(Walker(0.0))
+    assert len(desk.summaries) == 10
+
+
+def test_a_fault_keeps_the_episode_unlabelled_and_stops_the_session(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.cell = make_fake_cell(faults={3})
+    with pytest.raises(RobotError, match="Motor 3 reports overheating"):
+        desk.alone()
+    (summary,) = desk.summaries
+    assert summary.label == Label()
+    assert summary.steps == 2
+
+
+def test_what_a_killed_session_left_over_is_recovered_first_and_said(tmp_path: Path) -> None:
+    killed = make_fake_cell()
+    with killed.station:
+        frames = killed.station.observe()
+        info = EpisodeInfo(
+            new_episode_id(), "demo", "go_ahead", {}, {"front": {}}, 5.0, "keyboard", seed=0
+        )
+        with EpisodeWriter(tmp_path, info) as writer:
+            action = frames.state * 0
+            writer.append(Step(0, frames, action, action))
+
+    told: list[int] = []
+
+    class Told(RecordListener):
+        def on_recovered(self, leftovers: Any) -> None:
+            told.append(leftovers[0].steps)
+
+    desk = Desk(tmp_path)
+    result = desk.alone(listener=Told())
+    assert told == [1]
+    assert result.counts == Counter({Outcome.SUCCESS: 1, Outcome.UNLABELLED: 1})
+    assert {summary.info.seed for summary in desk.summaries} == {0, 1}
+
+
+def test_the_listener_hears_of_an_episode_only_when_its_file_is_whole(tmp_path: Path) -> None:
+    class Checks(RecordListener):
+        heard = 0
+
+        def on_kept(self, path: Path, end: EpisodeEnd, label: Label) -> None:
+            assert read_summary(path).label == label
+            self.heard += 1
+
+    listener = Checks()
+    Desk(tmp_path, episodes=2).alone(listener=listener)
+    assert listener.heard == 2
+
+
+@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"failures": 1.5}, {"failures": -0.1}])
+def test_a_senseless_plan_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        RecordPlan(tmp_path, **{"episodes": 1, **wrong})
