@@ -1,0 +1,84 @@
+"""Checkpoints by name: the shipped one, those of the workspace, or any folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptrctl.files import read_json, write_json
+from ptrctl.workspace import Workspace, check_name
+from recordings.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from policies.checkpoint import Checkpoint
+
+PRETRAINED = "pretrained"
+RECOMMENDED_FILE = "recommended.json"
+_INFO_FILE = "checkpoint.json"
+
+
+def shipped_folder() -> Path:
+    """Where the checkpoint that comes with ptrctl lies."""
+    import policies
+
+    return Path(policies.__path__[0]) / "shipped" / "ptr-widowx-sim"
+
+
+def find_checkpoint(workspace: Workspace, name: str) -> Path:
+    """The folder of a checkpoint.
+
+    Args:
+        workspace: Its `checkpoints/<name>` holds a checkpoint, or training runs of which one
+            checkpoint is recommended.
+        name: "pretrained", a name in the workspace, or a path.
+
+    Raises:
+        UsageError: There is no such name; the nearest are offered.
+        CheckpointError: The run of that name has not finished.
+    """
+    if name == PRETRAINED:
+        return shipped_folder()
+    folder = Path(name) if "/" in name else workspace.checkpoint(name)
+    if (folder / _INFO_FILE).exists():
+        return folder
+    if (folder / RECOMMENDED_FILE).exists():
+        pointer = read_json(folder / RECOMMENDED_FILE)
+        return folder / str(pointer.get("checkpoint", ""))
+    if folder.is_dir():
+        raise CheckpointError(
+            f"`{folder}` holds no finished checkpoint.",
+            "A training run leaves one when it ends.",
+            "Repeat the `ptrctl finetune` command that began it: it goes on where it stopped.",
+        )
+    present = workspace.checkpoint("").iterdir() if workspace.checkpoint("").is_dir() else ()
+    names = {PRETRAINED, *(path.name for path in present)}
+    check_name(name, names, "checkpoint", "--checkpoint")
+    raise CheckpointError(
+        f"`{folder}` is not a checkpoint.",
+        "A checkpoint is a folder that `ptrctl finetune` wrote.",
+        "Name one with `--checkpoint`.",
+    )
+
+
+def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
+    """Read the checkpoint of that name and check that it is whole.
+
+    Raises:
+        UsageError, CheckpointError: It is not there, or damaged.
+    """
+    from policies.checkpoint import load_checkpoint
+
+    return load_checkpoint(find_checkpoint(workspace, name))
+
+
+def recommend(run: Path, checkpoint: Path, reason: str, **facts: Any) -> None:
+    """Make `checkpoint` the one that the name of the folder `run` stands for.
+
+    Args:
+        run: `checkpoints/<name>`.
+        checkpoint: A folder below it.
+        reason: Why, in words; kept in the file.
+        facts: Numbers behind the reason.
+    """
+    relative = checkpoint.relative_to(run)
+    write_json(run / RECOMMENDED_FILE, {"checkpoint": str(relative), "reason": reason, **facts})

@@ -1,0 +1,258 @@
+"""Training from recordings: fine-tuning on demonstrations of one task, pre-training on many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from policies.checkpoint import Checkpoint
+from policies.config import PolicyConfig, preset
+from policies.training import TrainingEvent, TrainingResult, train
+from ptrctl.checkpoints import recommend
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError
+from recordings.packed import PackedDataset, pack
+from recordings.records import Outcome
+
+METRICS_FILE = "metrics.jsonl"
+LEAST_TO_HOLD_OUT = 5
+"""With fewer successes every one of them is needed for training."""
+
+CHECKPOINTS_A_RUN = 4
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train, on what.
+
+    Args:
+        run: The folder `checkpoints/<name>`; an interrupted run of the same request goes on.
+        steps: Updates.
+        learner: "ptr" or "bc".
+        init: Start from this checkpoint; None starts from random weights.
+        preset: Networks and settings when there is no `init`.
+        seed: Of weights, sampling and augmentation.
+        robot: Name of the arm's kind, kept in the checkpoint.
+        cache: Folder for packed pictures.
+        camera: To learn from; by default `init`'s, else the first.
+    """
+
+    run: Path
+    steps: int
+    learner: Literal["bc", "ptr"]
+    init: Checkpoint | None
+    preset: str
+    seed: int
+    robot: str
+    cache: Path
+    camera: str | None = None
+
+    @property
+    def config(self) -> PolicyConfig:
+        """The checkpoint's configuration, or the preset's, with the wished learner."""
+        config = self.init.info.config if self.init else preset(self.preset)
+        return config.with_learner(self.learner)
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """The recordings of one task, split by hand so that no episode is on both sides.
+
+    Args:
+        counts: Outcome to number of episodes.
+        train: What to learn from: successes and failures, never unlabelled ones.
+        held_out: Identifier of the success that is kept for judging checkpoints; "" for none.
+        validation: That success, or None.
+    """
+
+    counts: Mapping[Outcome, int]
+    train: PackedDataset
+    held_out: str
+    validation: PackedDataset | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run left.
+
+    Args:
+        checkpoint: The recommended one.
+        reason: Why it is recommended.
+        checkpoints: All of them, oldest first.
+        seconds: Training time now.
+        resumed_at: Updates that an earlier call had done.
+        metrics: The last ones.
+    """
+
+    checkpoint: Checkpoint
+    reason: str
+    checkpoints: tuple[Path, ...]
+    seconds: float
+    resumed_at: int
+    metrics: Mapping[str, float]
+
+
+def load_demonstrations(
+    folder: Path,
+    request: TrainingRequest,
+    on_packing: Callable[[int, int], None] = lambda done, total: None,
+) -> Demonstrations:
+    """Pack the demonstrations of a task and split off one success for validation.
+
+    Raises:
+        RecordingError: There is no success among them.
+    """
+    counts = EpisodeFolder(folder).counts()
+    if not counts[Outcome.SUCCESS]:
+        raise RecordingError(
+            f"{folder} holds {counts_in_words(counts)}.",
+            "Learning a task needs at least one successful demonstration.",
+            f"Record some with `ptrctl record --task {folder.name}`, or correct labels with "
+            "`ptrctl data label`.",
+        )
+    packed = pack(
+        [folder],
+        request.cache,
+        request.config.network.image_size,
+        [request.camera] if request.camera else None,
+        progress=on_packing,
+    )
+    outcomes = np.array([outcome.value for outcome in packed.outcomes])
+    keep = outcomes != Outcome.UNLABELLED.value
+    successes = np.flatnonzero(outcomes == Outcome.SUCCESS.value)
+    if len(successes) < LEAST_TO_HOLD_OUT:
+        return Demonstrations(counts, packed.select(keep), "", None)
+    last = int(successes[-1])
+    alone = np.arange(len(outcomes)) == last
+    return Demonstrations(
+        counts, packed.select(keep & ~alone), packed.episode_ids[last], packed.select(alone)
+    )
+
+
+def finetune(
+    request: TrainingRequest,
+    demonstrations: Demonstrations,
+    prior: PackedDataset | None,
+    on_event: Callable[[TrainingEvent], None] = lambda event: None,
+) -> Trained:
+    """Train on demonstrations, mixed with prior data if there is any.
+
+    Raises:
+        CheckpointError: The run's folder holds another run, or the networks do not fit.
+        RecordingError: The data do not fit the networks.
+    """
+    return _train(request, prior, demonstrations.train, on_event)
+
+
+def pretrain(
+    request: TrainingRequest,
+    data: PackedDataset,
+    on_event: Callable[[TrainingEvent], None] = lambda event: None,
+    *,
+    compact: bool = False,
+) -> Trained:
+    """Train on prior data of many tasks; `compact` stores the weights in half precision.
+
+    Raises:
+        CheckpointError, RecordingError: As for `finetune`.
+    """
+    return _train(request, data, None, on_event, compact=compact)
+
+
+def pack_prior(
+    folders: Sequence[Path],
+    request: TrainingRequest,
+    on_packing: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    workers: int = 1,
+) -> PackedDataset:
+    """Pack recordings of many tasks, leaving out the unlabelled ones.
+
+    Raises:
+        RecordingError: There is nothing, or it cannot be read.
+    """
+    packed = pack(
+        folders,
+        request.cache,
+        request.config.network.image_size,
+        [request.camera] if request.camera else None,
+        progress=on_packing,
+        workers=workers,
+    )
+    labelled = np.array([outcome is not Outcome.UNLABELLED for outcome in packed.outcomes])
+    return packed if labelled.all() else packed.select(labelled)
+
+
+def _train(
+    request: TrainingRequest,
+    prior: PackedDataset | None,
+    target: PackedDataset | None,
+    on_event: Callable[[TrainingEvent], None],
+    *,
+    compact: bool = False,
+) -> Trained:
+    training = request.run / "training"
+    log = training / METRICS_FILE
+
+    def keep_and_tell(event: TrainingEvent) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": event.step, **event.metrics}) + "\n")
+        on_event(event)
+
+    result = train(
+        request.config,
+        prior,
+        target,
+        steps=request.steps,
+        run_folder=training,
+        robot=request.robot,
+        seed=request.seed,
+        camera=request.camera,
+        init=request.init,
+        on_event=keep_and_tell,
+        checkpoint_every=max(1, request.steps // CHECKPOINTS_A_RUN),
+        compact=compact,
+    )
+    return _recommend_last(request.run, result)
+
+
+def _recommend_last(run: Path, result: TrainingResult) -> Trained:
+    reason = "the last checkpoint of the run"
+    recommend(run, result.checkpoint.path, reason, digest=result.checkpoint.digest)
+    return Trained(
+        checkpoint=result.checkpoint,
+        reason=reason,
+        checkpoints=result.checkpoints,
+        seconds=result.seconds,
+        resumed_at=result.resumed_at,
+        metrics=result.checkpoint.info.metrics,
+    )
+
+
+def read_metrics(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Metric to (step, value) pairs of a run, for charts; steps done twice count once."""
+    path = run / "training" / METRICS_FILE
+    if not path.exists():
+        return {}
+    rows: dict[int, dict[str, float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # Cut off by a kill; the step is there again further down.
+        rows[int(row.pop("step"))] = row
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for step in sorted(rows):
+        for name, value in rows[step].items():
+            curves.setdefault(name, []).append((step, value))
+    return curves
+
+
+def counts_in_words(counts: Mapping[Outcome, int]) -> str:
+    """ "10 success, 2 failure, 0 unlabelled"."""
+    return ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
