@@ -32,7 +32,7 @@ def fit(image: ImageArray, columns: int, rows: int) -> tuple[int, int]:
     """The largest (columns, rows) of cells within the limits that keeps the picture's shape."""
     height, width = image.shape[:2]
     columns = min(columns, max(1, round(rows * 2 * width / height)))
-    return max(1, columns), max(1, round(columns * height / width / 2))
+    return columns, min(rows, max(1, round(columns * height / width / 2)))
 
 
 class HalfBlocks:

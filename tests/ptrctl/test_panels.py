@@ -1,0 +1,134 @@
+"""What the panel shows, and that it fits."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+
+from ptrctl.halfblocks import HalfBlocks, fit
+from ptrctl.keymap import Moment, arm_keys, commands_at
+from ptrctl.panels import LivePanel, View, draw, gigabytes
+from recordings.records import Frame, Observation, Outcome, Score, Step
+
+
+def view(picture: bool = True) -> View:
+    moment = Moment.RUNNING
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    return View(
+        title="ptrctl record · put_carrot_on_plate",
+        control_rate_hz=5.0,
+        max_steps=60,
+        wanted={Outcome.SUCCESS: 10},
+        moment=moment,
+        keys=[(binding.key, binding.words) for binding in commands_at(moment)],
+        arm_keys=arm_keys(),
+        picture=image if picture else None,
+        state=np.zeros(7),
+        score=Score(False, 0.25, "reached"),
+    )
+
+
+def text_of(renderable: RenderableType, columns: int, colour: str | None = None) -> str:
+    out = io.StringIO()
+    options: dict[str, Any] = {"color_system": colour, "force_terminal": colour is not None}
+    Console(file=out, width=columns, **options).print(renderable)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (110, 34), (200, 60), (60, 40), (40, 20)])
+def test_the_panel_fits_the_terminal(columns: int, rows: int) -> None:
+    lines = text_of(draw(view(), columns, rows), columns).rstrip("\n").split("\n")
+    assert max(len(line) for line in lines) <= columns
+    if rows >= 24:
+        assert len(lines) <= rows
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 34), (60, 40)])
+def test_the_working_keys_are_always_shown(size: tuple[int, int]) -> None:
+    text = text_of(draw(view(), *size), size[0])
+    for words in ("success", "failure", "stop, then label", "pause", "quit", "open or close"):
+        assert words in text
+
+
+def test_counts_stand_against_the_goal() -> None:
+    shown = view()
+    shown.counts[Outcome.SUCCESS] = 3
+    assert "3 of 10" in text_of(draw(shown, 80, 24), 80)
+
+
+def test_without_a_picture_the_figures_stay() -> None:
+    assert "of at most 60" in text_of(draw(view(picture=False), 80, 24), 80)
+
+
+def test_a_picture_keeps_its_place_when_fewer_keys_work() -> None:
+    shown = view()
+    before = text_of(draw(shown, 110, 34), 110, "truecolor").count("▀")
+    shown.keys, shown.arm_keys = [("q", "quit")], ()
+    assert text_of(draw(shown, 110, 34), 110, "truecolor").count("▀") == before
+
+
+def test_a_terminal_without_colour_gets_shades() -> None:
+    half = np.zeros((8, 8, 3), np.uint8)
+    half[:, 4:] = 255
+    assert text_of(HalfBlocks(half, 8, 4), 20).splitlines()[0].rstrip() == "    @@@@"
+
+
+def test_a_colour_terminal_gets_two_pixels_a_cell() -> None:
+    image = np.zeros((2, 1, 3), np.uint8)
+    image[0] = (252, 0, 0)
+    image[1] = (0, 0, 252)
+    text = text_of(HalfBlocks(image, 1, 1), 20, "truecolor")
+    assert "\x1b[38;2;252;0;0;48;2;0;0;252m▀" in text
+
+
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(1, 300), st.integers(1, 100))
+def test_a_picture_never_exceeds_its_room(height: int, width: int, columns: int, rows: int) -> None:
+    image = np.broadcast_to(np.uint8(0), (height, width, 3))
+    wide, high = fit(image, columns, rows)
+    assert 1 <= wide <= columns
+    assert 1 <= high <= rows
+
+
+class Display:
+    console = Console(width=100, height=30)
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def update(self, renderable: Any, *, refresh: bool) -> None:
+        self.drawn += 1
+
+
+def step(index: int, **changes: Any) -> Step:
+    seen = Observation({"front": Frame(np.zeros((8, 8, 3), np.uint8), 0, 0)}, np.zeros(7), 0.0)
+    return Step(index, seen, np.zeros(7), np.zeros(7), **changes)
+
+
+def test_a_fast_loop_is_not_drawn_at_every_step(tmp_path: Path) -> None:
+    display = Display()
+    panel = LivePanel(view(), display, tmp_path)  # type: ignore[arg-type]
+    for index in range(500):
+        panel.on_step(step(index))
+    assert 1 <= display.drawn < 250
+
+
+def test_late_periods_and_interventions_add_up(tmp_path: Path) -> None:
+    shown = view()
+    panel = LivePanel(shown, Display(), tmp_path)  # type: ignore[arg-type]
+    panel.on_step(step(0, overrun_s=0.05, interventions=("step_clamp",)))
+    panel.on_step(step(1, overrun_s=0.02, interventions=("step_clamp", "joint_limit")))
+    text = text_of(draw(shown, 110, 34), 110)
+    assert "2, worst 50 ms" in text
+    assert "step_clamp 2" in text
+
+
+def test_sizes_are_said_in_words() -> None:
+    assert gigabytes(41.2e9) == "41.2 GB"
+    assert gigabytes(3e6) == "3 MB"

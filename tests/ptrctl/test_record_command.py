@@ -1,0 +1,261 @@
+"""`ptrctl record`, `setup`, `data` and `doctor` on the simulated arm, without a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from ptrctl.diagnosis import Finding, Health, check_rendering
+from ptrctl.main import app
+from recordings.dataset import EpisodeFolder
+from recordings.reader import read_episode
+
+pytestmark = pytest.mark.sim
+
+TASK = "put_carrot_on_plate"
+
+
+def ptrctl(workspace: Path, *words: str) -> Result:
+    command = words[:2] if words[0] == "data" else words[:1]
+    rest = words[len(command) :]
+    return CliRunner().invoke(app, [*command, "--workspace", str(workspace), *rest])
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    data: dict[str, Any] = json.loads(result.stdout)
+    return data
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with two recorded demonstrations."""
+    workspace = tmp_path_factory.mktemp("lab")
+    result = ptrctl(workspace, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "2")
+    assert result.exit_code == 0, result.stderr
+    return workspace
+
+
+def test_the_scripted_demonstrator_records_without_a_terminal(tmp_path: Path) -> None:
+    result = ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "1")
+    assert result.exit_code == 0
+    assert "The demonstrations are complete" in result.stdout
+    assert f"ptrctl finetune --task {TASK}" in " ".join(result.stdout.split())
+    assert "Episode 1 of 1: success" in result.stderr
+    assert "using the simulated arm" in result.stderr
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 1
+
+
+def test_recording_again_continues_towards_the_total(demos: Path) -> None:
+    words = ("record", "-t", TASK, "--demonstrator", "scripted", "-n", "3", "--json")
+    data = as_json(ptrctl(demos, *words))
+    assert data["counts"]["success"] == 3
+    assert len(data["kept"]) == 1
+    assert as_json(ptrctl(demos, *words))["kept"] == []
+
+
+def test_an_episode_knows_its_task_arm_camera_seed_and_kitchen(tmp_path: Path) -> None:
+    words = ("--demonstrator", "scripted", "-n", "1", "--kitchen", "7", "--seed", "40")
+    assert ptrctl(tmp_path, "record", "-t", "open_drawer", *words).exit_code == 0
+    (path,) = EpisodeFolder(tmp_path / "demos" / "open_drawer").paths()
+    info = read_episode(path).info
+    assert (info.task, info.kind, info.decided_by, info.seed) == (
+        "open_drawer",
+        "demo",
+        "scripted",
+        40,
+    )
+    assert info.scene["kitchen"] == 7
+    assert info.robot["name"] == "sim-wx250s"
+    assert info.cameras["over_shoulder"]["height"] == 128
+
+
+def test_the_same_seed_records_the_same_episode(tmp_path: Path) -> None:
+    episodes = []
+    for name in ("a", "b"):
+        ptrctl(tmp_path / name, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "1")
+        (path,) = EpisodeFolder(tmp_path / name / "demos" / TASK).paths()
+        episodes.append(read_episode(path))
+    first, second = episodes
+    assert (first.states == second.states).all()
+    assert (first.images("over_shoulder") == second.images("over_shoulder")).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["-t", TASK], 2, "--demonstrator scripted"),
+        (["-t", "put_carot_on_plate", "--demonstrator", "scripted"], 2, TASK),
+        (["--demonstrator", "scripted"], 2, "Add `--task NAME`"),
+        (["-t", TASK, "--demonstrator", "scripted", "--label-by", "operator"], 2, "--label-by"),
+        (["-t", TASK, "--demonstrator", "scripted", "--robot", "wx250"], 3, "--robot"),
+    ],
+)
+def test_a_call_that_cannot_work_says_what_to_type(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    result = ptrctl(tmp_path, "record", *words)
+    assert result.exit_code == code
+    assert said in " ".join(result.stderr.split())
+    assert not (tmp_path / "demos").exists()
+
+
+def test_a_profile_that_does_not_fit_the_arm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ptrctl.toml").write_text("[robot]\ncontrol_rate_hz = 10.0\n")
+    result = ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted")
+    assert result.exit_code == 2
+    assert "runs at 5 Hz" in result.stderr
+    (tmp_path / "ptrctl.toml").write_text("[camera]\nname = 'wrist'\n")
+    result = ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted")
+    assert "over_shoulder" in result.stderr
+
+
+def test_the_profiles_workspace_box_holds_the_arm(tmp_path: Path) -> None:
+    (tmp_path / "ptrctl.toml").write_text(
+        "[workspace_box]\nlow_m = [0.1, -0.3, 0.14]\nhigh_m = [0.5, 0.3, 0.4]\n"
+    )
+    words = ("--demonstrator", "scripted", "-n", "1", "--failures", "1", "--max-steps", "20")
+    assert ptrctl(tmp_path, "record", "-t", TASK, *words).exit_code == 0
+    (summary,) = EpisodeFolder(tmp_path / "demos" / TASK).summaries()
+    assert summary.end.interventions["workspace_box"] > 0
+    assert read_episode(summary.path).states[:, 2].min() > 0.12
+
+
+def test_data_lists_and_shows_what_was_recorded(demos: Path, tmp_path: Path) -> None:
+    listed = as_json(ptrctl(demos, "data", "list", "--json"))["episodes"]
+    assert {episode["task"] for episode in listed} == {TASK}
+    sheet = tmp_path / "sheet.png"
+    shown = ptrctl(demos, "data", "show", "last", "--png", str(sheet))
+    assert shown.exit_code == 0
+    assert "driven by scripted" in shown.stdout
+    with Image.open(sheet) as picture:
+        assert picture.width == 8 * 128
+    name = listed[0]["episode_id"]
+    assert as_json(ptrctl(demos, "data", "show", name, "--json"))["episode_id"] == name
+    assert TASK in ptrctl(demos, "data", "list").stdout
+
+
+def test_data_label_changes_a_label_and_stats_count_it(demos: Path) -> None:
+    before = as_json(ptrctl(demos, "data", "stats", "--json"))["folders"][0]["outcomes"]
+    words = ("data", "label", "last", "failure", "--reason", "knocked the plate")
+    assert ptrctl(demos, *words).exit_code == 0
+    after = as_json(ptrctl(demos, "data", "stats", "--json"))["folders"][0]["outcomes"]
+    assert after["failure"] == before["failure"] + 1
+    label = as_json(ptrctl(demos, "data", "show", "last", "--json"))["label"]
+    assert label == {
+        "outcome": "failure",
+        "reason": "knocked the plate",
+        "labelled_by": "operator",
+    }
+    assert ptrctl(demos, "data", "label", "last", "success").exit_code == 0
+    assert "saturated" in ptrctl(demos, "data", "stats").stdout
+
+
+def test_an_episode_that_does_not_exist_or_is_not_unique_is_an_error(demos: Path) -> None:
+    missing = ptrctl(demos, "data", "show", "nonsense")
+    assert missing.exit_code == 4
+    assert "ptrctl data list" in missing.stderr
+    several = ptrctl(demos, "data", "label", "202", "success")
+    assert several.exit_code == 2
+    assert "Type more" in several.stderr
+
+
+def test_verify_finds_a_truncated_file_and_list_survives_it(tmp_path: Path) -> None:
+    ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "2")
+    assert ptrctl(tmp_path, "data", "verify").exit_code == 0
+    broken = EpisodeFolder(tmp_path / "demos" / TASK).paths()[0]
+    broken.write_bytes(broken.read_bytes()[:1000])
+    result = ptrctl(tmp_path, "data", "verify", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["damaged"] == [str(broken)]
+    listed = as_json(ptrctl(tmp_path, "data", "list", "--json"))
+    assert len(listed["episodes"]) == 1
+    assert listed["unreadable"] == [str(broken)]
+    assert "unreadable" in ptrctl(tmp_path, "data", "list").stdout
+
+
+def test_recover_says_when_there_is_nothing(demos: Path) -> None:
+    assert as_json(ptrctl(demos, "data", "recover", "--json"))["recovered"] == []
+    missing = ptrctl(demos, "data", "recover", "--folder", str(demos / "nowhere"))
+    assert missing.exit_code == 2
+
+
+def test_setup_writes_a_profile_and_a_reference_picture(tmp_path: Path) -> None:
+    result = ptrctl(tmp_path, "setup", "--yes", "--task", TASK, "--kitchen", "3")
+    assert result.exit_code == 0, result.stderr
+    assert "follows within" in result.stdout
+    assert "kitchen_seed = 3" in (tmp_path / "ptrctl.toml").read_text()
+    assert (tmp_path / "reference-over_shoulder.png").exists()
+    assert "ptrctl record" in result.stdout
+
+
+def test_setup_without_a_terminal_names_the_flags_that_are_missing(tmp_path: Path) -> None:
+    result = ptrctl(tmp_path, "setup", "--task", TASK)
+    assert result.exit_code == 2
+    assert "--robot, --kitchen, --image-size" in result.stderr
+    assert not (tmp_path / "ptrctl.toml").exists()
+
+
+def test_setup_asks_nothing_when_every_flag_is_given(tmp_path: Path) -> None:
+    words = ("--robot", "sim-wx250s", "--task", TASK, "--kitchen", "1", "--image-size", "64")
+    box = ("--box-low", "0.1", "-0.3", "0.0", "--box-high", "0.5", "0.3", "0.4")
+    data = as_json(ptrctl(tmp_path, "setup", *words, *box, "--no-motion", "--json"))
+    assert data["profile"]["workspace_box.high_m"] == [0.5, 0.3, 0.4]
+
+
+def test_setup_lists_the_tasks(tmp_path: Path) -> None:
+    tasks = as_json(ptrctl(tmp_path, "setup", "--list-tasks", "--json"))["tasks"]
+    assert TASK in tasks
+    assert len(tasks) >= 12
+
+
+def test_setup_refuses_an_arm_that_does_not_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptrctl.wizard.CHECK_TOLERANCE_M", 1e-6)
+    result = ptrctl(tmp_path, "setup", "--yes", "--task", TASK)
+    assert result.exit_code == 3
+    assert "away from where it was sent" in result.stderr
+    assert not (tmp_path / "ptrctl.toml").exists()
+
+
+def test_the_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
+    data = as_json(ptrctl(tmp_path, "doctor", "--json"))
+    health = {check["name"]: check["health"] for check in data["checks"]}
+    assert health["Python"] == health["torch"] == health["rendering"] == "ok"
+    assert health["terminal"] == "warning"
+    assert "rendering" in ptrctl(tmp_path, "doctor").stdout
+
+
+def test_the_doctor_fails_with_6_and_names_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Finding("rendering", Health.FAIL, "Cannot draw.", "Run `sudo apt-get install x`.")
+    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", lambda: broken)
+    result = ptrctl(tmp_path, "doctor")
+    assert result.exit_code == 6
+    assert "sudo apt-get install x" in result.stdout
+
+
+def test_the_doctor_names_the_package_when_nothing_can_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "no-such-backend")
+    finding = check_rendering()
+    assert finding.health is Health.FAIL
+    assert "MUJOCO_GL=no-such-backend" in finding.found
+    assert "libegl1" in finding.fix
+    assert "libosmesa6" in finding.fix
+
+
+def test_the_doctor_reports_a_broken_profile(tmp_path: Path) -> None:
+    (tmp_path / "ptrctl.toml").write_text("[robot")
+    result = ptrctl(tmp_path, "doctor", "--json")
+    assert result.exit_code == 6
+    profile = next(c for c in json.loads(result.stdout)["checks"] if c["name"] == "profile")
+    assert profile["health"] == "FAIL"
