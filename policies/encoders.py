@@ -108,8 +108,8 @@ class Keypoints(nn.Module):
         maps = self.maps(planes).flatten(2).float()
         # Standardised maps have a peak from the start; raw ones are all but flat, and the mean
         # place of a flat map says nothing that could be learned from.
-        deviation, mean = torch.std_mean(maps, dim=2, keepdim=True)
-        weights = (self.sharpness * (maps - mean) / (deviation + 1e-3)).softmax(dim=2)
+        standardised = F.layer_norm(maps, maps.shape[2:], eps=1e-6)
+        weights = (self.sharpness * standardised).softmax(dim=2)
         places: Tensor = weights @ self.grid
         return places.flatten(1)
 

@@ -47,11 +47,7 @@ class Mixture:
         with_next: bool = True,
     ) -> Batch:
         """Draw a batch; see `ReplayBuffer.sample`."""
-        usable = [
-            (buffer, fraction)
-            for buffer, fraction in self.sources
-            if fraction > 0 and (buffer.successful_transitions if only_success else len(buffer))
-        ]
+        usable = self._usable(only_success)
         counts = split_counts(count, [fraction for _, fraction in usable])
         return Batch.join(
             [
@@ -60,3 +56,14 @@ class Mixture:
                 if share
             ]
         )
+
+    def can_sample(self, *, only_success: bool = False) -> bool:
+        """Whether any source has a transition of the wanted kind."""
+        return bool(self._usable(only_success))
+
+    def _usable(self, only_success: bool) -> list[tuple[ReplayBuffer, float]]:
+        return [
+            (buffer, fraction)
+            for buffer, fraction in self.sources
+            if fraction > 0 and (buffer.successful_transitions if only_success else len(buffer))
+        ]

@@ -124,6 +124,10 @@ class PolicyNetworks(nn.Module):
         """Positions (B, 3) in metres in the units of `predict_toggle`."""
         return (positions_m - self.state_mean[:3]) / TOGGLE_UNIT_M
 
+    def toggle_to_metres(self, place: Tensor) -> Tensor:
+        """The inverse of `toggle_target`, (B, 3)."""
+        return place * TOGGLE_UNIT_M + self.state_mean[:3]
+
     def policy(self, z: Tensor, inputs: Inputs, toggle: Tensor | None) -> TanhGaussian:
         """pi(.|s) from the actor's embedding; `toggle` is a prediction, taken as given."""
         parts = [z, inputs.proprioception, inputs.task]

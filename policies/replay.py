@@ -146,6 +146,8 @@ class ReplayBuffer:
             "discounts": Growing(np.empty(0, np.float32)),
             "returns": Growing(np.empty(0, np.float32)),
             "tasks": Growing(np.empty(0, np.int64)),
+            "steps": Growing(np.empty(0, np.int64)),
+            "shows_success": Growing(np.empty(0, np.bool_)),
             "success": Growing(np.empty(0, np.bool_)),
             "toggles": Growing(np.empty((0, 3), np.float32)),
             "toggle_known": Growing(np.empty(0, np.bool_)),
@@ -216,6 +218,16 @@ class ReplayBuffer:
         return len(self._successful)
 
     @property
+    def episode_starts(self) -> npt.NDArray[np.int64]:
+        """(episodes,) index of each episode's first transition."""
+        return np.flatnonzero(self._columns["steps"].values == 0)
+
+    @property
+    def shows_success(self) -> npt.NDArray[np.bool_]:
+        """(transitions,) whether the step is among the rewarded last ones of a success."""
+        return self._columns["shows_success"].values
+
+    @property
     def state_statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and standard deviation of the states, (7,) each."""
         states = self._states.values[self._columns["frame"].values]
@@ -281,7 +293,11 @@ class ReplayBuffer:
 
     def gather(self, indices: npt.NDArray[np.int64], *, with_next: bool = True) -> Batch:
         """The transitions at `indices`, (B,), each below `len(self)`."""
-        rows = {name: column.values[indices] for name, column in self._columns.items()}
+        rows = {
+            name: column.values[indices]
+            for name, column in self._columns.items()
+            if name not in ("steps", "shows_success")
+        }
         frame, next_frame = rows.pop("frame"), rows.pop("next_frame")
         images, states = self._images.values, self._states.values
         next_images = images[next_frame] if with_next else images[:0]
@@ -292,6 +308,12 @@ class ReplayBuffer:
             next_states=torch.from_numpy(np.asarray(states[next_frame], np.float32)),
             **{name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()},
         )
+
+    def pictures_after(self, indices: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What each step led to: pictures (B, S, S, 3) uint8, and task slots (B,) int64."""
+        frame = self._columns["frame"].values[indices] + 1
+        tasks = self._columns["tasks"].values[indices]
+        return torch.from_numpy(np.array(self._images.values[frame])), torch.from_numpy(tasks)
 
     def _describe(
         self,
@@ -323,6 +345,8 @@ class ReplayBuffer:
             "discounts": labels.discounts[step],
             "returns": labels.returns[step],
             "tasks": np.full(count, task, np.int64),
+            "steps": step,
+            "shows_success": success & (step >= length - self.algorithm.terminal_steps),
             "success": np.full(count, success, np.bool_),
             # A failure closes the gripper in the wrong place: nothing to learn from.
             "toggles": np.asarray(states[frame[toggle_step], :3], np.float32),

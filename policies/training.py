@@ -139,7 +139,7 @@ def train(
     }
     if init is None:
         networks.set_state_statistics(*next(iter(buffers.values())).state_statistics)
-    mixture = Mixture(_shares(buffers, config))
+    mixture = Mixture(offline_sources(buffers, config))
     learner = make_learner(
         config,
         networks,
@@ -150,7 +150,7 @@ def train(
     )
     if init is not None and config.training.continue_optimiser:
         _continue_optimiser(learner, init)
-    if learner.only_success and not any(b.successful_transitions for b in buffers.values()):
+    if not mixture.can_sample(only_success=learner.only_success):
         raise RecordingError(
             "None of the recordings is a success.",
             "Behaviour cloning learns from successful episodes.",
@@ -274,6 +274,17 @@ def sample_batch(
     )
 
 
+def offline_sources(
+    buffers: Mapping[str, ReplayBuffer], config: PolicyConfig
+) -> list[tuple[ReplayBuffer, float]]:
+    """Buffers by role ("prior", "target") with their shares of a batch; one alone has it all."""
+    if len(buffers) == 1:
+        return [(buffer, 1.0) for buffer in buffers.values()]
+    target = config.training.target_fraction
+    shares = {"prior": 1.0 - target, "target": target}
+    return [(buffer, shares[role]) for role, buffer in buffers.items()]
+
+
 def mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
     """The mean of each metric over the updates that had it."""
     names = dict.fromkeys(name for one in metrics for name in one)
@@ -308,16 +319,6 @@ def _check_pictures(data: TransitionData, config: PolicyConfig) -> None:
             f"The networks take {config.network.image_size} pixels.",
             "Pack the recordings anew by running `ptrctl finetune` again.",
         )
-
-
-def _shares(
-    buffers: Mapping[str, ReplayBuffer], config: PolicyConfig
-) -> list[tuple[ReplayBuffer, float]]:
-    target = config.training.target_fraction
-    shares = {"prior": 1.0 - target, "target": target}
-    if len(buffers) == 1:
-        return [(buffer, 1.0) for buffer in buffers.values()]
-    return [(buffer, shares[role]) for role, buffer in buffers.items()]
 
 
 def _continue_optimiser(learner: Learner, init: Checkpoint) -> None:

@@ -1,0 +1,188 @@
+"""Learning from the robot's own trials, mixed with the data that it started from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.checkpoint import Checkpoint, CheckpointInfo
+from policies.config import PolicyConfig
+from policies.learner import LearnerState
+from policies.learners import make_learner
+from policies.mixing import Mixture
+from policies.policy import Policy
+from policies.replay import ReplayBuffer, TransitionData
+from policies.storage import read_tensors, write_tensors
+from policies.training import mean_metrics, offline_sources, sample_batch
+from recordings.errors import CheckpointError, RecordingError
+from recordings.images import resize_image
+from recordings.records import ImageArray
+
+
+class OnlineLearner:
+    """A checkpoint that goes on learning between trials.
+
+    Every batch has its fixed share of the robot's own transitions, the rest is offline data:
+    prior and target as in fine-tuning. A learner that clones successes only draws the online
+    share from successful trials, so that failures cost it nothing.
+
+    Args:
+        checkpoint: Where to start.
+        prior, target: Offline data; either may be None.
+        config: Defaults to the checkpoint's. Rates stay constant.
+        seed: Of sampling, augmentation and exploration.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        prior: TransitionData | None = None,
+        target: TransitionData | None = None,
+        config: PolicyConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.config = config or checkpoint.info.config
+        self.seed = seed
+        offline = {
+            role: data for role, data in (("prior", prior), ("target", target)) if data is not None
+        }
+        tasks = sorted({name for data in offline.values() for name in data.tasks})
+        networks, self.tasks = checkpoint.networks(tasks)
+        self.learner = make_learner(
+            self.config,
+            networks,
+            seed=seed,
+            device=device,
+            earlier_critic_updates=checkpoint.info.critic_updates,
+        )
+        self.online = ReplayBuffer.empty(networks.config.image_size, self.config.algorithm)
+        share = self.config.training.online_fraction
+        buffers = {
+            role: ReplayBuffer.from_packed(
+                data, self.tasks, self.config.algorithm, checkpoint.info.camera
+            )
+            for role, data in offline.items()
+        }
+        self.mixture = Mixture(
+            [
+                *(
+                    (buffer, (1.0 - share) * fraction)
+                    for buffer, fraction in offline_sources(buffers, self.config)
+                ),
+                (self.online, share),
+            ]
+        )
+        self._data = {role: data.digest for role, data in offline.items()}
+        self._rng = np.random.default_rng(seed)
+
+    def add_episode(
+        self,
+        images: ImageArray,
+        states: npt.NDArray[np.floating],
+        actions: npt.NDArray[np.floating],
+        task: str,
+        success: bool,
+    ) -> None:
+        """Take up one finished, labelled trial of N steps.
+
+        Args:
+            images: (N+1, H, W, 3) uint8 of the checkpoint's camera; resized here.
+            states: (N+1, 7), see `recordings.records.STATE_NAMES`.
+            actions: (N, 7), sent to the arm, in its units.
+            task: Its name.
+            success: Whether it succeeded.
+
+        Raises:
+            CheckpointError: The policy does not know the task.
+        """
+        slot = self.tasks.slot(task)
+        if len(actions) == 0:
+            return
+        size = self.online.image_size
+        resized = np.stack([resize_image(image, size) for image in images])
+        self.online.add_episode(resized, states, actions, slot, success)
+
+    def update(self, count: int) -> dict[str, float]:
+        """Do `count` updates; returns the mean of their metrics.
+
+        Raises:
+            RecordingError: There is nothing to learn from yet.
+        """
+        only_success = self.learner.only_success
+        if not self.mixture.can_sample(only_success=only_success):
+            raise RecordingError(
+                "There is no episode to learn from yet.",
+                "Learning between trials needs offline data or a finished trial"
+                + (" that succeeded." if only_success else "."),
+                "Name demonstrations with `--demos`, or go on with `ptrctl improve`.",
+            )
+        batch_size = self.config.training.batch_size
+        return mean_metrics(
+            [
+                self.learner.update(sample_batch(self.learner, self.mixture, self._rng, batch_size))
+                for _ in range(count)
+            ]
+        )
+
+    def save_state(self, path: Path) -> None:
+        """Write what `load_state` needs to go on exactly; the trials are in their recordings."""
+        state = self.learner.state_dict()
+        notes = {
+            "updates": state.updates,
+            "sampler": self._rng.bit_generator.state,
+            "parent": self.checkpoint.digest,
+            "trials": self.online.episodes,
+        }
+        write_tensors(path, state.tensors, notes)
+
+    def load_state(self, path: Path) -> None:
+        """Go on from `save_state`, once the same trials have been added again.
+
+        Raises:
+            CheckpointError: The file is damaged, or belongs to another checkpoint or other trials.
+        """
+        tensors, notes = read_tensors(path)
+        here = (self.checkpoint.digest, self.online.episodes)
+        if (notes.get("parent"), notes.get("trials")) != here:
+            raise CheckpointError(
+                f"`{path}` was written after {notes.get('trials')} trials from the checkpoint "
+                f"{str(notes.get('parent'))[:12]}.",
+                f"There are {here[1]} trials from the checkpoint {here[0][:12]}.",
+                "Begin a new session with `ptrctl improve --name`.",
+            )
+        self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+        self._rng.bit_generator.state = notes["sampler"]
+
+    def policy(self, *, stochastic: bool = True, noise_scale: float = 1.0) -> Policy:
+        """The policy as it is now; it changes with further updates."""
+        return Policy(
+            self.learner.rollout_networks,
+            self.tasks,
+            camera=self.checkpoint.info.camera,
+            name=f"policy:{self.checkpoint.short_digest}+{self.learner.updates}",
+            values=self.info().critic_updates > 0,
+            stochastic=stochastic,
+            seed=self.seed,
+            noise_scale=noise_scale,
+        )
+
+    def info(self) -> CheckpointInfo:
+        """What a checkpoint of the present weights says about itself, for `save_checkpoint`."""
+        earlier = self.checkpoint.info
+        learns_critic = self.config.algorithm.learner == "ptr"
+        return dataclasses.replace(
+            earlier,
+            config=self.config,
+            tasks=self.tasks,
+            data={**self._data, "online": f"{self.online.episodes} trials"},
+            steps=earlier.steps + self.learner.updates,
+            critic_updates=earlier.critic_updates + (self.learner.updates if learns_critic else 0),
+            parent=self.checkpoint.digest,
+        )
