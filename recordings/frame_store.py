@@ -68,7 +68,7 @@ def open_store(folder: Path, cameras: Sequence[str], *, writable: bool = False) 
             np.load(folder / name, mmap_mode=mode, allow_pickle=False)
             for name in [*map(_image_file, cameras), "states.npy", "actions.npy"]
         ]
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise RecordingError(
             f"The packed data in {folder} cannot be read: {error}.",
             "It is a cache that is made from the recordings.",

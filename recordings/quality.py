@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from recordings.dataset import EpisodeFolder, count_outcomes
-from recordings.reader import Episode, read_episode
-from recordings.records import ACTION_HIGH, GRIPPER, Outcome
+from recordings.reader import EpisodeSummary, read_episode
+from recordings.records import ACTION_HIGH, GRIPPER, FloatArray, Outcome
 
 SATURATED = 0.99
 """An action component at this share of its limit counts as saturated."""
@@ -58,27 +58,36 @@ def quality(folder: Path) -> list[TaskQuality]:
     Raises:
         RecordingError: There is no such folder, or a recording cannot be read.
     """
-    by_task: dict[str, list[Episode]] = {}
+    by_task: dict[str, list[_Figures]] = {}
     for path in EpisodeFolder(folder).paths():
         episode = read_episode(path)
-        by_task.setdefault(episode.info.task, []).append(episode)
+        # Not the episode itself: a folder's pictures may not fit into memory.
+        figures = _Figures(episode.summary, episode.actions[:, :GRIPPER])
+        by_task.setdefault(episode.info.task, []).append(figures)
     return [_task_quality(task, by_task[task]) for task in sorted(by_task)]
 
 
-def _task_quality(task: str, episodes: Sequence[Episode]) -> TaskQuality:
-    lengths = [len(episode) for episode in episodes]
+@dataclass(frozen=True)
+class _Figures:
+    summary: EpisodeSummary
+    motion: FloatArray
+
+
+def _task_quality(task: str, episodes: Sequence[_Figures]) -> TaskQuality:
+    summaries = [episode.summary for episode in episodes]
+    lengths = [summary.steps for summary in summaries]
     interventions: Counter[str] = Counter()
-    for episode in episodes:
-        interventions.update(episode.summary.end.interventions)
-    motion = np.concatenate([episode.actions[:, :GRIPPER] for episode in episodes])
+    for summary in summaries:
+        interventions.update(summary.end.interventions)
+    motion = np.concatenate([episode.motion for episode in episodes])
     return TaskQuality(
         task=task,
-        outcomes=count_outcomes([episode.summary for episode in episodes]),
-        recovered=sum(episode.summary.recovered for episode in episodes),
+        outcomes=count_outcomes(summaries),
+        recovered=sum(summary.recovered for summary in summaries),
         steps=sum(lengths),
         shortest=min(lengths),
         longest=max(lengths),
-        overruns=sum(episode.summary.end.overruns for episode in episodes),
+        overruns=sum(summary.end.overruns for summary in summaries),
         interventions=dict(interventions),
         saturation=float(np.mean(np.abs(motion) >= SATURATED * ACTION_HIGH[:GRIPPER])),
     )

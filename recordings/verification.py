@@ -148,11 +148,11 @@ def _damaged_pictures(episode: Episode) -> Iterator[Problem]:
 def _frozen_pictures(episode: Episode) -> Iterator[Problem]:
     moved = np.abs(np.diff(episode.states, axis=0)).max(axis=1, initial=0.0) > MOVED
     for camera, track in episode.cameras.items():
-        for index in np.flatnonzero(moved):
+        for index in map(int, np.flatnonzero(moved)):
             # Equal pictures are encoded to equal bytes, so nothing need be decoded.
             if track.encoded_image(index) == track.encoded_image(index + 1):
                 message = f"`{camera}` shows the same at {index} and {index + 1}; the arm moved."
-                yield Problem(episode.path, "frozen_picture", False, message, int(index))
+                yield Problem(episode.path, "frozen_picture", False, message, index)
 
 
 def _missing_final_observation(episode: Episode) -> Iterator[Problem]:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from recordings.codec import ImageCodec
 from recordings.records import (
+    ACTION_HIGH,
+    ACTION_LOW,
     EndReason,
     EpisodeEnd,
     EpisodeInfo,
@@ -75,7 +77,7 @@ def make_step(
         "index": index,
         "observation": observation,
         "action": action,
-        "sent_action": np.clip(action, -0.05, 1.0) + np.array([0.0, 1e-4 * index, 0, 0, 0, 0, 0]),
+        "sent_action": np.clip(action, ACTION_LOW, ACTION_HIGH) - 1e-4 * index,
         "interventions": ("step_clamp",) if index % 3 == 0 else (),
         "decided_s": observation.time_s + 0.01,
         "applied_s": observation.time_s + 0.02,

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from recordings.reader import read_episode, read_summary
+from recordings.records import EndReason, Label
+from recordings.recovery import Fate, leftovers, recover
+from recordings.writer import EpisodeWriter, journal_path
+from tests.recordings.episodes import SUCCESS, make_end, make_info, make_step, record
+
+
+def interrupted(folder: Path, episode_id: str = "e0", steps: int = 4) -> Path:
+    """The journal of an episode that was cut off."""
+    with EpisodeWriter(folder, make_info(episode_id)) as writer:
+        for index in range(steps):
+            writer.append(make_step(index))
+    return journal_path(folder, episode_id)
+
+
+def test_an_interrupted_episode_becomes_a_recording_that_says_so(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    (saved,) = recover(tmp_path)
+    assert (saved.fate, saved.path, saved.steps) == (Fate.RECOVERED, tmp_path / "e0.h5", 4)
+    assert "interrupted after 4 steps" in saved.reason
+    episode = read_episode(saved.path)
+    assert episode.label == Label()
+    assert episode.summary.recovered
+    assert episode.end.reason is EndReason.FAULT
+    assert episode.end.fault == "interrupted"
+    assert episode.end.final_observation is None
+    assert episode.end.interventions == {"step_clamp": 2}
+    assert (episode.end.overruns, episode.end.worst_overrun_s) == (1, 0.05)
+    assert episode.states.shape == (4, 7)
+
+
+def test_a_half_written_step_is_dropped(tmp_path: Path) -> None:
+    path = interrupted(tmp_path)
+    path.write_bytes(path.read_bytes()[:-10])
+    (saved,) = recover(tmp_path)
+    assert saved.steps == 3
+    assert "cut off" in saved.reason
+
+
+def test_recovering_again_does_nothing(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    recover(tmp_path)
+    before = (tmp_path / "e0.h5").read_bytes()
+    assert recover(tmp_path) == []
+    assert (tmp_path / "e0.h5").read_bytes() == before
+
+
+def test_an_episode_that_a_living_process_records_is_left_alone(tmp_path: Path) -> None:
+    with EpisodeWriter(tmp_path, make_info()) as writer:
+        writer.append(make_step(0))
+        assert leftovers(tmp_path) == []
+        assert recover(tmp_path) == []
+        writer.append(make_step(1))
+        assert len(read_episode(writer.finish(make_end(2), SUCCESS))) == 2
+
+
+def test_an_episode_without_a_step_goes_into_quarantine_with_the_reason(tmp_path: Path) -> None:
+    interrupted(tmp_path, steps=0)
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.QUARANTINED
+    assert saved.path == tmp_path / "quarantine" / "e0.partial"
+    assert saved.path.exists()
+    assert "before the first step" in saved.reason
+    assert leftovers(tmp_path) == []
+
+
+def test_garbage_goes_into_quarantine_and_nothing_there_is_overwritten(tmp_path: Path) -> None:
+    for contents in (b"", b"garbage" * 100):
+        journal_path(tmp_path, "e0").write_bytes(contents)
+        (saved,) = recover(tmp_path)
+        assert saved.fate is Fate.QUARANTINED
+    assert len(list((tmp_path / "quarantine").iterdir())) == 2
+
+
+def test_a_journal_beside_its_finished_recording_is_deleted(tmp_path: Path) -> None:
+    path = interrupted(tmp_path)
+    journal = path.read_bytes()
+    recover(tmp_path)
+    path.write_bytes(journal)
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.ALREADY_FINISHED
+    assert not path.exists()
+    assert read_summary(tmp_path / "e0.h5").steps == 4
+
+
+def test_a_journal_beside_another_episode_of_its_name_goes_into_quarantine(tmp_path: Path) -> None:
+    path = interrupted(tmp_path, steps=2)
+    journal = path.read_bytes()
+    path.unlink()
+    recording = record(tmp_path, steps=3)
+    before = recording.read_bytes()
+    path.write_bytes(journal)
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.QUARANTINED
+    assert "different episode" in saved.reason
+    assert recording.read_bytes() == before
+
+
+def test_a_label_given_before_the_crash_is_kept(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path, make_info())
+    writer.append(make_step(0))
+    writer.end(make_end(1))
+    journal = journal_path(tmp_path, "e0")
+    ended = journal.read_bytes()
+    writer.label(SUCCESS)
+    (tmp_path / "e0.h5").unlink()
+    journal.write_bytes(ended)
+    recover(tmp_path)
+    assert read_summary(tmp_path / "e0.h5").label == Label()
+
+
+def test_every_leftover_is_treated(tmp_path: Path) -> None:
+    for name in ("e2", "e0", "e1"):
+        interrupted(tmp_path, name)
+    record(tmp_path, "e3")
+    assert [saved.episode_id for saved in recover(tmp_path)] == ["e0", "e1", "e2"]
+    assert read_summary(tmp_path / "e3.h5").label == SUCCESS
