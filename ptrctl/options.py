@@ -66,3 +66,15 @@ JsonOption = Annotated[
     bool,
     typer.Option("--json", callback=_set_json, help="Print one JSON document on stdout."),
 ]
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        help="Name in checkpoints/, a path, or `pretrained` for the shipped one.",
+        show_default="the task's own, else the shipped one",
+    ),
+]
+TrialSeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=9999, help="Chooses the start states.")
+]

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from hardware.loop import ControlLoop, Decider, Signal, Subscriber
+from hardware.loop import ControlLoop, Decider, EpisodeListener, Signal
 from hardware.registry import Cell
 from ptrctl.video import TrialFilm
 from recordings.errors import UsageError
@@ -21,6 +21,7 @@ from recordings.records import (
     EpisodeInfo,
     ImageArray,
     Label,
+    Observation,
     Outcome,
 )
 from recordings.writer import EpisodeRecorder, new_episode_id
@@ -51,11 +52,13 @@ class Listeners:
         subscribers: Told of every step (panels).
         signal: What the operator wants, asked every period.
         ask_label: Asks the operator for the label where nobody else judges.
+        ready: Waits until the operator has laid out the scene; False means no more.
     """
 
-    subscribers: Sequence[Subscriber] = ()
+    subscribers: Sequence[EpisodeListener] = ()
     signal: Callable[[], Signal] = lambda: Signal.RUN
     ask_label: Callable[[EpisodeEnd], Label] | None = None
+    ready: Callable[[Observation], bool] = lambda observation: True
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,22 @@ class Attempt:
         info: Known before.
         end: Known after.
         label: Unlabelled after a fault or a stop by the operator.
-        episode: The recording.
+        episode: The recording; None if there was not a single step.
         pictures: The film, (H, W, 3) uint8 each.
     """
 
     info: EpisodeInfo
     end: EpisodeEnd
     label: Label
-    episode: Path
+    episode: Path | None
     pictures: list[ImageArray] = field(repr=False)
 
     @property
     def counts(self) -> bool:
-        """It ended by success or the time limit, not by a fault or the operator."""
-        return self.end.reason in (EndReason.SUCCESS, EndReason.TIME_LIMIT)
+        """It was neither ended by a fault nor left without a label."""
+        return (
+            self.end.reason is not EndReason.FAULT and self.label.outcome is not Outcome.UNLABELLED
+        )
 
 
 def run_attempt(
@@ -116,6 +121,8 @@ def run_attempt(
         (recorder, film, *listeners.subscribers),
         listeners.signal,
     )
+    if not listeners.ready(cell.station.observe()):
+        raise KeyboardInterrupt
     end = loop.run_episode(
         info,
         decider,
@@ -124,17 +131,21 @@ def run_attempt(
         success_steps=settings.success_steps,
     )
     label = _label(end, cell.judge is not None, listeners)
-    return Attempt(info, end, label, recorder.label(label), film.pictures)
+    if recorder.steps:
+        return Attempt(info, end, label, recorder.label(label), film.pictures)
+    recorder.discard()
+    return Attempt(info, end, label, None, film.pictures)
 
 
 def _label(end: EpisodeEnd, judged: bool, listeners: Listeners) -> Label:
     if end.reason is EndReason.FAULT:
         return Label(Outcome.UNLABELLED, end.fault)
-    if end.reason is EndReason.OPERATOR_STOP:
-        return Label(Outcome.UNLABELLED, "stopped by the operator")
     if not judged:
+        # Where the operator judges, a key that says success or failure also ends the attempt.
         assert listeners.ask_label is not None
         return listeners.ask_label(end)
+    if end.reason is EndReason.OPERATOR_STOP:
+        return Label(Outcome.UNLABELLED, "stopped by the operator")
     if end.reason is EndReason.SUCCESS:
         return Label(Outcome.SUCCESS, "", "simulator")
     stage = end.final_score.stage if end.final_score else ""

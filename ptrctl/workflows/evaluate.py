@@ -126,9 +126,11 @@ def evaluate(
         record = _record(attempt, trial, seed, folder)
         log.append(record)
         on_event(TrialFinished(record, len(counted_trials(log.records)), plan.trials, _rate(log)))
-        if attempt.end.reason is EndReason.OPERATOR_STOP:
+        if attempt.counts:
+            continue
+        if attempt.end.reason is not EndReason.FAULT:
             break
-        if attempt.end.reason is EndReason.FAULT and log.faults(trial) >= ATTEMPTS_PER_TRIAL:
+        if log.faults(trial) >= ATTEMPTS_PER_TRIAL:
             raise RobotError(
                 f"Trial {trial + 1} was ended by a fault {log.faults(trial)} times; the last: "
                 f"{attempt.end.fault}",
@@ -141,16 +143,14 @@ def evaluate(
 def _record(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecord:
     end, score = attempt.end, attempt.end.final_score
     success = attempt.label.outcome is Outcome.SUCCESS
-    # A trial that the operator could not judge is no trial.
-    counts = attempt.counts and attempt.label.outcome is not Outcome.UNLABELLED
     video = folder / "videos" / f"{attempt.info.episode_id}.mp4"
     if attempt.pictures:
         write_video(attempt.pictures, video, attempt.info.control_rate_hz)
     return TrialRecord(
         trial=trial,
         seed=seed,
-        status=COUNTED if counts else ABORTED,
-        success=counts and success,
+        status=COUNTED if attempt.counts else ABORTED,
+        success=attempt.counts and success,
         reason=attempt.label.reason,
         labelled_by=attempt.label.labelled_by,
         end_reason=end.reason.value,
@@ -161,7 +161,7 @@ def _record(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecor
         interventions=dict(end.interventions),
         duration_s=end.duration_s,
         video=str(video.relative_to(folder)) if attempt.pictures else "",
-        episode=str(attempt.episode.relative_to(folder)),
+        episode=str(attempt.episode.relative_to(folder)) if attempt.episode else "",
         finished_at=now_utc(),
     )
 

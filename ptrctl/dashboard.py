@@ -1,0 +1,354 @@
+"""One live panel for long jobs: the stages, the time left, the figures and the camera's picture.
+
+Training, evaluation, improvement and the demo all report to a `Display`; without a terminal the
+same reports become plain lines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hardware.loop import EpisodeListener, Subscriber
+from ptrctl import console
+from ptrctl.halfblocks import HalfBlocks
+from recordings.records import EpisodeInfo, ImageArray, Step
+
+REDRAW_EVERY_S = 0.15
+LINE_EVERY_S = 10.0
+"""Without a terminal, a running stage says a line this often."""
+
+_PICTURE_ROWS = 16
+_STRIP = 60
+
+
+@dataclass
+class Stage:
+    """One part of a job.
+
+    Args:
+        name: Shown.
+        expected_s: A guess of its duration until its own pace is known.
+        began_s, used_s: On the monotonic clock; None before.
+        done, total: How far it is.
+        reused: It was done before this call.
+    """
+
+    name: str
+    expected_s: float = 60.0
+    began_s: float | None = None
+    used_s: float | None = None
+    done: float = 0.0
+    total: float = 0.0
+    first_done: float = 0.0
+    reused: bool = False
+
+    def left_s(self, now_s: float) -> float:
+        """Seconds left, from its own pace once there is one."""
+        if self.used_s is not None:
+            return 0.0
+        if self.began_s is None:
+            return self.expected_s
+        spent_s, made = now_s - self.began_s, self.done - self.first_done
+        if made <= 0 or self.total <= 0:
+            return max(1.0, self.expected_s - spent_s)
+        return spent_s / made * (self.total - self.done)
+
+
+class Display(Protocol):
+    """What long jobs report to."""
+
+    def begin(self, stage: str) -> None:
+        """A stage begins."""
+        ...
+
+    def advance(self, done: float, total: float, words: str = "") -> None:
+        """How far the stage is, and a few words."""
+        ...
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Named numbers worth watching (losses)."""
+        ...
+
+    def trial(self, success: bool | None) -> None:
+        """A trial is over: success, failure, or None for aborted."""
+        ...
+
+    def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
+        """A stage is over; `reused` if it had been done before."""
+        ...
+
+    @property
+    def listener(self) -> EpisodeListener:
+        """Shows what the camera sees."""
+        ...
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        """Stage to the seconds that it used."""
+        ...
+
+
+@dataclass
+class _Stages:
+    """The bookkeeping that both displays share."""
+
+    stages: list[Stage]
+    current: Stage | None = None
+    words: str = ""
+
+    def begin(self, name: str) -> None:
+        stage = next((s for s in self.stages if s.name == name), None)
+        if stage is None:
+            stage = Stage(name)
+            self.stages.append(stage)
+        stage.began_s, stage.used_s, stage.done = time.monotonic(), None, 0.0
+        stage.total = stage.first_done = 0.0
+        self.current, self.words = stage, ""
+
+    def advance(self, done: float, total: float, words: str) -> None:
+        if self.current is None:
+            return
+        if self.current.total != total:
+            self.current.first_done = done
+        self.current.done, self.current.total = done, total
+        self.words = words or self.words
+
+    def finish(self, name: str, *, reused: bool) -> None:
+        for stage in self.stages:
+            if stage.name == name:
+                began_s = time.monotonic() if stage.began_s is None else stage.began_s
+                stage.used_s, stage.reused = time.monotonic() - began_s, reused
+        self.current = None
+
+    @property
+    def used(self) -> dict[str, float]:
+        return {s.name: s.used_s for s in self.stages if s.used_s is not None}
+
+    def left_s(self) -> float:
+        now_s = time.monotonic()
+        return sum(stage.left_s(now_s) for stage in self.stages)
+
+
+class PlainLines:
+    """Without a terminal: a line when a stage begins, at times while it runs, and at its end."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = _Stages(list(stages))
+        self._spoke_s = 0.0
+        self._results: list[bool | None] = []
+
+    def begin(self, stage: str) -> None:
+        self._stages.begin(stage)
+        self._results = []
+        self._spoke_s = time.monotonic()
+        console.note(f"{stage}: begun.")
+
+    def advance(self, done: float, total: float, words: str = "") -> None:
+        self._stages.advance(done, total, words)
+        now_s = time.monotonic()
+        if self._stages.current is not None and now_s - self._spoke_s >= LINE_EVERY_S:
+            self._spoke_s = now_s
+            left = console.duration(self._stages.current.left_s(now_s))
+            name = self._stages.current.name
+            console.note(f"{name}: {done:g} of {total:g}, {words}, about {left} left")
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Numbers belong to the panel; a log has the metrics file."""
+
+    def trial(self, success: bool | None) -> None:
+        self._results.append(success)
+
+    def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
+        self._stages.finish(stage, reused=reused)
+        before = " (done before)" if reused else ""
+        used = console.duration(self._stages.used.get(stage, 0.0))
+        console.note(f"{stage}: {words}{before or f', {used}'}.")
+
+    @property
+    def listener(self) -> EpisodeListener:
+        return Subscriber()
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        return self._stages.used
+
+
+@dataclass
+class _Picture(Subscriber):
+    """Keeps what the camera sees, and asks for a redraw."""
+
+    dashboard: Dashboard
+    image: ImageArray | None = None
+
+    def on_begin(self, info: EpisodeInfo) -> None:
+        self.image = None
+
+    def on_step(self, step: Step) -> None:
+        frames = step.observation.frames
+        if frames:
+            self.image = frames[min(frames)].image
+        self.dashboard.redraw()
+
+
+@dataclass
+class Dashboard:
+    """The live panel.
+
+    Args:
+        title: What the whole job is.
+        live: Opened by `ptrctl.console.live`.
+        stages: In order, with guesses of their durations.
+    """
+
+    title: str
+    live: Live
+    stages: list[Stage]
+    _stages: _Stages = field(init=False)
+    _figures: dict[str, list[float]] = field(default_factory=dict)
+    _results: list[bool | None] = field(default_factory=list)
+    _outcomes: dict[str, str] = field(default_factory=dict)
+    _drawn_s: float = 0.0
+    _began_s: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._stages = _Stages(self.stages)
+        self._picture = _Picture(self)
+
+    def begin(self, stage: str) -> None:
+        self._stages.begin(stage)
+        self._figures, self._results = {}, []
+        self._picture.image = None
+        self.redraw(now=True)
+
+    def advance(self, done: float, total: float, words: str = "") -> None:
+        self._stages.advance(done, total, words)
+        self.redraw()
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._figures.setdefault(name, []).append(value)
+        self.redraw()
+
+    def trial(self, success: bool | None) -> None:
+        self._results.append(success)
+        self.redraw()
+
+    def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
+        self._stages.finish(stage, reused=reused)
+        self._outcomes[stage] = words
+        self.redraw(now=True)
+
+    @property
+    def listener(self) -> EpisodeListener:
+        return self._picture
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        return self._stages.used
+
+    def redraw(self, *, now: bool = False) -> None:
+        """Draw, but not more often than people can see."""
+        moment_s = time.monotonic()
+        if now or moment_s - self._drawn_s >= REDRAW_EVERY_S:
+            self._drawn_s = moment_s
+            self.live.update(self.draw(), refresh=True)
+
+    def draw(self) -> RenderableType:
+        """The whole panel."""
+        size = self.live.console.size
+        width = min(size.width, 100)
+        parts: list[RenderableType] = [self._list(width - 4)]
+        current = self._stages.current
+        rows = size.height - len(self._stages.stages) - 7
+        if self._picture.image is not None and rows >= 6:
+            parts += [Text(), self._scene(min(rows, _PICTURE_ROWS))]
+        elif self._figures and rows >= 3:
+            parts += [Text(), self._numbers(rows - 1)]
+        spent = console.duration(time.monotonic() - self._began_s)
+        left = console.duration(self._stages.left_s())
+        foot = f"{spent} used, about {left} left" if current else f"{spent} used"
+        return Panel(
+            Group(*parts),
+            title=Text(self.title, style="bold"),
+            title_align="left",
+            subtitle=Text(foot),
+            subtitle_align="right",
+            border_style="cyan",
+            width=width,
+            padding=(0, 1),
+        )
+
+    def _list(self, width: int) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=1)
+        grid.add_column(no_wrap=True)
+        grid.add_column(width=max(10, min(28, width - 50)))
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for stage in self._stages.stages:
+            if stage.used_s is not None:
+                time_used = "done before" if stage.reused else console.duration(stage.used_s)
+                words = Text(self._outcomes.get(stage.name, ""))
+                grid.add_row(
+                    Text("✓", style="green"), stage.name, words, Text(time_used, style="dim")
+                )
+            elif stage is self._stages.current:
+                bar = ProgressBar(total=stage.total or 1.0, completed=stage.done, width=None)
+                pair = Text.assemble(
+                    f"{stage.done:g}/{stage.total:g} " if stage.total else "", self._stages.words
+                )
+                grid.add_row(Text("▶", style="cyan"), Text(stage.name, style="bold"), bar, pair)
+            else:
+                grid.add_row("·", Text(stage.name, style="dim"), "", "")
+        return grid
+
+    def _scene(self, rows: int) -> Table:
+        assert self._picture.image is not None
+        side = Table.grid()
+        strip = Text()
+        for result in self._results[-_STRIP:]:
+            sign, style = {True: ("✓", "green"), False: ("×", "red"), None: ("!", "yellow")}[result]
+            strip.append(sign, style=style)
+        side.add_row(strip)
+        pair = Table.grid(padding=(0, 2))
+        pair.add_row(HalfBlocks(self._picture.image, rows * 2, rows), side)
+        return pair
+
+    def _numbers(self, rows: int) -> Table:
+        grid = Table.grid(padding=(0, 2))
+        for name, values in list(self._figures.items())[:rows]:
+            grid.add_row(Text(name, style="dim"), f"{values[-1]:.3f}", _spark(values, 40))
+        return grid
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def _spark(values: Sequence[float], width: int) -> str:
+    """Values as a row of blocks, the newest on the right."""
+    if len(values) > width:
+        step = len(values) / width
+        values = [values[int(index * step)] for index in range(width)]
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(_BLOCKS[min(7, int((value - low) / span * 8))] for value in values)
+
+
+@contextmanager
+def display(title: str, stages: Sequence[Stage]) -> Iterator[Display]:
+    """A dashboard on a terminal, plain lines elsewhere; everything on stderr."""
+    if not console.messages().is_terminal:
+        yield PlainLines(stages)
+        return
+    with console.live("") as live:
+        yield Dashboard(title, live, list(stages))

@@ -1,0 +1,315 @@
+"""Puts `ptrctl evaluate` together: arm, checkpoint, plan, panel, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hardware.loop import Signal
+from hardware.registry import Cell
+from ptrctl import console
+from ptrctl.cells import make_cell
+from ptrctl.checkpoints import PRETRAINED, open_checkpoint
+from ptrctl.dashboard import Display, PlainLines, Stage, display
+from ptrctl.interrupts import Interrupts
+from ptrctl.plan import TrialPlan
+from ptrctl.report import Report, write_report
+from ptrctl.seeds import evaluation_seeds
+from ptrctl.statistics import PairedComparison
+from ptrctl.trials import COUNTED, TrialSummary, compare_sessions, load_summary
+from ptrctl.workflows.attempt import Listeners, now_utc
+from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
+from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
+from recordings.errors import UsageError
+from recordings.records import Label
+
+if TYPE_CHECKING:
+    from policies.checkpoint import Checkpoint
+
+MAX_STEPS = 40
+EXPECTED_TRIAL_S = 0.7
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What the command line says beyond the profile.
+
+    Args:
+        checkpoint: Its name; None takes the task's own, else the shipped one.
+        trials: Number of scored trials.
+        seed: Chooses the start states.
+        session: Name of the folder under trials/; None makes one from task and checkpoint.
+        compare: Session to pair with, "" for none.
+        max_steps: Time limit in control periods.
+        realtime: Run a simulated arm at the pace of a real one.
+    """
+
+    checkpoint: str | None = None
+    trials: int = 50
+    seed: int = 0
+    session: str | None = None
+    compare: str = ""
+    max_steps: int = MAX_STEPS
+    realtime: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a session led to.
+
+    Args:
+        summary: Its trials.
+        comparison: With the other session, if one was named.
+        report: The page.
+    """
+
+    summary: TrialSummary
+    comparison: PairedComparison | None
+    report: Path
+
+
+def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions) -> bool:
+    """Evaluate and show the outcome; False if a signal cut it short (everything is kept)."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace).with_flags(**flags)
+    task = profile.task_or_fail()
+    if profile.source("robot") == BUILT_IN:
+        console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
+    name = options.checkpoint or default_checkpoint(workspace, task)
+    checkpoint = open_checkpoint(workspace, name)
+    cell = make_cell(profile, task=task, realtime=options.realtime)
+    check_checkpoint_fits(checkpoint, cell)
+    plan = make_plan(cell, checkpoint, name, profile, options)
+    session = options.session or session_name(plan)
+    stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
+    with Interrupts() as interrupts:
+        with (
+            cell.station,
+            listening(
+                f"ptrctl evaluate · {task}", [stage], cell, interrupts, workspace.trials(session)
+            ) as (shown, listeners),
+        ):
+            summary = run_trials(
+                plan,
+                cell,
+                checkpoint,
+                workspace.trials(session),
+                shown=shown,
+                stage=stage.name,
+                listeners=listeners,
+            )
+        evaluation = finish(workspace, summary, options.compare)
+        _show(workspace, evaluation, session, interrupted=interrupts.requested)
+    return summary.complete or not interrupts.requested
+
+
+def default_checkpoint(workspace: Workspace, task: str) -> str:
+    """The task's own checkpoint if it has one, else the shipped one."""
+    if workspace.checkpoint(task).is_dir():
+        return task
+    console.note(f"No checkpoint for {task} yet: trying the shipped one (zero-shot).")
+    return PRETRAINED
+
+
+def check_checkpoint_fits(checkpoint: Checkpoint, cell: Cell) -> None:
+    """Raise `CheckpointError` if the checkpoint would move this arm wrongly."""
+    from policies.checkpoint import check_fits
+
+    features = cell.station.robot.features
+    check_fits(
+        checkpoint,
+        robot=features.name,
+        cameras=sorted(cell.station.cameras),
+        control_rate_hz=features.control_rate_hz,
+    )
+
+
+def make_plan(
+    cell: Cell, checkpoint: Checkpoint, name: str, profile: Profile, options: EvaluateOptions
+) -> TrialPlan:
+    """What will be tried."""
+    features = cell.station.robot.features
+    test = "95 % Wilson interval; the number of trials is fixed beforehand"
+    if options.compare:
+        test = f"exact McNemar, two-sided, paired by start state with {options.compare}; " + test
+    return TrialPlan(
+        task=cell.task,
+        criterion=cell.criterion,
+        trials=options.trials,
+        start_seeds=evaluation_seeds(options.seed, options.trials),
+        robot=features.name,
+        kitchen_seed=profile.kitchen_seed if features.simulated else None,
+        checkpoint=name,
+        checkpoint_digest=checkpoint.digest,
+        max_steps=options.max_steps,
+        test=test,
+        compare_with=options.compare,
+        created_at=now_utc(),
+        code_version=version("ptrctl"),
+    )
+
+
+def session_name(plan: TrialPlan) -> str:
+    """The same for the same policy in the same place, so that repeating a command goes on."""
+    kitchen = "" if plan.kitchen_seed is None else f"-kitchen{plan.kitchen_seed}"
+    return f"{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
+
+
+def run_trials(
+    plan: TrialPlan,
+    cell: Cell,
+    checkpoint: Checkpoint,
+    folder: Path,
+    *,
+    shown: Display,
+    stage: str,
+    listeners: Listeners,
+) -> TrialSummary:
+    """The trials of a plan by the deterministic policy, as one stage of a display."""
+    from policies.policy import Policy
+
+    policy = Policy.from_checkpoint(checkpoint, new_tasks=[cell.task])
+    shown.begin(stage)
+    summary = evaluate(plan, cell, policy, folder, on_event=reporter(shown), listeners=listeners)
+    shown.finish(stage, str(summary.rate))
+    return summary
+
+
+def reporter(shown: Display) -> Callable[[EvaluationEvent], None]:
+    """Tells a display about trials."""
+
+    def tell(event: EvaluationEvent) -> None:
+        if isinstance(event, TrialStarting):
+            shown.advance(event.rate.trials, event.total, str(event.rate))
+        elif isinstance(event, TrialFinished):
+            shown.trial(event.record.success if event.record.status == COUNTED else None)
+            shown.advance(event.done, event.total, str(event.rate))
+
+    return tell
+
+
+@contextmanager
+def listening(
+    title: str, stages: Sequence[Stage], cell: Cell, interrupts: Interrupts, folder: Path
+) -> Iterator[tuple[Display, Listeners]]:
+    """A display, and who speaks for the operator: signals in simulation, keys on hardware.
+
+    Raises:
+        UsageError: The operator would have to label trials, and there is no terminal.
+    """
+    if cell.judge is not None:
+        with display(title, stages) as shown:
+            yield (
+                shown,
+                Listeners(
+                    (shown.listener,), lambda: Signal.STOP if interrupts.requested else Signal.RUN
+                ),
+            )
+        return
+    if not console.is_interactive():
+        raise UsageError(
+            "There is no terminal.",
+            f"On the arm {cell.station.robot.features.name} the operator labels every trial "
+            "with a key.",
+            "Run the command in a terminal.",
+        )
+    from ptrctl.keys import TerminalKeys
+    from ptrctl.operator_side import AtTheKeys
+    from ptrctl.panels import LivePanel, View
+
+    view = View(title=title, control_rate_hz=cell.station.robot.features.control_rate_hz)
+    with TerminalKeys() as keys, console.live("", whole_screen=True) as live:
+        panel = LivePanel(view, live, folder)
+        operator = AtTheKeys(keys, panel, interrupts)
+        yield (
+            PlainLines(stages),
+            Listeners(
+                subscribers=(panel,),
+                signal=operator.signal,
+                ask_label=lambda end: operator.verdict(end).label or Label(),
+                ready=operator.ready,
+            ),
+        )
+
+
+def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluation:
+    """Compare with another session if one is named, and write the report."""
+    plan = summary.plan
+    sessions, comparisons = {plan.checkpoint: summary}, {}
+    comparison = None
+    if compare:
+        other = load_summary(workspace.trials(compare))
+        comparison = compare_sessions(other, summary)
+        sessions = {compare: other, summary.folder.name: summary}
+        comparisons = {f"{plan.checkpoint} against {compare}": comparison}
+    where = "in simulation" if plan.kitchen_seed is not None else f"on {plan.robot}"
+    report = Report(
+        title=f"{plan.task}: {summary.rate.successes} of {summary.rate.trials}",
+        lead=f"Scored trials of the checkpoint {plan.checkpoint} {where}. "
+        f"A trial succeeds when {plan.criterion}.",
+        sessions=sessions,
+        comparisons=comparisons,
+        notes=()
+        if summary.complete
+        else (f"{plan.trials - summary.rate.trials} of {plan.trials} trials are still to run.",),
+        facts={"ptrctl": plan.code_version, "checkpoint": plan.checkpoint_digest},
+    )
+    path = write_report(report, workspace.reports / f"{summary.folder.name}.html")
+    return Evaluation(summary, comparison, path)
+
+
+def _show(workspace: Workspace, evaluation: Evaluation, session: str, *, interrupted: bool) -> None:
+    summary, plan = evaluation.summary, evaluation.summary.plan
+    rows: dict[str, object] = {
+        "task": plan.task,
+        "success means": plan.criterion,
+        "checkpoint": f"{plan.checkpoint} ({plan.checkpoint_digest[:12]})",
+        "success": f"{summary.rate}  95 % Wilson interval, {plan.trials} trials planned",
+        "mean progress": f"{summary.mean_progress:.2f}",
+        "furthest stage": ", ".join(f"{name} {n}" for name, n in summary.stages.items()),
+        "aborted": len(summary.aborted),
+    }
+    if evaluation.comparison:
+        rows["paired"] = str(evaluation.comparison)
+    same = f"--task {plan.task}{workspace.flag()}"
+    again = f"ptrctl evaluate {same} --trials {plan.trials} --checkpoint {plan.checkpoint}"
+    console.outcome_panel(
+        "The trials are complete"
+        if summary.complete
+        else "Interrupted; every finished trial is kept"
+        if interrupted
+        else "The trials stopped early",
+        rows,
+        wrote=[workspace.said(summary.folder), workspace.said(evaluation.report)],
+        next_command=f"ptrctl improve {same} --checkpoint {plan.checkpoint}"
+        if summary.complete
+        else again,
+        good=summary.complete,
+        data={
+            **summary.to_json(),
+            "session": session,
+            "comparison": None
+            if evaluation.comparison is None
+            else comparison_json(evaluation.comparison),
+            "report": str(evaluation.report),
+        },
+    )
+
+
+def comparison_json(pair: PairedComparison) -> dict[str, Any]:
+    """A paired comparison for scripts."""
+    return {
+        "pairs": pair.pairs,
+        "before": pair.old.successes,
+        "after": pair.new.successes,
+        "only_before": pair.only_old,
+        "only_after": pair.only_new,
+        "both": pair.both,
+        "neither": pair.neither,
+        "mcnemar_p_two_sided": pair.p_value,
+        "e_value_after_better": pair.e_value,
+    }
