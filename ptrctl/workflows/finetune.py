@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from policies.checkpoint import Checkpoint
+from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.config import PolicyConfig, preset
+from policies.selection import HeldOutScore, rank_checkpoints, score_held_out
 from policies.training import TrainingEvent, TrainingResult, train
 from ptrctl.checkpoints import recommend
 from recordings.dataset import EpisodeFolder
@@ -83,7 +86,8 @@ class Trained:
     Args:
         checkpoint: The recommended one.
         reason: Why it is recommended.
-        checkpoints: All of them, oldest first.
+        scores: Candidates with how they do on the held-out demonstration, best first; empty
+            without one.
         seconds: Training time now.
         resumed_at: Updates that an earlier call had done.
         metrics: The last ones.
@@ -91,7 +95,7 @@ class Trained:
 
     checkpoint: Checkpoint
     reason: str
-    checkpoints: tuple[Path, ...]
+    scores: tuple[tuple[str, HeldOutScore], ...]
     seconds: float
     resumed_at: int
     metrics: Mapping[str, float]
@@ -146,7 +150,10 @@ def finetune(
         CheckpointError: The run's folder holds another run, or the networks do not fit.
         RecordingError: The data do not fit the networks.
     """
-    return _train(request, prior, demonstrations.train, on_event)
+    result = _train(request, prior, demonstrations.train, on_event)
+    if demonstrations.validation is None:
+        return _recommend_last(request.run, result)
+    return _recommend_best(request.run, result, demonstrations.validation)
 
 
 def pretrain(
@@ -161,7 +168,8 @@ def pretrain(
     Raises:
         CheckpointError, RecordingError: As for `finetune`.
     """
-    return _train(request, data, None, on_event, compact=compact)
+    result = _train(request, data, None, on_event, compact=compact)
+    return _recommend_last(request.run, result)
 
 
 def pack_prior(
@@ -195,7 +203,7 @@ def _train(
     on_event: Callable[[TrainingEvent], None],
     *,
     compact: bool = False,
-) -> Trained:
+) -> TrainingResult:
     training = request.run / "training"
     log = training / METRICS_FILE
 
@@ -204,7 +212,7 @@ def _train(
             file.write(json.dumps({"step": event.step, **event.metrics}) + "\n")
         on_event(event)
 
-    result = train(
+    return train(
         request.config,
         prior,
         target,
@@ -216,18 +224,39 @@ def _train(
         init=request.init,
         on_event=keep_and_tell,
         checkpoint_every=max(1, request.steps // CHECKPOINTS_A_RUN),
+        threads=len(os.sched_getaffinity(0)),
         compact=compact,
     )
-    return _recommend_last(request.run, result)
 
 
 def _recommend_last(run: Path, result: TrainingResult) -> Trained:
-    reason = "the last checkpoint of the run"
-    recommend(run, result.checkpoint.path, reason, digest=result.checkpoint.digest)
+    return _recommend(run, result, result.checkpoint, "the last checkpoint of the run")
+
+
+def _recommend_best(run: Path, result: TrainingResult, held_out: PackedDataset) -> Trained:
+    """Rank the checkpoints of the second half: the first half has not seen enough data."""
+    late = result.checkpoints[len(result.checkpoints) // 2 :]
+    candidates = [load_checkpoint(path) for path in late]
+    ranked = rank_checkpoints([(c, score_held_out(c, held_out)) for c in candidates])
+    best, score = ranked[0]
+    rising = "" if math.isnan(score.rising) else f", value rises along it ({score.rising:+.2f})"
+    reason = f"best on the held-out demonstration: action error {score.arm_error:.3f}{rising}"
+    scores = tuple((checkpoint.path.name, one) for checkpoint, one in ranked)
+    return _recommend(run, result, best, reason, scores)
+
+
+def _recommend(
+    run: Path,
+    result: TrainingResult,
+    checkpoint: Checkpoint,
+    reason: str,
+    scores: tuple[tuple[str, HeldOutScore], ...] = (),
+) -> Trained:
+    recommend(run, checkpoint.path, reason, digest=checkpoint.digest)
     return Trained(
-        checkpoint=result.checkpoint,
+        checkpoint=checkpoint,
         reason=reason,
-        checkpoints=result.checkpoints,
+        scores=scores,
         seconds=result.seconds,
         resumed_at=result.resumed_at,
         metrics=result.checkpoint.info.metrics,

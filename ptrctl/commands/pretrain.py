@@ -1,0 +1,48 @@
+"""`ptrctl pretrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptrctl.commands.finetune import LearnerName
+from ptrctl.options import JsonOption, SeedOption, WorkspaceOption
+
+
+def pretrain(
+    *,
+    data: Annotated[
+        list[Path], typer.Option("--data", help="Folder of recordings; repeat for several.")
+    ],
+    preset: Annotated[str, typer.Option(help="Networks and settings.")] = "cpu",
+    learner: Annotated[
+        LearnerName, typer.Option(help="PTR, or behaviour cloning.")
+    ] = LearnerName.PTR,
+    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 14_000,
+    seed: SeedOption = 0,
+    name: Annotated[str, typer.Option(help="Name in checkpoints/.")] = "prior",
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", "-c", help="Start from it.", show_default=False)
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that pack pictures.")] = 2,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Learn many tasks from prior data, as a start for fine-tuning; resumes after a kill."""
+    from ptrctl.training_session import PretrainOptions, folders_exist, run_pretraining
+
+    run_pretraining(
+        workspace,
+        PretrainOptions(
+            data=folders_exist(data),
+            preset=preset,
+            learner=learner.value,
+            steps=steps,
+            seed=seed,
+            name=name,
+            workers=workers,
+            checkpoint=checkpoint,
+        ),
+    )

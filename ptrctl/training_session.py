@@ -1,0 +1,311 @@
+"""Puts `ptrctl finetune` and `ptrctl pretrain` together: data, checkpoint, panel, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ptrctl import console
+from ptrctl.checkpoints import PRETRAINED, open_checkpoint
+from ptrctl.dashboard import Display, Stage, display
+from ptrctl.workflows.finetune import (
+    Demonstrations,
+    Trained,
+    TrainingRequest,
+    counts_in_words,
+    finetune,
+    load_demonstrations,
+    pack_prior,
+    pretrain,
+)
+from ptrctl.workspace import Workspace, load_profile, open_workspace
+from recordings.errors import UsageError
+
+if TYPE_CHECKING:
+    from policies.training import TrainingEvent
+    from recordings.packed import PackedDataset
+
+REHEARSAL = "rehearsal"
+"""Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
+
+EXPECTED_UPDATE_S = 0.05
+SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """What the command line says beyond the profile.
+
+    Args:
+        checkpoint: Where to start.
+        from_scratch: Start from random weights instead.
+        preset: Networks when starting from scratch.
+        demos: Folder of demonstrations; None takes the task's.
+        prior: Folders of prior data to mix in; none takes the checkpoint's rehearsal set, if it
+            has one.
+        steps: Updates.
+        learner: "ptr" or "bc".
+        seed: Of everything random.
+        name: Of the result; None takes the task's name.
+    """
+
+    checkpoint: str = PRETRAINED
+    from_scratch: bool = False
+    preset: str = "cpu"
+    demos: Path | None = None
+    prior: tuple[Path, ...] = ()
+    steps: int = 1000
+    learner: Literal["bc", "ptr"] = "ptr"
+    seed: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What fine-tuning led to."""
+
+    name: str
+    request: TrainingRequest
+    demonstrations: Demonstrations
+    prior: PackedDataset | None
+    trained: Trained
+
+
+def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions) -> None:
+    """Fine-tune and show the outcome."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace).with_flags(**flags)
+    task = profile.task_or_fail()
+    stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
+    with display(f"ptrctl finetune · {task}", [stage]) as shown:
+        result = finetune_task(
+            workspace,
+            task,
+            options,
+            robot=profile.robot,
+            camera=profile.camera,
+            shown=shown,
+            stage=stage.name,
+        )
+    _show_finetuned(workspace, task, result)
+
+
+def finetune_task(
+    workspace: Workspace,
+    task: str,
+    options: FinetuneOptions,
+    *,
+    robot: str,
+    camera: str,
+    shown: Display,
+    stage: str,
+) -> Finetuned:
+    """Check and pack the data, train, and choose a checkpoint, as one stage of a display.
+
+    Raises:
+        RecordingError: There are no demonstrations, or none succeeds.
+        CheckpointError: The checkpoint is missing, damaged or of another kind.
+    """
+    name = options.name or task
+    init = None if options.from_scratch else open_checkpoint(workspace, options.checkpoint)
+    request = TrainingRequest(
+        run=workspace.checkpoint(name),
+        steps=options.steps,
+        learner=options.learner,
+        init=init,
+        preset=options.preset,
+        seed=options.seed,
+        robot=robot,
+        cache=workspace.root / ".cache" / "packed",
+        camera=init.info.camera if init else camera,
+    )
+    shown.begin(stage)
+    folder = options.demos or workspace.demos(task)
+    demonstrations = load_demonstrations(folder, request, packing(shown))
+    prior = None
+    rehearsal = init.path / REHEARSAL if init else None
+    if options.prior:
+        prior = pack_prior(options.prior, request, packing(shown))
+    elif rehearsal is not None and rehearsal.is_dir():
+        prior = load_rehearsal(rehearsal, request, shown)
+    trained = finetune(request, demonstrations, prior, training(shown))
+    shown.finish(stage, trained.reason)
+    return Finetuned(name, request, demonstrations, prior, trained)
+
+
+def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> PackedDataset:
+    """The rehearsal set that comes with a checkpoint: a folder of recordings."""
+    return pack_prior([folder], request, packing(shown))
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """What the command line says.
+
+    Args:
+        data: Folders of recordings of many tasks.
+        preset: Networks and settings.
+        learner: "ptr" or "bc".
+        steps: Updates.
+        seed: Of everything random.
+        name: Of the result.
+        workers: Processes that pack pictures.
+        checkpoint: Start from this one; "" starts from random weights.
+    """
+
+    data: tuple[Path, ...]
+    preset: str
+    learner: Literal["bc", "ptr"]
+    steps: int
+    seed: int
+    name: str
+    workers: int
+    checkpoint: str = ""
+
+
+def run_pretraining(folder: Path, options: PretrainOptions) -> None:
+    """Pre-train and show the outcome."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace)
+    request = TrainingRequest(
+        run=workspace.checkpoint(options.name),
+        steps=options.steps,
+        learner=options.learner,
+        init=open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None,
+        preset=options.preset,
+        seed=options.seed,
+        robot=profile.robot,
+        cache=workspace.root / ".cache" / "packed",
+        camera=profile.camera,
+    )
+    pack_stage = Stage("pack the pictures", expected_s=60.0)
+    train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
+    with display("ptrctl pretrain", [pack_stage, train_stage]) as shown:
+        shown.begin(pack_stage.name)
+        data = pack_prior(options.data, request, packing(shown), workers=options.workers)
+        shown.finish(pack_stage.name, f"{len(data)} transitions of {len(data.tasks)} tasks")
+        shown.begin(train_stage.name)
+        trained = pretrain(request, data, training(shown), compact=True)
+        shown.finish(train_stage.name, trained.reason)
+    rows = {
+        "data": f"{len(data)} transitions of {len(data.tasks)} tasks ({data.digest[:12]})",
+        **_training_rows(request, trained),
+    }
+    console.outcome_panel(
+        "The pre-training is complete",
+        rows,
+        wrote=[workspace.said(trained.checkpoint.path)],
+        next_command=f"ptrctl finetune --task TASK --checkpoint {options.name}{workspace.flag()}",
+        data={"data_digest": data.digest, **_training_json(options.name, trained)},
+    )
+
+
+def packing(shown: Display) -> Callable[[int, int], None]:
+    """Tells a display about packing."""
+    return lambda done, total: shown.advance(done, total, "packing the pictures")
+
+
+def training(shown: Display) -> Callable[[TrainingEvent], None]:
+    """Tells a display about training."""
+
+    def tell(event: TrainingEvent) -> None:
+        shown.advance(event.step, event.steps, f"{event.updates_per_s:.1f} updates/s")
+        names = [name for name in SHOWN_METRICS if name in event.metrics]
+        shown.figures({name: event.metrics[name] for name in names or event.metrics})
+
+    return tell
+
+
+def _training_rows(request: TrainingRequest, trained: Trained) -> dict[str, object]:
+    config = request.config
+    start = request.init.path.name if request.init else "random weights"
+    rows: dict[str, object] = {
+        "learner": f"{config.algorithm.learner}, networks of preset {config.preset}",
+        "started from": start,
+        "updates": f"{request.steps}, {console.duration(trained.seconds)}"
+        + (f", went on at {trained.resumed_at}" if trained.resumed_at else ""),
+        "losses": ", ".join(f"{name} {value:.3f}" for name, value in trained.metrics.items()),
+        "recommended": f"{trained.checkpoint.path.name} ({trained.checkpoint.short_digest}): "
+        f"{trained.reason}",
+    }
+    if trained.scores:
+        rows["held-out"] = "; ".join(
+            f"{name}: error {score.arm_error:.3f}, value {score.rising:+.2f}"
+            for name, score in trained.scores
+        )
+    return rows
+
+
+def _training_json(name: str, trained: Trained) -> dict[str, Any]:
+    return {
+        "name": name,
+        "checkpoint": str(trained.checkpoint.path),
+        "digest": trained.checkpoint.digest,
+        "reason": trained.reason,
+        "seconds": trained.seconds,
+        "resumed_at": trained.resumed_at,
+        "metrics": dict(trained.metrics),
+        "held_out": [{"checkpoint": path, **_score(score)} for path, score in trained.scores],
+    }
+
+
+def _score(score: Any) -> Mapping[str, float]:
+    return {
+        "rising": score.rising,
+        "arm_error": score.arm_error,
+        "gripper_error": score.gripper_error,
+        "toggle_error_m": score.toggle_error_m,
+    }
+
+
+def _show_finetuned(workspace: Workspace, task: str, result: Finetuned) -> None:
+    demonstrations, trained = result.demonstrations, result.trained
+    held_out = demonstrations.held_out or "none: too few successes"
+    rows: dict[str, object] = {
+        "task": task,
+        "demonstrations": counts_in_words(demonstrations.counts),
+        "held out": held_out,
+        "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
+        **_training_rows(result.request, trained),
+    }
+    named = "" if result.name == task else f" --checkpoint {result.name}"
+    console.outcome_panel(
+        "The fine-tuning is complete",
+        rows,
+        wrote=[workspace.said(trained.checkpoint.path)],
+        next_command=f"ptrctl evaluate --task {task}{workspace.flag()}{named}",
+        data={
+            "task": task,
+            "demonstrations": {o.value: n for o, n in demonstrations.counts.items()},
+            "held_out_episode": demonstrations.held_out,
+            **_training_json(result.name, trained),
+        },
+    )
+
+
+def check_one_start(from_scratch: bool, checkpoint: str | None) -> None:
+    """Raise `UsageError` if a checkpoint was named for training from scratch."""
+    if from_scratch and checkpoint is not None:
+        raise UsageError(
+            f"Both `--from-scratch` and `--checkpoint {checkpoint}` were given.",
+            "Training starts from one of them.",
+            "Leave one out.",
+        )
+
+
+def folders_exist(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The folders, all of them there.
+
+    Raises:
+        UsageError: One is missing.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"There is no folder `{folder}`.",
+                "It should hold recordings.",
+                f"Make it with `ptrctl data generate --out {folder}`.",
+            )
+    return tuple(folders)
