@@ -96,7 +96,7 @@ def test_killed_while_recording_nothing_is_lost_or_half_counted(tmp_path: Path) 
             assert summary.label == SUCCESS
             assert summary.steps == expected_steps(path.stem)
     assert [problem for problem in verify(folder) if problem.serious] == []
-    assert not list(folder.glob(".*.partial"))
+    assert not list(folder.glob(".*"))
 
 
 def test_killed_while_relabelling_the_label_is_the_old_or_the_new(tmp_path: Path) -> None:
