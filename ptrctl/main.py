@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -50,7 +51,8 @@ class ErrorBoundary(TyperGroup):
             if problem.errno == errno.EPIPE:
                 raise
             translated = _in_our_words(problem)
-            console.error(translated)
+            with suppress(OSError):  # It may be the terminal itself that is gone.
+                console.error(translated)
             raise typer.Exit(translated.exit_code) from problem
         except KeyboardInterrupt as problem:
             console.interrupted("What was finished before is kept.")

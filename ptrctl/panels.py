@@ -1,7 +1,8 @@
 """The live panel of recording and trials: what the arm sees and does, and the keys that work now.
 
 It listens to the control loop and redraws at most ten times a second, and never for more than a
-small share of the time, so that it cannot slow the loop down.
+small share of the time, so that it cannot slow the loop down. A terminal that takes no more output
+does hold the loop, and with it the arm: nobody could watch it.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ def record(
         attempts_left -= 1
         decider = make_decider(seed, session.wants_failure(seed))
         info = new_episode_info(cell, kind="demo", decided_by=decider.name, seed=seed)
-        with _kept_if_interrupted(recorder):
+        with _kept_whatever_happens(recorder):
             end = loop.run_episode(
                 info,
                 decider,
@@ -205,11 +205,12 @@ def record(
 
 
 @contextmanager
-def _kept_if_interrupted(recorder: EpisodeRecorder) -> Iterator[None]:
-    """When the operator insists on leaving, what there is of the episode is kept, unlabelled."""
+def _kept_whatever_happens(recorder: EpisodeRecorder) -> Iterator[None]:
+    """If the operator insists on leaving, or the terminal is gone, the episode is kept without a
+    label."""
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException:
         if recorder.waiting and recorder.steps:
             recorder.label(Label())
         raise

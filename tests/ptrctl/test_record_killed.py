@@ -1,0 +1,71 @@
+"""`ptrctl record` killed with SIGKILL at 100 random moments: no counted episode is ever lost."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from recordings.dataset import EpisodeFolder
+from recordings.reader import read_episode
+from recordings.records import Label, Outcome
+from recordings.recovery import recover
+from recordings.verification import verify_episode
+from tests.ptrctl.terminal import PTRCTL
+
+pytestmark = [pytest.mark.sim, pytest.mark.slow]
+
+KILLS = 100
+TASK = "put_carrot_on_plate"
+LONGEST_S = 1.2
+"""Starting takes about half a second, an episode a fifth: kills fall on all of it."""
+
+
+def said_to_be_kept(lines: str) -> int:
+    """Episodes that the command told of, each after its file was whole."""
+    return sum(line.startswith("Episode ") for line in lines.splitlines())
+
+
+@pytest.mark.timeout(400)
+def test_every_counted_episode_survives_100_kills(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    folder = tmp_path / "demos" / TASK
+    words = [
+        *("record", "--workspace", str(tmp_path), "--task", TASK, "--fast"),
+        *("--demonstrator", "scripted", "--episodes", "100000"),
+    ]
+    counted = 0
+    killed_in_an_episode = 0
+    for _ in range(KILLS):
+        with (tmp_path / "lines").open("w") as lines:
+            process = subprocess.Popen(
+                [PTRCTL, *words], stderr=lines, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+            time.sleep(chance.uniform(0.3, LONGEST_S))
+            process.kill()
+            process.wait()
+        counted += said_to_be_kept((tmp_path / "lines").read_text())
+        if folder.exists():
+            killed_in_an_episode += bool(list(folder.glob(".*.partial")))
+            assert len(EpisodeFolder(folder)) >= counted
+
+    recover(folder)
+    assert not list(folder.glob(".*.partial"))
+    paths = EpisodeFolder(folder).paths()
+    assert counted >= KILLS / 4, "the kills came too early to show anything"
+    assert killed_in_an_episode >= KILLS / 10, "the kills missed the episodes"
+    recovered = 0
+    for path in paths:
+        serious = [problem for problem in verify_episode(path) if problem.serious]
+        assert not serious, serious
+        episode = read_episode(path)
+        recovered += episode.summary.recovered
+        if episode.label.outcome is Outcome.UNLABELLED:
+            assert episode.label == Label()
+            assert episode.summary.recovered
+    seeds = [read_episode(path).info.seed for path in paths]
+    assert len(set(seeds)) == len(seeds), "a start state was used twice"
+    assert recovered >= 1
