@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ptrctl.diagnosis import Finding, Health, check_rendering
 from ptrctl.main import app
 from recordings.dataset import EpisodeFolder
 from recordings.reader import read_episode
+from tests.ptrctl.terminal import PTRCTL
 
 pytestmark = pytest.mark.sim
 
@@ -259,3 +261,26 @@ def test_the_doctor_reports_a_broken_profile(tmp_path: Path) -> None:
     assert result.exit_code == 6
     profile = next(c for c in json.loads(result.stdout)["checks"] if c["name"] == "profile")
     assert profile["health"] == "FAIL"
+
+
+def test_a_full_disk_ends_with_4_keeps_what_there_was_and_recover_saves_it(tmp_path: Path) -> None:
+    # A limit on the size of files looks like a full disk to whoever writes one.
+    words = f"record -w {tmp_path} -t {TASK} --demonstrator scripted -n 1"
+    run = subprocess.run(
+        ["/bin/bash", "-c", f"ulimit -f 40; exec {PTRCTL} {words}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 4, run.stderr
+    assert "Error: " in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 0
+
+    checks = json.loads(ptrctl(tmp_path, "doctor", "--json").stdout)["checks"]
+    leftovers = next(check for check in checks if check["name"] == "leftovers")
+    assert "ptrctl data recover" in leftovers["fix"]
+    (recovered,) = as_json(ptrctl(tmp_path, "data", "recover", "--json"))["recovered"]
+    assert recovered["fate"] == "recovered"
+    assert recovered["steps"] >= 1
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 1
