@@ -32,7 +32,12 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._before = {
+                number: signal.signal(number, self._handle)
+                for number in SIGNALS
+                # Whoever started us with `nohup` wants us to outlive the terminal.
+                if signal.getsignal(number) is not signal.SIG_IGN
+            }
         return self
 
     def __exit__(

@@ -69,6 +69,7 @@ def _signals_interrupt() -> dict[int, Any]:
         return {
             number: signal.signal(number, signal.default_int_handler)
             for number in (signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # As under `nohup`.
         }
     except ValueError:  # Not in the main thread: whoever runs us there handles signals.
         return {}
@@ -94,6 +95,8 @@ app = typer.Typer(
     name="ptrctl",
     cls=ErrorBoundary,
     no_args_is_help=True,
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 robot, 4 recording, 5 checkpoint, 6 system, "
+    "130 interrupted.",
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

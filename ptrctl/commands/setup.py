@@ -79,6 +79,7 @@ def setup(
     if motion:
         console.note("The arm moves 3 cm up, left and ahead, slowly. Ctrl-C stops it.")
         if console.is_interactive() and not yes and not wizard.confirm_motion():
+            console.note("The arm was not moved and nothing was written.")
             raise typer.Exit(1)
         with cell.station:
             check = wizard.check_motion(cell)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
 import sys
 import termios
 from collections.abc import Iterator
@@ -114,15 +113,3 @@ def test_scripted_keys_come_in_order_and_then_end() -> None:
     assert [[key.name for key in keys.poll()] for _ in range(4)] == [["a"], [], ["b"], []]
     with pytest.raises(EOFError):
         keys.wait(0.1)
-
-
-def test_the_first_signal_asks_and_the_second_insists() -> None:
-    from ptrctl.interrupts import Interrupts
-
-    before = signal.getsignal(signal.SIGTERM)
-    with Interrupts() as interrupts:
-        signal.raise_signal(signal.SIGTERM)
-        assert interrupts.requested
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) is before
