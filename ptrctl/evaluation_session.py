@@ -103,7 +103,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
                 listeners=listeners,
             )
         evaluation = finish(workspace, summary, options.compare)
-        _show(workspace, evaluation, session, interrupted=interrupts.requested)
+        _show(workspace, profile, evaluation, session, interrupted=interrupts.requested)
     return summary.complete or not interrupts.requested
 
 
@@ -262,7 +262,20 @@ def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluat
     return Evaluation(summary, comparison, path)
 
 
-def _show(workspace: Workspace, evaluation: Evaluation, session: str, *, interrupted: bool) -> None:
+def kitchen_flag(profile: Profile) -> str:
+    """` --kitchen ...` for a next command, empty where the profile says the same."""
+    named = profile.source("kitchen_seed") == "--kitchen"
+    return f" --kitchen {profile.kitchen_seed}" if named else ""
+
+
+def _show(
+    workspace: Workspace,
+    profile: Profile,
+    evaluation: Evaluation,
+    session: str,
+    *,
+    interrupted: bool,
+) -> None:
     summary, plan = evaluation.summary, evaluation.summary.plan
     rows: dict[str, object] = {
         "task": plan.task,
@@ -275,7 +288,7 @@ def _show(workspace: Workspace, evaluation: Evaluation, session: str, *, interru
     }
     if evaluation.comparison:
         rows["paired"] = str(evaluation.comparison)
-    same = f"--task {plan.task}{workspace.flag()}"
+    same = f"--task {plan.task}{workspace.flag()}{kitchen_flag(profile)}"
     again = f"ptrctl evaluate {same} --trials {plan.trials} --checkpoint {plan.checkpoint}"
     console.outcome_panel(
         "The trials are complete"

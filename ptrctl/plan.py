@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from recordings.errors import RecordingError, UsageError
 
 PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
-_NOT_COMPARED = ("created_at",)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class TrialPlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""
-        return {"plan_version": PLAN_VERSION, **dataclasses.asdict(self)}
+        values = dataclasses.asdict(self)
+        return {"plan_version": PLAN_VERSION, **values, "start_seeds": list(self.start_seeds)}
 
     @staticmethod
     def from_json(value: dict[str, Any], source: Path) -> TrialPlan:
@@ -97,15 +98,6 @@ class TrialPlan:
         values["start_seeds"] = tuple(values["start_seeds"])
         return TrialPlan(**values)
 
-    def differences(self, other: TrialPlan) -> dict[str, tuple[Any, Any]]:
-        """Field name to (value here, value in `other`) where they differ; times are ignored."""
-        return {
-            field.name: (getattr(self, field.name), getattr(other, field.name))
-            for field in dataclasses.fields(self)
-            if field.name not in _NOT_COMPARED
-            and getattr(self, field.name) != getattr(other, field.name)
-        }
-
 
 def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
     """Write the plan into a session's folder, or check that the same plan is there already.
@@ -116,23 +108,31 @@ def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
     Raises:
         UsageError: The session was begun under another plan.
     """
-    path = folder / PLAN_FILE
-    if not path.exists():
-        write_json(path, plan.to_json())
+    if not (folder / PLAN_FILE).exists():
+        write_json(folder / PLAN_FILE, plan.to_json())
         return plan
     frozen = load_plan(folder)
-    differences = frozen.differences(plan)
-    if differences:
-        words = "; ".join(
-            f"{name} was {_short(old)} and is now {_short(new)}"
-            for name, (old, new) in differences.items()
-        )
+    check_same(frozen.to_json(), plan.to_json(), folder.name)
+    return frozen
+
+
+def check_same(frozen: Mapping[str, Any], now: Mapping[str, Any], session: str) -> None:
+    """Compare two plans as JSON objects; the time of creation may differ.
+
+    Raises:
+        UsageError: Anything else differs; every difference is named.
+    """
+    words = "; ".join(
+        f"{name} was {_short(frozen.get(name))} and is now {_short(now.get(name))}"
+        for name in {**frozen, **now}
+        if name != "created_at" and frozen.get(name) != now.get(name)
+    )
+    if words:
         raise UsageError(
-            f"The session {folder.name} was begun under another plan: {words}.",
+            f"The session {session} was begun under another plan: {words}.",
             "A plan does not change after its first trial.",
             "Repeat the command as it was to go on, or add `--session NEW_NAME` to start anew.",
         )
-    return frozen
 
 
 def load_plan(folder: Path) -> TrialPlan:

@@ -88,7 +88,7 @@ class Attempt:
 
 
 def run_attempt(
-    cell: Cell, decider: Decider, settings: AttemptSettings, seed: int, listeners: Listeners
+    cell: Cell, decider: Decider, settings: AttemptSettings, seed: int | None, listeners: Listeners
 ) -> Attempt:
     """Start from a seed, let the decider act, label and record.
 
@@ -96,7 +96,7 @@ def run_attempt(
         cell: Connected.
         decider: The policy.
         settings: Shared by the session.
-        seed: Start state.
+        seed: Start state; None drives to the start pose and leaves the scene as it is.
         listeners: Panels and the operator.
 
     Raises:

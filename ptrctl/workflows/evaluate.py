@@ -121,9 +121,9 @@ def evaluate(
         try:
             attempt = run_attempt(cell, policy, settings, seed, listeners)
         except KeyboardInterrupt:
-            log.append(_interrupted(trial, seed))
+            log.append(interrupted_record(trial, seed))
             raise
-        record = _record(attempt, trial, seed, folder)
+        record = record_attempt(attempt, trial, seed, folder)
         log.append(record)
         on_event(TrialFinished(record, len(counted_trials(log.records)), plan.trials, _rate(log)))
         if attempt.counts:
@@ -140,7 +140,8 @@ def evaluate(
     return summarise(plan, log.records, folder)
 
 
-def _record(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecord:
+def record_attempt(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecord:
+    """The line of an attempt; also writes its video into the session's folder."""
     end, score = attempt.end, attempt.end.final_score
     success = attempt.label.outcome is Outcome.SUCCESS
     video = folder / "videos" / f"{attempt.info.episode_id}.mp4"
@@ -166,7 +167,8 @@ def _record(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecor
     )
 
 
-def _interrupted(trial: int, seed: int) -> TrialRecord:
+def interrupted_record(trial: int, seed: int) -> TrialRecord:
+    """The line of an attempt that the operator's interrupt ended."""
     return TrialRecord(
         trial=trial,
         seed=seed,

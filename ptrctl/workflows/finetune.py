@@ -239,7 +239,7 @@ def _recommend_best(run: Path, result: TrainingResult, held_out: PackedDataset) 
     candidates = [load_checkpoint(path) for path in late]
     ranked = rank_checkpoints([(c, score_held_out(c, held_out)) for c in candidates])
     best, score = ranked[0]
-    rising = "" if math.isnan(score.rising) else f", value rises along it ({score.rising:+.2f})"
+    rising = "" if math.isnan(score.rising) else f", value against time {score.rising:+.2f}"
     reason = f"best on the held-out demonstration: action error {score.arm_error:.3f}{rising}"
     scores = tuple((checkpoint.path.name, one) for checkpoint, one in ranked)
     return _recommend(run, result, best, reason, scores)

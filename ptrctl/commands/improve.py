@@ -1,0 +1,87 @@
+"""`ptrctl improve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ptrctl.commands.finetune import LearnerName
+from ptrctl.options import (
+    INTERRUPTED,
+    CheckpointOption,
+    JsonOption,
+    KitchenOption,
+    RealtimeOption,
+    RobotOption,
+    TaskOption,
+    TrialSeedOption,
+    WorkspaceOption,
+)
+
+
+def improve(
+    *,
+    task: TaskOption = None,
+    checkpoint: CheckpointOption = None,
+    trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="Practice trials.")] = 20,
+    backward: Annotated[
+        str,
+        typer.Option(
+            help="Task that undoes it: both are practised in turn and nobody resets the scene.",
+            show_default="none, the simulator lays out the scene anew",
+        ),
+    ] = "",
+    learner: Annotated[
+        LearnerName | None, typer.Option(help="How to learn.", show_default="the checkpoint's")
+    ] = None,
+    updates: Annotated[int, typer.Option(min=0, help="Learning steps after each trial.")] = 50,
+    selection: Annotated[
+        int, typer.Option(min=1, help="Scored trials of each candidate checkpoint.")
+    ] = 20,
+    noise: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scale of exploration.")] = 1.0,
+    prior: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of prior data to mix in.", show_default="the rehearsal set"),
+    ] = None,
+    kitchen: KitchenOption = None,
+    seed: TrialSeedOption = 0,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the folder under trials/.", show_default="from task and checkpoint"
+        ),
+    ] = None,
+    max_steps: Annotated[
+        int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
+    ] = 40,
+    robot: RobotOption = None,
+    realtime: RealtimeOption = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Let a policy practise by itself and learn between trials; rolls back if it gets worse."""
+    from ptrctl.improvement_session import ImproveOptions, run_improvement
+    from ptrctl.training_session import folders_exist
+
+    finished = run_improvement(
+        workspace,
+        {"robot": robot, "task": task, "kitchen_seed": kitchen},
+        ImproveOptions(
+            checkpoint=checkpoint,
+            trials=trials,
+            backward=backward,
+            learner=None if learner is None else learner.value,
+            updates_per_trial=updates,
+            selection_trials=selection,
+            noise_scale=noise,
+            prior=folders_exist(prior or []),
+            seed=seed,
+            session=session,
+            max_steps=max_steps,
+            realtime=realtime is True,
+        ),
+    )
+    if not finished:
+        raise typer.Exit(INTERRUPTED)

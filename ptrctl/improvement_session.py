@@ -1,0 +1,346 @@
+"""Puts `ptrctl improve` together: arm, checkpoint, offline data, panel, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ptrctl import console
+from ptrctl.cells import make_cell
+from ptrctl.checkpoints import open_checkpoint, recommend, shipped_folder
+from ptrctl.dashboard import Display, Stage
+from ptrctl.evaluation_session import (
+    EXPECTED_TRIAL_S,
+    MAX_STEPS,
+    check_checkpoint_fits,
+    default_checkpoint,
+    kitchen_flag,
+    listening,
+    reporter,
+)
+from ptrctl.interrupts import Interrupts
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.report import Improvement, Report, write_report
+from ptrctl.seeds import practice_seeds, selection_seeds
+from ptrctl.training_session import REHEARSAL, packing
+from ptrctl.workflows.attempt import Listeners, now_utc
+from ptrctl.workflows.finetune import TrainingRequest, load_demonstrations, pack_prior
+from ptrctl.workflows.improve import ImproveEvent, ImproveResult, Learned, Measuring, improve
+from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
+from recordings.errors import UsageError
+from recordings.records import Outcome
+
+if TYPE_CHECKING:
+    from hardware.registry import Cell
+    from policies.checkpoint import Checkpoint
+    from policies.online import OnlineLearner
+
+SELECTION_TRIALS = 20
+EXPECTED_PRACTICE_S = 2.5
+
+
+@dataclass(frozen=True)
+class ImproveOptions:
+    """What the command line says beyond the profile.
+
+    Args:
+        checkpoint: Its name; None takes the task's own, else the shipped one.
+        trials: Practice trials.
+        backward: Task that undoes the task; "" lays out the scene anew for every trial.
+        learner: None keeps the checkpoint's.
+        updates_per_trial: Learning steps after each trial.
+        selection_trials: Scored trials of each candidate.
+        noise_scale: Of exploration.
+        prior: Folders of prior data; none takes the shipped rehearsal set, if there is one.
+        seed: Chooses the start states, and seeds learning.
+        session: Name of the folder under trials/; None makes one.
+        max_steps: Time limit in control periods.
+        realtime: Run a simulated arm at the pace of a real one.
+    """
+
+    checkpoint: str | None = None
+    trials: int = 20
+    backward: str = ""
+    learner: Literal["bc", "ptr"] | None = None
+    updates_per_trial: int = 50
+    selection_trials: int = SELECTION_TRIALS
+    noise_scale: float = 1.0
+    prior: tuple[Path, ...] = ()
+    seed: int = 0
+    session: str | None = None
+    max_steps: int = MAX_STEPS
+    realtime: bool = False
+
+
+def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
+    """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace).with_flags(**flags)
+    task = profile.task_or_fail()
+    if profile.source("robot") == BUILT_IN:
+        console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
+    name = options.checkpoint or default_checkpoint(workspace, task)
+    checkpoint = open_checkpoint(workspace, name)
+    cell = make_cell(profile, task=task, realtime=options.realtime)
+    check_checkpoint_fits(checkpoint, cell)
+    plan = make_plan(cell, checkpoint, name, profile, options)
+    session = options.session or session_name(plan)
+    stage = Stage("improve", expected_s=expected_s(plan))
+    with Interrupts() as interrupts:
+        with (
+            cell.station,
+            listening(
+                f"ptrctl improve · {task}", [stage], cell, interrupts, workspace.trials(session)
+            ) as (shown, listeners),
+        ):
+            result = practise(
+                workspace,
+                plan,
+                cell,
+                checkpoint,
+                session,
+                options=options,
+                shown=shown,
+                stage=stage.name,
+                listeners=listeners,
+            )
+        report = write_report(_report(plan, result), workspace.reports / f"{session}.html")
+        _show(
+            workspace,
+            profile,
+            plan,
+            result,
+            session=session,
+            report=report,
+            interrupted=interrupts.requested,
+        )
+    return result.complete or not interrupts.requested
+
+
+def expected_s(plan: ImprovePlan) -> float:
+    """A guess of the time that practice and selection take."""
+    measured = 1 + -(-plan.trials // plan.candidate_every)
+    selection = measured * len(plan.selection_seeds) * EXPECTED_TRIAL_S
+    return plan.trials * EXPECTED_PRACTICE_S + selection
+
+
+def make_plan(
+    cell: Cell, checkpoint: Checkpoint, name: str, profile: Profile, options: ImproveOptions
+) -> ImprovePlan:
+    """What will be practised."""
+    if options.backward == cell.task:
+        raise UsageError(
+            f"`--backward {options.backward}` is the task itself.",
+            f"The task that undoes it is `{cell.backward_task}`.",
+            f"Try `--backward {cell.backward_task}`.",
+        )
+    features = cell.station.robot.features
+    return ImprovePlan(
+        task=cell.task,
+        backward=options.backward,
+        trials=options.trials,
+        practice_seeds=practice_seeds(options.seed, options.trials),
+        selection_seeds=selection_seeds(options.seed, options.selection_trials),
+        robot=features.name,
+        kitchen_seed=profile.kitchen_seed if features.simulated else None,
+        criterion=cell.criterion,
+        checkpoint=name,
+        checkpoint_digest=checkpoint.digest,
+        updates_per_trial=options.updates_per_trial,
+        noise_scale=options.noise_scale,
+        max_steps=options.max_steps,
+        seed=options.seed,
+        created_at=now_utc(),
+        code_version=version("ptrctl"),
+    )
+
+
+def session_name(plan: ImprovePlan) -> str:
+    """The same for the same start, so that repeating a command goes on."""
+    return f"improve-{plan.task}-{plan.checkpoint_digest[:8]}"
+
+
+def practise(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    cell: Cell,
+    checkpoint: Checkpoint,
+    session: str,
+    *,
+    options: ImproveOptions,
+    shown: Display,
+    stage: str,
+    listeners: Listeners,
+) -> ImproveResult:
+    """Practise as one stage of a display, and recommend a checkpoint.
+
+    Raises:
+        UsageError: The policy does not know the backward task, or the plan has changed.
+    """
+    shown.begin(stage)
+    learner = make_learner(workspace, plan, checkpoint, options, shown)
+    inside = (workspace.checkpoint(plan.checkpoint) / "recommended.json").exists()
+    run = workspace.checkpoint(plan.checkpoint if inside else plan.task)
+    result = improve(
+        plan,
+        cell,
+        learner,
+        workspace.trials(session),
+        run / session,
+        on_event=telling(shown),
+        listeners=listeners,
+    )
+    if result.complete and result.kept:
+        recommend(
+            run,
+            result.recommended.path,
+            result.verdict,
+            digest=result.recommended.digest,
+            before=result.before.checkpoint.digest,
+        )
+    shown.finish(stage, f"{'kept' if result.kept else 'rolled back'}, selection {result.after}")
+    return result
+
+
+def make_learner(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    checkpoint: Checkpoint,
+    options: ImproveOptions,
+    shown: Display,
+) -> OnlineLearner:
+    """The checkpoint with what offline data there is: the task's demonstrations, prior data."""
+    from policies.online import OnlineLearner
+    from recordings.dataset import EpisodeFolder
+
+    config = checkpoint.info.config
+    request = TrainingRequest(
+        run=workspace.checkpoint(plan.task),
+        steps=1,
+        learner=options.learner or config.algorithm.learner,
+        init=checkpoint,
+        preset=config.preset,
+        seed=plan.seed,
+        robot=plan.robot,
+        cache=workspace.root / ".cache" / "packed",
+        camera=checkpoint.info.camera,
+    )
+    demos, rehearsal = workspace.demos(plan.task), shipped_folder() / REHEARSAL
+    folders = options.prior or ((rehearsal,) if rehearsal.is_dir() else ())
+    prior = pack_prior(folders, request, packing(shown)) if folders else None
+    target = None
+    if demos.is_dir() and EpisodeFolder(demos).counts()[Outcome.SUCCESS]:
+        target = load_demonstrations(demos, request, packing(shown)).train
+    learner = OnlineLearner(
+        checkpoint, prior=prior, target=target, config=request.config, seed=plan.seed
+    )
+    missing = [t for t in (plan.task, plan.backward) if t and t not in learner.tasks.names]
+    if missing:
+        raise UsageError(
+            f"The checkpoint {plan.checkpoint} has not learned {' and '.join(missing)}.",
+            "Practice starts from a policy that has seen its tasks.",
+            f"Run `ptrctl record --task {missing[0]}` and `ptrctl finetune --task {missing[0]} "
+            f"--checkpoint {plan.checkpoint}` first.",
+        )
+    return learner
+
+
+def telling(shown: Display) -> Callable[[ImproveEvent], None]:
+    """Tells a display about practice and selection."""
+    trials = reporter(shown)
+    doing = ""
+
+    def tell(event: ImproveEvent) -> None:
+        nonlocal doing
+        if isinstance(event, Measuring):
+            doing = f"measuring {event.name}"
+            shown.advance(0, 1, doing)
+        elif isinstance(event, Learned):
+            shown.figures(event.metrics)
+        else:
+            trials(event)
+
+    return tell
+
+
+def improvement_of(result: ImproveResult) -> Improvement:
+    """What a report says about practice."""
+    return Improvement(
+        outcomes=tuple(record.success for record in result.practice),
+        selection_before=result.before.selection.rate,
+        selection_after=result.after,
+        verdict=result.verdict,
+        kept=result.kept,
+    )
+
+
+def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
+    sessions = {"selection, before": result.before.selection}
+    for candidate in result.candidates:
+        sessions[f"selection, {candidate.checkpoint.path.name}"] = candidate.selection
+    return Report(
+        title=f"{plan.task}: {len(result.practice)} trials of autonomous practice",
+        lead=f"Practice of the checkpoint {plan.checkpoint}. A trial succeeds when "
+        f"{plan.criterion}.",
+        sessions=sessions,
+        improvement=improvement_of(result),
+        notes=(
+            "Selection trials choose between checkpoints; a claim needs `ptrctl evaluate`, "
+            "which uses other start states.",
+        ),
+        facts={"ptrctl": plan.code_version, "started from": plan.checkpoint_digest},
+    )
+
+
+def _show(
+    workspace: Workspace,
+    profile: Profile,
+    plan: ImprovePlan,
+    result: ImproveResult,
+    *,
+    session: str,
+    report: Path,
+    interrupted: bool,
+) -> None:
+    successes = sum(record.success for record in result.practice)
+    rows: dict[str, object] = {
+        "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
+        "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
+        "selection before": result.before.selection.rate,
+        "selection after": result.after,
+        "verdict": result.verdict,
+        "aborted": len(result.aborted),
+    }
+    same = f"--task {plan.task}{workspace.flag()}{kitchen_flag(profile)}"
+    path = result.recommended.path
+    title = "The practice is complete" if result.complete else "The practice stopped early"
+    console.outcome_panel(
+        "Interrupted; every finished trial is kept" if interrupted else title,
+        rows,
+        wrote=[
+            workspace.said(workspace.trials(session)),
+            *([workspace.said(path)] if result.kept else []),
+            workspace.said(report),
+        ],
+        next_command=f"ptrctl evaluate {same}"
+        if result.complete
+        else f"ptrctl improve {same} --trials {plan.trials} --checkpoint {plan.checkpoint}",
+        good=result.complete and result.kept,
+        data={
+            "task": plan.task,
+            "session": session,
+            "complete": result.complete,
+            "practice": [record.success for record in result.practice],
+            "selection_before": str(result.before.selection.rate),
+            "selection_after": str(result.after),
+            "kept": result.kept,
+            "verdict": result.verdict,
+            "recommended": str(path),
+            "recommended_digest": result.recommended.digest,
+            "aborts": [record.reason for record in result.aborted],
+            "report": str(report),
+        },
+    )

@@ -1,0 +1,339 @@
+"""Autonomous practice: collect, label, learn between trials, and roll back if it does not help.
+
+Source: PTR, section on autonomous improvement, with terminal success and without its reward
+classifier in simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hardware.registry import Cell
+from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from policies.online import OnlineLearner
+from policies.policy import Policy
+from ptrctl.files import read_json, write_json
+from ptrctl.plan import PLAN_FILE, check_same
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.statistics import Rate
+from ptrctl.trials import ABORTED, TrialLog, TrialRecord, TrialSummary, counted_trials
+from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
+from ptrctl.workflows.evaluate import (
+    ATTEMPTS_PER_TRIAL,
+    EvaluationEvent,
+    TrialFinished,
+    TrialStarting,
+    evaluate,
+    interrupted_record,
+    record_attempt,
+)
+from recordings.errors import RobotError, UsageError
+from recordings.reader import read_episode
+from recordings.records import EndReason
+from recordings.recovery import recover
+
+FAILURES_UNTIL_RESET = 3
+"""With a backward task nobody resets the scene; after this many failures in a row the simulator
+lays it out anew, as an operator would who finds the thing out of reach."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """A checkpoint is being measured on the selection start states."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Updates after a trial are done; `metrics` are their means."""
+
+    trial: int
+    metrics: dict[str, float]
+
+
+ImproveEvent = EvaluationEvent | Measuring | Learned
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint and how it did on the selection start states."""
+
+    checkpoint: Checkpoint
+    selection: TrialSummary
+
+
+@dataclass(frozen=True)
+class ImproveResult:
+    """What practice led to.
+
+    Args:
+        practice: The counted trials, in order.
+        aborted: Aborted attempts.
+        before: The checkpoint that practice began with.
+        candidates: Those that it made, oldest first.
+        recommended: The one to use.
+        verdict: Why, a sentence.
+        complete: All trials were run and all candidates measured.
+    """
+
+    practice: tuple[TrialRecord, ...]
+    aborted: tuple[TrialRecord, ...]
+    before: Candidate
+    candidates: tuple[Candidate, ...]
+    recommended: Checkpoint
+    verdict: str
+    complete: bool
+
+    @property
+    def kept(self) -> bool:
+        """The recommended checkpoint came out of practice."""
+        return self.recommended.digest != self.before.checkpoint.digest
+
+    @property
+    def after(self) -> Rate:
+        """Selection success of the recommended checkpoint, or of the best that was refused."""
+        for candidate in self.candidates:
+            if candidate.checkpoint.digest == self.recommended.digest:
+                return candidate.selection.rate
+        return max(
+            (candidate.selection.rate for candidate in self.candidates),
+            key=lambda rate: rate.successes,
+            default=self.before.selection.rate,
+        )
+
+
+def improve(
+    plan: ImprovePlan,
+    cell: Cell,
+    learner: OnlineLearner,
+    folder: Path,
+    candidates_folder: Path,
+    *,
+    on_event: Callable[[ImproveEvent], None] = lambda event: None,
+    listeners: Listeners | None = None,
+) -> ImproveResult:
+    """Practise, or go on where an earlier call stopped.
+
+    Args:
+        plan: Frozen into `folder` before the first trial.
+        cell: Connected, set to the plan's task.
+        learner: Fresh, on the plan's checkpoint.
+        folder: The session's: trials, recordings, state of the learner.
+        candidates_folder: Where candidate checkpoints go.
+        on_event: Told of everything.
+        listeners: Panels and the operator.
+
+    Raises:
+        UsageError: The session was begun under another plan.
+        RobotError: A trial was ended by a fault twice.
+    """
+    session = _Session(
+        plan, cell, learner, folder, candidates_folder, on_event, listeners or Listeners()
+    )
+    return session.run()
+
+
+@dataclass
+class _Session:
+    """The parts of one call; `scene_is_ours` once a trial of this call has left a scene behind."""
+
+    plan: ImprovePlan
+    cell: Cell
+    learner: OnlineLearner
+    folder: Path
+    candidates_folder: Path
+    on_event: Callable[[ImproveEvent], None]
+    listeners: Listeners
+    scene_is_ours: bool = False
+
+    def run(self) -> ImproveResult:
+        self.freeze()
+        before = self.measure(self.learner.checkpoint, "before")
+        log = TrialLog(self.folder / "practice")
+        recover(self.folder / "practice" / "episodes")
+        if not before.selection.complete:
+            return self.result(log, before, [])
+        candidates = self.catch_up(log)
+        for trial in range(len(counted_trials(log.records)), self.plan.trials):
+            if not self.practise(trial, log):
+                return self.result(log, before, candidates)
+            candidates += self.maybe_candidate(trial + 1)
+        return self.result(log, before, candidates)
+
+    def freeze(self) -> None:
+        path = self.folder / PLAN_FILE
+        if path.exists():
+            check_same(read_json(path), self.plan.to_json(), self.folder.name)
+        else:
+            write_json(path, self.plan.to_json())
+
+    def catch_up(self, log: TrialLog) -> list[Candidate]:
+        """Bring a fresh learner to where an earlier call stopped; its candidates."""
+        counted = counted_trials(log.records)
+        for trial in sorted(counted):
+            self.take_up(counted[trial])
+        if counted:
+            self.learner.load_state(self.state_path(len(counted)))
+        made = range(1, len(counted) + 1)
+        return [candidate for done in made for candidate in self.maybe_candidate(done)]
+
+    def practise(self, trial: int, log: TrialLog) -> bool:
+        """One practice trial and the learning after it; False if the operator stopped it."""
+        plan = self.plan
+        while True:
+            task, seed = self.choose(trial, log)
+            cell = self.cell if task == plan.task else _use_task(self.cell, task)
+            settings = AttemptSettings(
+                kind="improve",
+                max_steps=plan.max_steps,
+                success_steps=plan.success_steps,
+                episodes=self.folder / "practice" / "episodes",
+            )
+            policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
+            done = counted_trials(log.records)
+            self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
+            start = plan.practice_seeds[trial]
+            log.start(trial, start, now_utc())
+            try:
+                attempt = run_attempt(cell, policy, settings, seed, self.listeners)
+            except KeyboardInterrupt:
+                log.append(interrupted_record(trial, start))
+                raise
+            self.scene_is_ours = True
+            record = record_attempt(attempt, trial, start, self.folder / "practice")
+            if attempt.counts:
+                # Learning comes before the line that counts the trial: a kill in between runs
+                # the trial again from the state before it.
+                self.take_up(record)
+                metrics = self.learn()
+                self.learner.save_state(self.state_path(trial + 1))
+                self.state_path(trial - 1).unlink(missing_ok=True)
+            log.append(record)
+            done = counted_trials(log.records)
+            self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
+            if attempt.counts:
+                self.on_event(Learned(trial, metrics))
+                return True
+            if attempt.end.reason is not EndReason.FAULT:
+                return False
+            if log.faults(trial) >= ATTEMPTS_PER_TRIAL:
+                raise RobotError(
+                    f"Practice trial {trial + 1} was ended by a fault {log.faults(trial)} times; "
+                    f"the last: {attempt.end.fault}",
+                    "A trial is run again once after a fault.",
+                    "Run `ptrctl doctor`, mend the cell, then repeat the command.",
+                )
+
+    def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None]:
+        """The task to practise now, and the start state; None leaves the scene as it is."""
+        plan = self.plan
+        if not plan.backward:
+            return plan.task, plan.practice_seeds[trial]
+        recent = [record.success for record in log.records[-FAILURES_UNTIL_RESET:]]
+        stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
+        if trial == 0 or stuck or not self.scene_is_ours:
+            return plan.task, plan.practice_seeds[trial]
+        # The task that is less done is the one to practise.
+        forward = _use_task(self.cell, plan.task)
+        done = forward.judge is not None and forward.judge.score().success
+        return (plan.backward if done else plan.task), None
+
+    def take_up(self, record: TrialRecord) -> None:
+        """Give the learner a recorded trial."""
+        if not record.episode:
+            return
+        episode = read_episode(self.folder / "practice" / record.episode)
+        images = episode.images(self.learner.checkpoint.info.camera)
+        steps = min(len(episode.actions), len(images) - 1)
+        self.learner.add_episode(
+            np.asarray(images[: steps + 1]),
+            episode.states[: steps + 1],
+            episode.sent_actions[:steps],
+            episode.info.task,
+            record.success,
+        )
+
+    def learn(self) -> dict[str, float]:
+        can = self.learner.mixture.can_sample(only_success=self.learner.learner.only_success)
+        return self.learner.update(self.plan.updates_per_trial) if can else {}
+
+    def state_path(self, trials: int) -> Path:
+        return self.folder / f"learner-{trials:05d}.safetensors"
+
+    def maybe_candidate(self, done: int) -> list[Candidate]:
+        """A measured candidate if one is due after `done` trials, else nothing."""
+        plan = self.plan
+        if done % plan.candidate_every and done != plan.trials:
+            return []
+        path = self.candidates_folder / f"after-{done:05d}-trials"
+        if not path.exists():
+            save_checkpoint(path, self.learner.learner.rollout_networks, self.learner.info())
+        return [self.measure(load_checkpoint(path), f"after {done} trials")]
+
+    def measure(self, checkpoint: Checkpoint, name: str) -> Candidate:
+        """Score a checkpoint on the selection start states, or read what was scored before."""
+        self.on_event(Measuring(name))
+        summary = evaluate(
+            self.plan.selection_plan(checkpoint.digest),
+            _use_task(self.cell, self.plan.task) if self.plan.backward else self.cell,
+            Policy.from_checkpoint(checkpoint, new_tasks=[self.plan.task]),
+            self.folder / f"selection-{checkpoint.digest[:8]}",
+            on_event=self.on_event,
+            listeners=self.listeners,
+        )
+        self.scene_is_ours = False
+        return Candidate(checkpoint, summary)
+
+    def result(
+        self, log: TrialLog, before: Candidate, candidates: list[Candidate]
+    ) -> ImproveResult:
+        counted = counted_trials(log.records)
+        measured = [c for c in candidates if c.selection.complete]
+        complete = len(counted) == self.plan.trials and len(measured) == len(candidates) > 0
+        recommended, verdict = choose_checkpoint(before, measured)
+        return ImproveResult(
+            practice=tuple(counted[trial] for trial in sorted(counted)),
+            aborted=tuple(r for r in log.records if r.status == ABORTED),
+            before=before,
+            candidates=tuple(measured),
+            recommended=recommended,
+            verdict=verdict,
+            complete=complete,
+        )
+
+
+def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:
+    """The checkpoint to use and why: practice counts only if measured success has not fallen."""
+    if not candidates:
+        return before.checkpoint, "No candidate has been measured yet; the checkpoint stays."
+    # Of equals the later one: it has seen more.
+    best = max(reversed(candidates), key=lambda candidate: candidate.selection.rate.successes)
+    old, new = before.selection.rate, best.selection.rate
+    if new.successes < old.successes:
+        return before.checkpoint, (
+            f"Measured success fell from {old} to {new}: rolled back, the earlier checkpoint "
+            "stays the recommended one."
+        )
+    return best.checkpoint, (
+        f"Measured success was {old} and is {new}: the practised checkpoint "
+        f"{best.checkpoint.path.name} is the recommended one."
+    )
+
+
+def _use_task(cell: Cell, task: str) -> Cell:
+    if cell.use_task is None:
+        raise UsageError(
+            f"The arm {cell.station.robot.features.name} cannot change to the task {task}.",
+            "Alternating needs a cell that knows both tasks.",
+            "Leave `--backward` out.",
+        )
+    return cell.use_task(task)
+
+
+def _rate(counted: Mapping[int, TrialRecord]) -> Rate:
+    return Rate(sum(record.success for record in counted.values()), len(counted))
