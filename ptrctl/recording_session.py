@@ -58,14 +58,9 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
     task = profile.task_or_fail()
     ask = options.by_keyboard if options.ask is None else options.ask
     _check(options, ask)
-    cell = make_cell(
-        profile,
-        task=task,
-        realtime=options.realtime is not False
-        and (options.by_keyboard or options.realtime is True),
-    )
+    cell = make_cell(profile, task=task, realtime=options.by_keyboard or bool(options.realtime))
     _check_cell(cell, options, ask)
-    if profile.source("robot") == BUILT_IN:
+    if profile.source("robot") == BUILT_IN and not workspace.profile_path.exists():
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
     default_steps = KEYBOARD_MAX_STEPS if options.by_keyboard else SCRIPTED_MAX_STEPS
     plan = RecordPlan(
@@ -88,7 +83,8 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
                 interrupts=interrupts,
             )
         interrupted = interrupts.requested and not result.complete
-        _show_outcome(workspace, task, plan, result, interrupted=interrupted)
+        again = _same_command(workspace, profile, options)
+        _show_outcome(workspace, task, plan, result, again=again, interrupted=interrupted)
     return not interrupted
 
 
@@ -240,8 +236,26 @@ def in_words(leftover: Recovered) -> str:
     return f"{leftover.reason} It is {leftover.fate.value}: {leftover.path.name}."
 
 
+def _same_command(workspace: Workspace, profile: Profile, options: RecordOptions) -> str:
+    """What to type to go on towards the same total."""
+    words = [f"ptrctl record --task {profile.task}{workspace.flag()} -n {options.episodes}"]
+    if profile.source("kitchen_seed").startswith("--"):
+        words.append(f"--kitchen {profile.kitchen_seed}")
+    if not options.by_keyboard:
+        words.append("--demonstrator scripted")
+    if options.failures:
+        words.append(f"--failures {options.failures:g}")
+    return " ".join(words)
+
+
 def _show_outcome(
-    workspace: Workspace, task: str, plan: RecordPlan, result: RecordResult, *, interrupted: bool
+    workspace: Workspace,
+    task: str,
+    plan: RecordPlan,
+    result: RecordResult,
+    *,
+    again: str,
+    interrupted: bool,
 ) -> None:
     counts, wanted = result.counts, plan.wanted
     rows: dict[str, object] = {"task": task}
@@ -265,9 +279,7 @@ def _show_outcome(
         "Interrupted; everything recorded is kept" if interrupted else title,
         rows,
         wrote=[workspace.said(plan.folder)] if result.kept else [],
-        next_command=f"ptrctl finetune {same}"
-        if result.complete
-        else f"ptrctl record {same} --episodes {plan.episodes}",
+        next_command=f"ptrctl finetune {same}" if result.complete else again,
         good=result.complete,
         data={
             "task": task,

@@ -143,3 +143,13 @@ def test_the_scripted_demonstrator_can_be_stopped_by_a_key(tmp_path: Path) -> No
     terminal.press("q")
     assert terminal.end() == (0, True)
     assert len(recorded(tmp_path)) == 1
+
+
+def test_stopping_early_says_how_to_go_on(tmp_path: Path) -> None:
+    words = f"record --task {TASK} --episodes 9 --kitchen 3 --demonstrator scripted --realtime"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("running")
+    terminal.press("q")
+    assert terminal.end() == (0, True)
+    said = b" ".join(terminal.output.split())
+    assert f"ptrctl record --task {TASK} -n 9 --kitchen 3 --demonstrator".encode() in said
