@@ -62,7 +62,7 @@ class EncoderConfig:
     """
 
     stem: Literal["imagenet", "plain"] = "plain"
-    channels: tuple[int, ...] = (24, 48)
+    channels: tuple[int, ...] = (16, 64)
     blocks: tuple[int, ...] = (1, 1)
     strides: tuple[int, ...] = (1, 2)
     norm_groups: int = 0

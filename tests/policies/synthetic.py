@@ -48,12 +48,13 @@ def episode(
     """Pictures (N+1), states (N+1, 7) and actions (N, 7) of one episode.
 
     A success moves by 4 cm times the dot's place; a failure moves the other way. The gripper
-    closes half-way, which the height tells.
+    closes half-way, which the height tells, 10 cm times the dot's place away.
     """
     place = rng.uniform(-0.9, 0.9, size=2)
     images = np.stack([picture(place, size)] * (steps + 1))
     states = rng.normal(0, 0.05, size=(steps + 1, 7)).astype(np.float32)
     states[:, 2] = 0.03 * np.arange(steps + 1)
+    states[steps // 2, :2] = 0.1 * place
     actions = np.zeros((steps, 7), np.float32)
     actions[:, :2] = 0.04 * place * (1 if success else -1)
     actions[: steps // 2, GRIPPER] = 1.0

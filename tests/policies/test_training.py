@@ -64,8 +64,8 @@ def pointing_error(policy: Policy, count: int = 50) -> float:
 def test_a_tiny_policy_learns_to_point_at_the_dot(tmp_path: Path, learner: Learner) -> None:
     result = train(
         tiny(learner),
-        dot_data(200, failures=0.2),
-        steps=600,
+        dot_data(200, failures=0.1),
+        steps=400,
         run_folder=tmp_path,
         robot="sim-wx250s",
         threads=1,

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from policies.config import Learner, preset
+from policies.online import OnlineLearner
+from policies.training import train
+from recordings.errors import CheckpointError, RecordingError
+from tests.policies.synthetic import dot_data, episode
+
+
+def start(folder: Path, learner: Learner = "ptr") -> Checkpoint:
+    return train(
+        preset("tiny").with_learner(learner),
+        dot_data(8),
+        steps=4,
+        run_folder=folder,
+        robot="sim-wx250s",
+    ).checkpoint
+
+
+def add_trials(online: OnlineLearner, count: int, *, success: bool = True, size: int = 48) -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(count):
+        images, states, actions = episode(rng, 6, size, success=success)
+        online.add_episode(images, states, actions, "reach_dot", success)
+
+
+def test_trials_are_resized_and_half_of_every_batch(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path), target=dot_data(8))
+    add_trials(online, 3, success=False)
+    batch = online.mixture.sample(np.random.default_rng(0), 16)
+    assert batch.images.shape[1:] == (32, 32, 3)
+    assert batch.success.tolist() == [True] * 8 + [False] * 8
+
+
+@pytest.mark.parametrize("learner", ["bc", "ptr"])
+def test_updates_change_the_policy_and_the_checkpoint_says_so(
+    tmp_path: Path, learner: Learner
+) -> None:
+    checkpoint = start(tmp_path / "run", learner)
+    online = OnlineLearner(checkpoint, prior=dot_data(4, seed=9), target=dot_data(8))
+    add_trials(online, 2)
+    before = online.policy(stochastic=False).networks.actor.mu.weight.clone()
+    metrics = online.update(3)
+    policy = online.policy()
+    assert np.isfinite(list(metrics.values())).all()
+    assert not policy.networks.actor.mu.weight.equal(before)
+    assert policy.stochastic
+    assert policy.name == f"policy:{checkpoint.short_digest}+3"
+    saved = save_checkpoint(tmp_path / "new", policy.networks, online.info())
+    info = load_checkpoint(saved.path).info
+    assert info.parent == checkpoint.digest
+    assert (info.steps, info.critic_updates) == ((7, 7) if learner == "ptr" else (7, 0))
+    assert set(info.data) == {"prior", "target", "online"}
+
+
+def test_without_offline_data_the_first_trial_is_waited_for(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path))
+    with pytest.raises(RecordingError, match="no episode to learn from"):
+        online.update(1)
+    add_trials(online, 1, success=False)
+    assert online.update(1)
+
+
+def test_cloning_waits_for_a_success(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path, "bc"))
+    add_trials(online, 2, success=False)
+    with pytest.raises(RecordingError, match="that succeeded"):
+        online.update(1)
+
+
+def test_a_saved_session_goes_on_exactly(tmp_path: Path) -> None:
+    checkpoint = start(tmp_path / "run")
+
+    def session() -> OnlineLearner:
+        online = OnlineLearner(checkpoint, target=dot_data(8))
+        add_trials(online, 2)
+        return online
+
+    whole = session()
+    whole.update(2)
+    whole.save_state(tmp_path / "state.safetensors")
+    expected = whole.update(3)
+    resumed = session()
+    resumed.load_state(tmp_path / "state.safetensors")
+    assert resumed.update(3) == expected
+
+    add_trials(resumed, 1)
+    with pytest.raises(CheckpointError, match="written after 2 trials"):
+        resumed.load_state(tmp_path / "state.safetensors")
+
+
+def test_a_trial_of_an_unknown_task_is_refused_and_an_empty_one_ignored(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path))
+    images, states, actions = episode(np.random.default_rng(0), 2, 32)
+    with pytest.raises(CheckpointError, match="has not learned the task `fly`"):
+        online.add_episode(images, states, actions, "fly", success=True)
+    online.add_episode(images[:1], states[:1], actions[:0], "reach_dot", success=False)
+    assert online.online.episodes == 0
