@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hardware.loop import EpisodeListener, Subscriber
+from hardware.loop import Subscriber
 from ptrctl import console
 from ptrctl.halfblocks import HalfBlocks
 from recordings.records import EpisodeInfo, ImageArray, Step
@@ -89,7 +89,7 @@ class Display(Protocol):
         ...
 
     @property
-    def listener(self) -> EpisodeListener:
+    def listener(self) -> Subscriber:
         """Shows what the camera sees."""
         ...
 
@@ -176,7 +176,7 @@ class PlainLines:
         console.note(f"{stage}: {words}{before or f', {used}'}.")
 
     @property
-    def listener(self) -> EpisodeListener:
+    def listener(self) -> Subscriber:
         return Subscriber()
 
     @property
@@ -250,7 +250,7 @@ class Dashboard:
         self.redraw(now=True)
 
     @property
-    def listener(self) -> EpisodeListener:
+    def listener(self) -> Subscriber:
         return self._picture
 
     @property

@@ -13,10 +13,10 @@ from PIL import Image
 from hardware.loop import Subscriber
 from recordings.records import EpisodeEnd, EpisodeInfo, ImageArray, Observation, Step
 
-VIEW_SIZE = (240, 320)
+VIEW_SIZE = (192, 256)
 """Height and width of pictures for people."""
 
-_SMALLEST_EDGE = 240
+_SMALLEST_EDGE = 192
 """Pictures for learning are tiny; people see more when a browser need not enlarge them."""
 
 _CODECS = ("libx264", "libvpx-vp9")

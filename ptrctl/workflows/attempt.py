@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from hardware.loop import ControlLoop, Decider, EpisodeListener, Signal
+from hardware.loop import ControlLoop, Decider, Signal, Subscriber
 from hardware.registry import Cell
 from ptrctl.video import TrialFilm
 from recordings.errors import UsageError
@@ -55,7 +55,7 @@ class Listeners:
         ready: Waits until the operator has laid out the scene; False means no more.
     """
 
-    subscribers: Sequence[EpisodeListener] = ()
+    subscribers: Sequence[Subscriber] = ()
     signal: Callable[[], Signal] = lambda: Signal.RUN
     ask_label: Callable[[EpisodeEnd], Label] | None = None
     ready: Callable[[Observation], bool] = lambda observation: True

@@ -10,6 +10,7 @@ from hardware.loop import Decider
 from hardware.registry import Cell
 from ptrctl.plan import TrialPlan, freeze_plan
 from ptrctl.statistics import Rate
+from ptrctl.threads import ACTING_THREADS, torch_threads
 from ptrctl.trials import (
     ABORTED,
     COUNTED,
@@ -119,7 +120,8 @@ def evaluate(
         on_event(TrialStarting(trial, plan.trials, _rate(log)))
         log.start(trial, seed, now_utc())
         try:
-            attempt = run_attempt(cell, policy, settings, seed, listeners)
+            with torch_threads(ACTING_THREADS):
+                attempt = run_attempt(cell, policy, settings, seed, listeners)
         except KeyboardInterrupt:
             log.append(interrupted_record(trial, seed))
             raise

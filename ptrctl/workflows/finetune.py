@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from policies.config import PolicyConfig, preset
 from policies.selection import HeldOutScore, rank_checkpoints, score_held_out
 from policies.training import TrainingEvent, TrainingResult, train
 from ptrctl.checkpoints import recommend
+from ptrctl.threads import learning_threads
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.packed import PackedDataset, pack
@@ -224,7 +224,7 @@ def _train(
         init=request.init,
         on_event=keep_and_tell,
         checkpoint_every=max(1, request.steps // CHECKPOINTS_A_RUN),
-        threads=len(os.sched_getaffinity(0)),
+        threads=learning_threads(),
         compact=compact,
     )
 

@@ -20,6 +20,7 @@ from ptrctl.files import read_json, write_json
 from ptrctl.plan import PLAN_FILE, check_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.statistics import Rate
+from ptrctl.threads import ACTING_THREADS, learning_threads, torch_threads
 from ptrctl.trials import ABORTED, TrialLog, TrialRecord, TrialSummary, counted_trials
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
 from ptrctl.workflows.evaluate import (
@@ -200,7 +201,8 @@ class _Session:
             start = plan.practice_seeds[trial]
             log.start(trial, start, now_utc())
             try:
-                attempt = run_attempt(cell, policy, settings, seed, self.listeners)
+                with torch_threads(ACTING_THREADS):
+                    attempt = run_attempt(cell, policy, settings, seed, self.listeners)
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
@@ -260,7 +262,10 @@ class _Session:
 
     def learn(self) -> dict[str, float]:
         can = self.learner.mixture.can_sample(only_success=self.learner.learner.only_success)
-        return self.learner.update(self.plan.updates_per_trial) if can else {}
+        if not can or not self.plan.updates_per_trial:
+            return {}
+        with torch_threads(learning_threads()):
+            return self.learner.update(self.plan.updates_per_trial)
 
     def state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"

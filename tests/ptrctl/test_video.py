@@ -25,7 +25,7 @@ def test_a_video_holds_every_picture_at_the_control_rate(
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
         assert float(stream.average_rate) == pytest.approx(5.0)
     assert len(frames) == len(pictures)
-    assert min(frames[0].shape[:2]) >= 240
+    assert min(frames[0].shape[:2]) >= 192
     for frame, value in zip(frames, brightness, strict=True):
         assert float(frame.mean()) == pytest.approx(value, abs=6)
     assert [p.name for p in path.parent.iterdir()] == ["trial.mp4"]
