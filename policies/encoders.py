@@ -72,7 +72,8 @@ class BasicBlock(nn.Module):
         if film is None:
             return F.relu(skipped + inner)
         scale, shift = film.to(inner.dtype)[:, :, :, None, None].unbind(dim=1)
-        return F.relu(torch.addcmul(skipped + shift, inner, 1 + scale))
+        # Not addcmul, which is slow where bfloat16 operands are broadcast.
+        return F.relu(inner * (1 + scale) + shift + skipped)
 
 
 class SpatialEmbedding(nn.Module):
