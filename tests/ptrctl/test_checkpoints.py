@@ -1,0 +1,38 @@
+"""Checkpoints are found by name, by path, and through what is recommended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptrctl.checkpoints import find_checkpoint, recommend, shipped_folder
+from ptrctl.workspace import Workspace
+from recordings.errors import CheckpointError, UsageError
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "checkpoints" / "carrot" / "training" / "step-1").mkdir(parents=True)
+    return Workspace(tmp_path)
+
+
+def test_a_name_stands_for_the_recommended_checkpoint(workspace: Workspace) -> None:
+    run = workspace.checkpoint("carrot")
+    recommend(run, run / "training" / "step-1", "the last one")
+    assert find_checkpoint(workspace, "carrot") == run / "training" / "step-1"
+    assert find_checkpoint(workspace, str(run)) == run / "training" / "step-1"
+
+
+def test_pretrained_is_the_shipped_one(workspace: Workspace) -> None:
+    assert find_checkpoint(workspace, "pretrained") == shipped_folder()
+
+
+def test_an_unfinished_run_is_no_checkpoint(workspace: Workspace) -> None:
+    with pytest.raises(CheckpointError, match="no finished checkpoint"):
+        find_checkpoint(workspace, "carrot")
+
+
+def test_the_nearest_name_is_offered(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="carrot"):
+        find_checkpoint(workspace, "carot")

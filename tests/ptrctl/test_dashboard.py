@@ -1,0 +1,105 @@
+"""Long jobs show stages, time left and the camera; without a terminal, plain lines."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from ptrctl.dashboard import Dashboard, PlainLines, Stage
+from recordings.records import Frame, Observation, Step
+
+
+def dashboard(width: int, height: int) -> tuple[Dashboard, Console]:
+    console = Console(
+        file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None
+    )
+    live = Live("", console=console, auto_refresh=False)
+    return Dashboard("demo", live, [Stage("train", 60.0), Stage("evaluate", 30.0)]), console
+
+
+def shown(board: Dashboard, console: Console) -> str:
+    with console.capture() as capture:
+        console.print(board.draw())
+    return capture.get()
+
+
+def picture_step() -> Step:
+    image = np.full((32, 32, 3), 128, np.uint8)
+    observation = Observation({"front": Frame(image, 0.0, 0.0)}, np.zeros(7), 0.0)
+    return Step(0, observation, np.zeros(7), np.zeros(7))
+
+
+def test_all_stages_and_the_time_left_are_shown_from_the_start() -> None:
+    board, console = dashboard(100, 40)
+    board.begin("train")
+    text = shown(board, console)
+    assert "▶ train" in text
+    assert "· evaluate" in text
+    assert "left" in text
+
+
+def test_losses_are_shown_while_training() -> None:
+    board, console = dashboard(100, 40)
+    board.begin("train")
+    board.advance(10, 100, "41.0 updates/s")
+    for value in (3.0, 2.0, 1.0):
+        board.figures({"td": value})
+    text = shown(board, console)
+    assert "10/100" in text
+    assert "41.0 updates/s" in text
+    assert "td" in text
+    assert "1.000" in text
+
+
+def test_the_camera_and_the_outcomes_are_shown_during_trials() -> None:
+    board, console = dashboard(100, 40)
+    board.begin("evaluate")
+    board.listener.on_step(picture_step())
+    for outcome in (True, False, None):
+        board.trial(outcome)
+    text = shown(board, console)
+    assert "✓×!" in text
+    assert len(text.splitlines()) > 15
+
+
+def test_a_finished_stage_keeps_its_result() -> None:
+    board, console = dashboard(100, 40)
+    board.begin("train")
+    board.finish("train", "the last checkpoint")
+    text = shown(board, console)
+    assert "✓ train" in text
+    assert "the last checkpoint" in text
+    assert set(board.stages_s) == {"train"}
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 40), (80, 24), (60, 12)])
+def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
+    board, console = dashboard(width, height)
+    board.begin("evaluate")
+    board.advance(3, 50, "1/3 [0.06, 0.79]")
+    board.listener.on_step(picture_step())
+    lines = shown(board, console).splitlines()
+    assert len(lines) <= height
+    assert max(len(line) for line in lines) <= width
+
+
+def test_the_time_left_of_a_stage_follows_its_own_pace() -> None:
+    stage = Stage("evaluate", 100.0)
+    assert stage.left_s(0.0) == 100.0
+    stage.began_s, stage.done, stage.total = 0.0, 10, 50
+    assert stage.left_s(20.0) == pytest.approx(80.0)
+    # Trials that an earlier call had done say nothing about the pace of this one.
+    stage.first_done = 5
+    assert stage.left_s(20.0) == pytest.approx(160.0)
+
+
+def test_plain_lines_tell_the_beginning_and_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines([Stage("train")])
+    lines.begin("train")
+    lines.advance(1, 2)
+    lines.finish("train", "done")
+    assert set(lines.stages_s) == {"train"}

@@ -1,0 +1,177 @@
+"""finetune, evaluate, improve and demo as an operator types them, on the simulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ptrctl.main import app
+from ptrctl.trials import TRIALS_FILE
+from tests.ptrctl.conftest import KITCHEN, TASK
+
+pytestmark = pytest.mark.sim
+
+
+def run(command: str, workspace: Path, *, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, [*command.split(), "-w", str(workspace), "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def evaluate(workspace: Path, more: str = "", *, code: int = 0) -> Any:
+    command = f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 6 {more}"
+    return run(command, workspace, code=code)
+
+
+def test_evaluate_reports_counts_with_an_interval_and_writes_a_page(trained: Path) -> None:
+    result = evaluate(trained, "-n 2")
+    assert result["complete"]
+    assert result["trials"] == 2
+    low, high = result["wilson_95"]
+    assert 0.0 <= low < high <= 1.0
+    assert "<!doctype html>" in Path(result["report"]).read_text()
+    folder = trained / "trials" / result["session"]
+    assert len(list((folder / "videos").glob("*.mp4"))) == 2
+    assert len(list((folder / "episodes").glob("*.h5"))) == 2
+    again = evaluate(trained, "-n 2")
+    assert again["plan"]["created_at"] == result["plan"]["created_at"]
+    assert len((folder / TRIALS_FILE).read_text().splitlines()) == 4
+
+
+def test_evaluate_refuses_a_changed_plan_and_names_the_way_out(trained: Path) -> None:
+    evaluate(trained, "-n 1")
+    error = evaluate(trained, "-n 2", code=2)["error"]
+    assert "trials was 1 and is now 2" in error["found"]
+    assert "--session" in error["try_next"]
+    assert evaluate(trained, "-n 2 --session other")["complete"]
+
+
+def test_two_sessions_are_compared_trial_by_trial(trained: Path) -> None:
+    first = evaluate(trained, "-n 2 --session first")
+    second = evaluate(trained, "-n 2 --session second --compare first")
+    assert second["comparison"]["pairs"] == 2
+    assert second["comparison"]["before"] == first["successes"]
+    # The same deterministic policy from the same start states does the same.
+    assert second["comparison"]["only_after"] == second["comparison"]["only_before"] == 0
+
+
+def test_an_unknown_checkpoint_is_named_with_the_nearest(trained: Path) -> None:
+    error = run(f"evaluate -t {TASK} -c bse -n 1", trained, code=2)["error"]
+    assert "bse" in error["found"]
+    assert "base" in error["try_next"]
+
+
+def test_a_damaged_checkpoint_is_refused(trained: Path) -> None:
+    (model,) = (trained / "checkpoints" / "base").rglob("step-*12/model.safetensors")
+    model.write_bytes(model.read_bytes()[:100])
+    error = evaluate(trained, "-n 1", code=5)["error"]
+    assert "SHA-256" in error["expected"]
+
+
+def test_finetune_counts_the_demonstrations_and_holds_one_out(trained: Path) -> None:
+    result = run(f"finetune -t {TASK} -c base --steps 8 --learner ptr", trained)
+    assert result["demonstrations"] == {"success": 5, "failure": 0, "unlabelled": 0}
+    assert result["held_out_episode"]
+    assert len(result["held_out"]) == 2
+    assert Path(result["checkpoint"]).is_dir()
+    assert f"ptrctl evaluate --task {TASK}" in result["next"]
+
+
+def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
+    result = run(
+        f"finetune -t {TASK} --from-scratch --preset tiny --learner bc --steps 4 --name new",
+        trained,
+    )
+    assert result["name"] == "new"
+    error = run(f"finetune -t {TASK} --from-scratch -c base", trained, code=2)["error"]
+    assert "--from-scratch" in error["found"]
+
+
+def test_finetune_without_a_success_says_so(trained: Path) -> None:
+    for path in (trained / "demos" / TASK).glob("*.h5"):
+        relabel = ["data", "label", str(path), "failure", "-w", str(trained)]
+        assert CliRunner().invoke(app, relabel).exit_code == 0
+    error = run(f"finetune -t {TASK} -c base --steps 4", trained, code=4)["error"]
+    assert "0 success, 5 failure" in error["found"]
+
+
+def test_improve_measures_before_and_after_and_can_be_repeated(trained: Path) -> None:
+    run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)
+    command = f"improve -t {TASK} --kitchen {KITCHEN} -n 2 --selection 1 --updates 2 --max-steps 6"
+    result = run(command, trained)
+    assert result["complete"]
+    assert len(result["practice"]) == 2
+    assert result["selection_before"].endswith("]")
+    assert Path(result["report"]).exists()
+    if result["kept"]:
+        evaluated = run(f"evaluate -t {TASK} --kitchen {KITCHEN} -n 1 --max-steps 3", trained)
+        assert evaluated["plan"]["checkpoint_digest"] == result["recommended_digest"]
+
+
+def test_improve_refuses_a_backward_task_that_the_policy_has_not_learned(trained: Path) -> None:
+    error = run(
+        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --backward take_carrot_off_plate",
+        trained,
+        code=2,
+    )["error"]
+    assert "take_carrot_off_plate" in error["found"]
+
+
+def test_the_demo_runs_every_stage_once_and_goes_on(trained: Path, tmp_path: Path) -> None:
+    checkpoint = trained / "checkpoints" / "base"
+    folder = tmp_path / "demo"
+    result = run(f"demo --quick -c {checkpoint}", folder)
+    assert set(result["sessions"]) == {"fine-tuned", "after practice"}
+    assert result["paired_practice"]["pairs"] == 2
+    assert "A new task from 2 demonstrations" in Path(result["report"]).read_text()
+    again = run(f"demo --quick -c {checkpoint}", folder)
+    assert again["seconds"] == result["seconds"]
+    error = run(f"demo --quick --seed 1 -c {checkpoint}", folder, code=2)["error"]
+    assert "seed was 0 and is now 1" in error["found"]
+
+
+def test_trials_counted_before_a_sigkill_are_kept_and_the_session_goes_on(trained: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from ptrctl.main import main; main()",
+        *f"evaluate -t {TASK} --kitchen {KITCHEN} -c base -n 8 --max-steps 25".split(),
+        *f"--session killed -w {trained}".split(),
+    ]
+    lines = trained / "trials" / "killed" / TRIALS_FILE
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    deadline_s = time.monotonic() + 60
+    # Two trials are four lines; the fifth says that a third one runs.
+    while not lines.exists() or lines.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None, "evaluate ended before it could be killed"
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = [json.loads(line) for line in lines.read_text().splitlines()]
+    counted = [record for record in before if record["status"] == "counted"]
+
+    result = run(
+        f"evaluate -t {TASK} --kitchen {KITCHEN} -c base -n 8 --max-steps 25 --session killed",
+        trained,
+    )
+    assert result["complete"]
+    assert result["trials"] == 8
+    after = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert after[: len(before)] == before
+    assert len([r for r in after if r["status"] == "counted"]) == 8
+    assert {r["trial"] for r in counted} == set(range(len(counted)))
+    cut_short = before[-1]["status"] == "started"
+    assert [abort["reason"] for abort in result["aborts"]] == (
+        ["ptrctl was killed during the trial"] if cut_short else []
+    )

@@ -1,0 +1,158 @@
+"""The page says what happened, holds everything it shows, and runs no script."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptrctl.report import Improvement, Report, render_report, write_report
+from ptrctl.statistics import Rate
+from ptrctl.trials import TrialRecord, TrialSummary, compare_sessions, summarise
+from ptrctl.video import write_video
+from tests.ptrctl.test_plan import PLAN
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def session(folder: Path, outcomes: tuple[bool, ...]) -> TrialSummary:
+    """Trials with real, tiny videos, and one abort."""
+    records = []
+    for trial, success in enumerate(outcomes):
+        pictures = [np.full((48, 64, 3), 40 * (n + 1), np.uint8) for n in range(4)]
+        write_video(pictures, folder / f"{trial}.mp4", 5.0)
+        records.append(
+            TrialRecord(
+                trial=trial,
+                seed=PLAN.start_seeds[trial],
+                status="counted",
+                success=success,
+                reason="" if success else "furthest stage: <reached>",
+                progress=1.0 if success else 0.25,
+                stage="placed" if success else "reached",
+                steps=4,
+                interventions={"step_clamp": 2},
+                video=f"{trial}.mp4",
+            )
+        )
+    fault = TrialRecord(0, PLAN.start_seeds[0], "aborted", reason="Motor 3 overheated")
+    return summarise(PLAN, [fault, *records], folder)
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    before = session(tmp_path / "before", (False, False, True))
+    after = session(tmp_path / "after", (True, False, True))
+    return Report(
+        title="Carrots & plates",
+        lead="What was done.",
+        sessions={"before practice": before, "after practice": after},
+        comparisons={"after against before": compare_sessions(before, after)},
+        improvement=Improvement(
+            (True, False, True), Rate(1, 4), Rate(3, 4), "The practised one is recommended.", True
+        ),
+        training={"loss": [(0, 1.0), (10, 0.5)]},
+        stages_s={"fine-tune": 61.0, "evaluate": 12.0},
+        notes=("All in simulation.",),
+        facts={"ptrctl": "0.1.0"},
+    )
+
+
+class _Links(HTMLParser):
+    """Collects tags and whatever a browser would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in ("src", "poster", "data", "srcset") or (tag == "link" and name == "href"):
+                self.loads.append(value or "")
+
+
+def test_rates_are_shown_as_counts_with_intervals(report: Report) -> None:
+    html = render_report(report)
+    text = re.sub(r"<[^>]+>", "", html)
+    assert "1/3" in text
+    assert "2/3" in text
+    assert "[0.06, 0.79]" in text
+    assert "1/4 [0.05, 0.70] before, 3/4 [0.30, 0.95] after" in text
+    assert "Motor 3 overheated" in text
+    assert "step_clamp in 6 steps" in text
+    assert PLAN.criterion in text
+    assert "1 min 13 s" in text
+    assert not re.search(r"\d%(?![;\"])", text.replace("95 %", ""))
+
+
+def test_the_page_loads_nothing_and_runs_no_script(report: Report) -> None:
+    links = _Links()
+    links.feed(render_report(report))
+    assert "script" not in links.tags
+    assert links.tags.count("video") == 6
+    assert links.loads
+    assert all(link.startswith("data:") for link in links.loads)
+
+
+def test_words_from_outside_are_escaped(report: Report) -> None:
+    html = render_report(report)
+    assert "Carrots &amp; plates" in html
+    assert "&lt;reached&gt;" in html
+    assert "<reached>" not in html
+
+
+def test_identifiers_in_charts_are_unique(report: Report) -> None:
+    identifiers = re.findall(r'\bid="([^"]+)"', render_report(report))
+    assert identifiers
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_a_roll_back_is_said(report: Report) -> None:
+    rolled_back = Improvement((False,), Rate(3, 4), Rate(1, 4), "Rolled back.", False)
+    html = render_report(dataclasses.replace(report, improvement=rolled_back))
+    assert "↩ Rolled back." in html
+
+
+def test_a_video_that_is_too_large_is_left_out(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptrctl.report.LARGEST_CLIP_BYTES", 10)
+    assert "<video" not in render_report(report)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [1100, 400])
+def test_a_browser_shows_the_page(report: Report, tmp_path: Path, width: int) -> None:
+    from PIL import Image
+
+    page = write_report(report, tmp_path / "report.html")
+    picture = tmp_path / "page.png"
+    assert CHROMIUM is not None
+    subprocess.run(
+        [
+            CHROMIUM,
+            *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+            *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+            f"--user-data-dir={tmp_path / 'browser'}",
+            f"--window-size={width},1600",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    image = np.asarray(Image.open(picture).convert("RGB"))
+    assert image.shape[1] == width
+    # Words, bars and cards: many colours, and not one flat colour over most of the page.
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
+    assert (image == image[0, 0]).all(axis=2).mean() < 0.9

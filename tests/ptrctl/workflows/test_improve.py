@@ -1,0 +1,68 @@
+"""Practice counts only if measured success has not fallen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policies.checkpoint import Checkpoint
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.trials import TrialRecord, summarise
+from ptrctl.workflows.improve import Candidate, choose_checkpoint
+
+PLAN = ImprovePlan(
+    task="go_ahead",
+    backward="",
+    trials=2,
+    practice_seeds=(300, 301),
+    selection_seeds=(200, 201, 202, 203),
+    robot="fake",
+    kitchen_seed=0,
+    criterion="the gripper is 30 cm ahead",
+    checkpoint="walker",
+    checkpoint_digest="abc",
+)
+
+
+def candidate(name: str, successes: int) -> Candidate:
+    plan = PLAN.selection_plan(name)
+    records = [
+        TrialRecord(trial, seed, "counted", success=trial < successes)
+        for trial, seed in enumerate(plan.start_seeds)
+    ]
+    info: Any = None
+    return Candidate(Checkpoint(Path(name), info, name), summarise(plan, records, Path(name)))
+
+
+def test_a_better_candidate_is_recommended() -> None:
+    chosen, verdict = choose_checkpoint(candidate("old", 1), [candidate("new", 3)])
+    assert chosen.digest == "new"
+    assert "1/4" in verdict
+    assert "3/4" in verdict
+
+
+def test_a_worse_candidate_is_rolled_back_and_the_verdict_says_so() -> None:
+    chosen, verdict = choose_checkpoint(candidate("old", 3), [candidate("new", 1)])
+    assert chosen.digest == "old"
+    assert "rolled back" in verdict
+
+
+def test_the_best_of_several_candidates_counts_and_of_equals_the_later() -> None:
+    old = candidate("old", 2)
+    chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 1)])
+    assert chosen.digest == "first"
+    chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 3)])
+    assert chosen.digest == "second"
+
+
+def test_without_a_measured_candidate_the_checkpoint_stays() -> None:
+    chosen, _ = choose_checkpoint(candidate("old", 0), [])
+    assert chosen.digest == "old"
+
+
+def test_practice_and_selection_must_not_share_start_states() -> None:
+    values = {**PLAN.__dict__, "selection_seeds": (300,)}
+    with pytest.raises(ValueError, match="share"):
+        ImprovePlan(**values)
