@@ -105,7 +105,8 @@ def train(
         camera: Which camera to learn from; the first of the data by default.
         init: Start from its weights; new tasks take spare slots.
         on_event: Told every `report_every` updates and of every checkpoint.
-        threads: CPU threads; torch's choice by default.
+        threads: CPU threads of a new run; torch's choice by default. A continued run keeps the
+            number that it began with.
         device: "cpu" or "cuda".
         save_every: Updates between saves of the resumable state.
         checkpoint_every: Updates between checkpoints; only the last by default.
@@ -115,8 +116,6 @@ def train(
         CheckpointError: `init` does not fit the config, or the folder holds another run.
         RecordingError: There is no usable data.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
     sources = {"prior": prior, "target": target}
     present = {role: data for role, data in sources.items() if data is not None}
     if not present:
@@ -127,7 +126,10 @@ def train(
         )
     run = _describe_run(config, present, steps=steps, seed=seed, init=init, camera=camera)
     run_folder.mkdir(parents=True, exist_ok=True)
-    _begin_or_continue(run_folder, run)
+    # Sums over a batch depend on how threads share it: a run keeps the number it began with.
+    threads = _begin_or_continue(run_folder, {**run, "threads": threads})
+    if threads is not None:
+        torch.set_num_threads(threads)
 
     networks, slots = _start_networks(config, present, init, seed)
     camera = camera or (init.info.camera if init else next(iter(present.values())).cameras[0])
@@ -350,19 +352,23 @@ def _describe_run(
     }
 
 
-def _begin_or_continue(run_folder: Path, run: Mapping[str, Any]) -> None:
+def _begin_or_continue(run_folder: Path, run: Mapping[str, Any]) -> int | None:
+    """Write down a new run, or check that it is the earlier one; returns the run's threads."""
     path = run_folder / RUN_FILE
     if not path.exists():
         write_file(path, (json.dumps(run, indent=2) + "\n").encode())
-        return
+        chosen: int | None = run["threads"]
+        return chosen
     try:
         earlier = json.loads(path.read_bytes())
     except ValueError:
         earlier = {}
-    different = [name for name in run if run[name] != earlier.get(name)]
+    different = [n for n in run if n != "threads" and run[n] != earlier.get(n)]
     if different:
         raise CheckpointError(
             f"`{run_folder}` holds another training run: its {', '.join(different)} differ.",
             "A run continues only with the settings it began with.",
             "Choose another name with `--name`, or remove that folder.",
         )
+    kept: int | None = earlier.get("threads")
+    return kept

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from policies import training
 from policies.checkpoint import load_checkpoint
 from policies.config import Learner, PolicyConfig, preset
 from policies.policy import Policy
@@ -244,3 +245,11 @@ def test_data_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
         attempt("large", "bc", size=64)
     with pytest.raises(RecordingError, match="There is no data"):
         train(tiny(), None, steps=1, run_folder=tmp_path / "none", robot="sim-wx250s")
+
+
+def test_a_continued_run_keeps_its_number_of_threads(tmp_path) -> None:
+    run = {"steps": 5, "threads": 2}
+    assert training._begin_or_continue(tmp_path, run) == 2
+    assert training._begin_or_continue(tmp_path, {**run, "threads": 1}) == 2
+    with pytest.raises(CheckpointError, match="its steps differ"):
+        training._begin_or_continue(tmp_path, {"steps": 6, "threads": 2})
