@@ -30,6 +30,8 @@ def learning_curve(outcomes: Sequence[bool], title: str) -> str:
         outcomes: In the order of the trials; at least one.
         title: Describes the chart to those who cannot see it.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, (axes,) = _figure(1, height=2.6)
     numbers = range(1, len(outcomes) + 1)
     windows = [outcomes[max(0, n - _WINDOW) : n] for n in numbers]
@@ -43,6 +45,7 @@ def learning_curve(outcomes: Sequence[bool], title: str) -> str:
         axes.plot(trials, [float(succeeded)] * len(trials), marker, color=colour, ms=5, ls="")
     axes.set_ylim(-0.08, 1.08)
     axes.set_yticks([0, 0.5, 1])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("autonomous trial")
     axes.set_ylabel(f"success, last {_WINDOW}")
     return _svg(figure, title)
@@ -58,7 +61,7 @@ def training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], title: st
     figure, all_axes = _figure(len(curves), height=2.1)
     for axes, (name, points) in zip(all_axes, curves.items(), strict=True):
         axes.plot([step for step, _ in points], [value for _, value in points], color=_LINE, lw=1.5)
-        axes.set_title(name, fontsize=10, loc="left")
+        axes.set_title(name, fontsize=10, loc="left", color=_INK)
         axes.set_xlabel("step")
     return _svg(figure, title)
 

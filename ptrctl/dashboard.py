@@ -293,7 +293,7 @@ class Dashboard:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=1)
         grid.add_column(no_wrap=True)
-        grid.add_column(width=max(10, min(28, width - 50)))
+        grid.add_column(width=max(10, min(36, width - 56)), no_wrap=True, overflow="ellipsis")
         grid.add_column(no_wrap=True, overflow="ellipsis")
         for stage in self._stages.stages:
             if stage.used_s is not None:

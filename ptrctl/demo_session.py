@@ -5,8 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from ptrctl import console
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, Stage
+from ptrctl.demo_state import STATE_FILE, DemoOptions, DemoState
 from ptrctl.evaluation_session import (
     EvaluateOptions,
     check_checkpoint_fits,
@@ -24,12 +24,10 @@ from ptrctl.evaluation_session import (
     make_plan,
     run_trials,
 )
-from ptrctl.files import read_json, write_json
 from ptrctl.improvement_session import ImproveOptions, improvement_of, practise
 from ptrctl.improvement_session import make_plan as make_practice_plan
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere
-from ptrctl.plan import check_same
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.statistics import Rate
 from ptrctl.training_session import FinetuneOptions, finetune_task
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from hardware.registry import Cell
     from policies.checkpoint import Checkpoint
 
-STATE_FILE = "demo.json"
 RECORD, TUNE, BEFORE, PRACTISE, AFTER = (
     "record demonstrations",
     "fine-tune",
@@ -61,48 +58,6 @@ class _Stopped(Exception):
     """A signal asked for an end between two trials."""
 
 
-@dataclass(frozen=True)
-class DemoOptions:
-    """How much is done.
-
-    Args:
-        demonstrations: Scripted, of the held-out task.
-        steps: Updates of fine-tuning.
-        trials: Scored trials before and after practice.
-        practice: Autonomous trials.
-        selection: Scored trials of each candidate checkpoint.
-        updates: Learning steps after each practice trial.
-        checkpoint: Where to start.
-        baselines: Also evaluate zero-shot and from scratch, on the same start states.
-        seed: Of everything random.
-    """
-
-    demonstrations: int = 10
-    steps: int = 1000
-    trials: int = 50
-    practice: int = 20
-    selection: int = 20
-    updates: int = 50
-    checkpoint: str = PRETRAINED
-    baselines: bool = False
-    seed: int = 0
-
-
-def quick(options: DemoOptions) -> DemoOptions:
-    """Everything once, in seconds; its figures mean nothing."""
-    return DemoOptions(
-        demonstrations=2,
-        steps=10,
-        trials=2,
-        practice=2,
-        selection=1,
-        updates=2,
-        checkpoint=options.checkpoint,
-        baselines=options.baselines,
-        seed=options.seed,
-    )
-
-
 def run_demo(folder: Path, options: DemoOptions) -> bool:
     """Run every stage that is not done yet, and show the outcome; False after a signal."""
     from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK
@@ -117,7 +72,7 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
     check_checkpoint_fits(start, cell)
     stages = expected_stages(options)
     try:
-        with cell.station, _signals() as interrupts:
+        with cell.station, Interrupts() as interrupts:
             title = f"ptrctl demo · {DEMO_TASK} in kitchen {DEMO_KITCHEN}"
             with listening(title, stages, cell, interrupts, workspace.root) as (shown, listeners):
                 demo = _Demo(
@@ -149,46 +104,6 @@ def expected_stages(options: DemoOptions) -> list[Stage]:
         ]
         stages = [*stages[:2], *baselines, *stages[2:]]
     return stages
-
-
-@contextmanager
-def _signals() -> Iterator[Interrupts]:
-    with Interrupts() as interrupts:
-        yield interrupts
-
-
-class DemoState:
-    """Which stages are done, in what time and with what result, on the disk.
-
-    Raises:
-        UsageError: The folder holds a demo with other options or another checkpoint.
-    """
-
-    def __init__(self, path: Path, options: DemoOptions, digest: str) -> None:
-        self.path = path
-        settings = {**asdict(options), "checkpoint_digest": digest, "version": version("ptrctl")}
-        self.stages: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            earlier = read_json(path)
-            check_same(earlier["settings"], settings, path.parent.name)
-            self.stages = earlier["stages"]
-        self._settings = settings
-        self._write()
-
-    def done(self, stage: str, seconds: float, **result: Any) -> None:
-        """Keep a stage's result; seconds of earlier, interrupted calls are added."""
-        before = self.stages.get(stage, {}).get("seconds", 0.0)
-        self.stages[stage] = {"done": True, "seconds": before + seconds, **result}
-        self._write()
-
-    def interrupted(self, stage: str, seconds: float) -> None:
-        """Keep the time that an unfinished stage has used."""
-        before = self.stages.get(stage, {}).get("seconds", 0.0)
-        self.stages[stage] = {"done": False, "seconds": before + seconds}
-        self._write()
-
-    def _write(self) -> None:
-        write_json(self.path, {"settings": self._settings, "stages": self.stages})
 
 
 @dataclass
@@ -229,12 +144,12 @@ class _Demo:
         began_s = time.monotonic()
         try:
             result = work()
-            if self.interrupts.requested:
-                raise _Stopped
         except BaseException:
             self.state.interrupted(name, time.monotonic() - began_s)
             raise
         self.state.done(name, time.monotonic() - began_s, **result)
+        if self.interrupts.requested:
+            raise _Stopped
         return self.state.stages[name]
 
     def checkpoint(self, result: dict[str, Any]) -> Checkpoint:
@@ -283,6 +198,7 @@ class _Demo:
             camera=self.profile.camera,
             shown=self.shown,
             stage=stage,
+            stop=lambda: self.interrupts.requested,
         )
         path = result.trained.checkpoint.path.relative_to(self.workspace.root)
         return {"checkpoint": str(path), "words": result.trained.reason}

@@ -179,15 +179,18 @@ def run_trials(
     return summary
 
 
-def reporter(shown: Display) -> Callable[[EvaluationEvent], None]:
-    """Tells a display about trials."""
+def reporter(
+    shown: Display, phase: Callable[[], str] = lambda: ""
+) -> Callable[[EvaluationEvent], None]:
+    """Tells a display about trials; `phase` says what they are for."""
 
     def tell(event: EvaluationEvent) -> None:
         if isinstance(event, TrialStarting):
-            shown.advance(event.rate.trials, event.total, str(event.rate))
+            words = str(event.rate) if event.rate.trials else ""
+            shown.advance(event.rate.trials, event.total, phase() + words)
         elif isinstance(event, TrialFinished):
             shown.trial(event.record.success if event.record.status == COUNTED else None)
-            shown.advance(event.done, event.total, str(event.rate))
+            shown.advance(event.done, event.total, phase() + str(event.rate))
 
     return tell
 

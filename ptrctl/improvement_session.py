@@ -28,7 +28,7 @@ from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.training_session import REHEARSAL, packing
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.finetune import TrainingRequest, load_demonstrations, pack_prior
-from ptrctl.workflows.improve import ImproveEvent, ImproveResult, Learned, Measuring, improve
+from ptrctl.workflows.improve import ImproveEvent, ImproveResult, Learned, Phase, improve
 from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
 from recordings.errors import UsageError
 from recordings.records import Outcome
@@ -250,14 +250,13 @@ def make_learner(
 
 def telling(shown: Display) -> Callable[[ImproveEvent], None]:
     """Tells a display about practice and selection."""
-    trials = reporter(shown)
-    doing = ""
+    phase = ""
+    trials = reporter(shown, lambda: f"{phase}: ")
 
     def tell(event: ImproveEvent) -> None:
-        nonlocal doing
-        if isinstance(event, Measuring):
-            doing = f"measuring {event.name}"
-            shown.advance(0, 1, doing)
+        nonlocal phase
+        if isinstance(event, Phase):
+            phase = event.name
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

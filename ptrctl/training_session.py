@@ -101,10 +101,12 @@ def finetune_task(
     camera: str,
     shown: Display,
     stage: str,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Finetuned:
     """Check and pack the data, train, and choose a checkpoint, as one stage of a display.
 
     Raises:
+        KeyboardInterrupt: `stop` said so; the same call goes on from the last saved state.
         RecordingError: There are no demonstrations, or none succeeds.
         CheckpointError: The checkpoint is missing, damaged or of another kind.
     """
@@ -130,7 +132,7 @@ def finetune_task(
         prior = pack_prior(options.prior, request, packing(shown))
     elif rehearsal is not None and rehearsal.is_dir():
         prior = load_rehearsal(rehearsal, request, shown)
-    trained = finetune(request, demonstrations, prior, training(shown))
+    trained = finetune(request, demonstrations, prior, training(shown, stop))
     shown.finish(stage, trained.reason)
     return Finetuned(name, request, demonstrations, prior, trained)
 
@@ -207,10 +209,14 @@ def packing(shown: Display) -> Callable[[int, int], None]:
     return lambda done, total: shown.advance(done, total, "packing the pictures")
 
 
-def training(shown: Display) -> Callable[[TrainingEvent], None]:
-    """Tells a display about training."""
+def training(
+    shown: Display, stop: Callable[[], bool] = lambda: False
+) -> Callable[[TrainingEvent], None]:
+    """Tells a display about training, and ends it by `KeyboardInterrupt` when `stop` says so."""
 
     def tell(event: TrainingEvent) -> None:
+        if stop():
+            raise KeyboardInterrupt
         shown.advance(event.step, event.steps, f"{event.updates_per_s:.1f} updates/s")
         names = [name for name in SHOWN_METRICS if name in event.metrics]
         shown.figures({name: event.metrics[name] for name in names or event.metrics})

@@ -40,9 +40,10 @@ def demo(
 
     The task and the kitchen are new to the shipped checkpoint. Repeating the command goes on.
     """
-    from ptrctl import demo_session
+    from ptrctl.demo_session import run_demo
+    from ptrctl.demo_state import DemoOptions, quickly
 
-    options = demo_session.DemoOptions(
+    options = DemoOptions(
         steps=steps,
         trials=trials,
         practice=practice,
@@ -50,5 +51,5 @@ def demo(
         baselines=baselines,
         seed=seed,
     )
-    if not demo_session.run_demo(workspace, demo_session.quick(options) if quick else options):
+    if not run_demo(workspace, quickly(options) if quick else options):
         raise typer.Exit(INTERRUPTED)

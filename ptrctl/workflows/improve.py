@@ -43,8 +43,8 @@ lays it out anew, as an operator would who finds the thing out of reach."""
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """A checkpoint is being measured on the selection start states."""
+class Phase:
+    """What begins: "practice", or the measuring of a checkpoint on the selection start states."""
 
     name: str
 
@@ -57,7 +57,7 @@ class Learned:
     metrics: dict[str, float]
 
 
-ImproveEvent = EvaluationEvent | Measuring | Learned
+ImproveEvent = EvaluationEvent | Phase | Learned
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,7 @@ class _Session:
             )
             policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
             done = counted_trials(log.records)
+            self.on_event(Phase("practice"))
             self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
             start = plan.practice_seeds[trial]
             log.start(trial, start, now_utc())
@@ -282,7 +283,7 @@ class _Session:
 
     def measure(self, checkpoint: Checkpoint, name: str) -> Candidate:
         """Score a checkpoint on the selection start states, or read what was scored before."""
-        self.on_event(Measuring(name))
+        self.on_event(Phase(f"measuring {name}"))
         summary = evaluate(
             self.plan.selection_plan(checkpoint.digest),
             _use_task(self.cell, self.plan.task) if self.plan.backward else self.cell,

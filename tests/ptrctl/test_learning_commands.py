@@ -139,39 +139,72 @@ def test_the_demo_runs_every_stage_once_and_goes_on(trained: Path, tmp_path: Pat
     assert "seed was 0 and is now 1" in error["found"]
 
 
-def test_trials_counted_before_a_sigkill_are_kept_and_the_session_goes_on(trained: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from ptrctl.main import main; main()",
-        *f"evaluate -t {TASK} --kitchen {KITCHEN} -c base -n 8 --max-steps 25".split(),
-        *f"--session killed -w {trained}".split(),
-    ]
-    lines = trained / "trials" / "killed" / TRIALS_FILE
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+def kill_when(command: str, lines: Path, count: int) -> list[dict[str, Any]]:
+    """Run a command, SIGKILL it once `lines` has that many lines; what they were."""
+    code = "from ptrctl.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *command.split()],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     deadline_s = time.monotonic() + 60
-    # Two trials are four lines; the fifth says that a third one runs.
-    while not lines.exists() or lines.read_bytes().count(b"\n") < 5:
-        assert process.poll() is None, "evaluate ended before it could be killed"
+    while not lines.exists() or lines.read_bytes().count(b"\n") < count:
+        assert process.poll() is None, "the command ended before it could be killed"
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = [json.loads(line) for line in lines.read_text().splitlines()]
-    counted = [record for record in before if record["status"] == "counted"]
+    return [json.loads(line) for line in lines.read_text().splitlines()]
 
-    result = run(
-        f"evaluate -t {TASK} --kitchen {KITCHEN} -c base -n 8 --max-steps 25 --session killed",
-        trained,
-    )
+
+def test_trials_counted_before_a_sigkill_are_kept_and_the_session_goes_on(trained: Path) -> None:
+    command = f"evaluate -t {TASK} --kitchen {KITCHEN} -c base -n 8 --max-steps 25 --session killed"
+    lines = trained / "trials" / "killed" / TRIALS_FILE
+    # Two trials are four lines; the fifth says that a third one runs.
+    before = kill_when(f"{command} -w {trained}", lines, 5)
+    result = run(command, trained)
     assert result["complete"]
     assert result["trials"] == 8
     after = [json.loads(line) for line in lines.read_text().splitlines()]
     assert after[: len(before)] == before
     assert len([r for r in after if r["status"] == "counted"]) == 8
-    assert {r["trial"] for r in counted} == set(range(len(counted)))
     cut_short = before[-1]["status"] == "started"
     assert [abort["reason"] for abort in result["aborts"]] == (
         ["ptrctl was killed during the trial"] if cut_short else []
     )
+
+
+def test_practice_goes_on_after_a_sigkill(trained: Path) -> None:
+    command = (
+        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 4 --selection 1 --updates 2 "
+        "--max-steps 15 --session killed"
+    )
+    lines = trained / "trials" / "killed" / "practice" / TRIALS_FILE
+    before = kill_when(f"{command} -w {trained}", lines, 5)
+    result = run(command, trained)
+    assert result["complete"]
+    assert len(result["practice"]) == 4
+    after = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert after[: len(before)] == before
+
+
+def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: Path) -> None:
+    back = "take_carrot_off_plate"
+    record = f"record -t {back} --kitchen {KITCHEN} --demonstrator scripted --fast -n 1"
+    run(record, trained)
+    demos = trained / "demos"
+    run(
+        f"pretrain --data {demos / TASK} --data {demos / back} --preset tiny --learner bc "
+        "--steps 4 --name both",
+        trained,
+    )
+    result = run(
+        f"improve -t {TASK} --kitchen {KITCHEN} -c both -n 2 --selection 1 --updates 1 "
+        f"--max-steps 5 --backward {back}",
+        trained,
+    )
+    assert result["complete"]
+    refused = run(
+        f"improve -t {TASK} --kitchen {KITCHEN} -c both --backward {TASK}", trained, code=2
+    )
+    assert refused["error"]["try_next"].endswith(f"--backward {back}`.")

@@ -1,0 +1,90 @@
+"""How much a demo does, and which of its stages are done, kept on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ptrctl.checkpoints import PRETRAINED
+from ptrctl.files import read_json, write_json
+from ptrctl.plan import check_same
+
+STATE_FILE = "demo.json"
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """How much is done.
+
+    Args:
+        demonstrations: Scripted, of the held-out task.
+        steps: Updates of fine-tuning.
+        trials: Scored trials before and after practice.
+        practice: Autonomous trials.
+        selection: Scored trials of each candidate checkpoint.
+        updates: Learning steps after each practice trial.
+        checkpoint: Where to start.
+        baselines: Also evaluate zero-shot and from scratch, on the same start states.
+        seed: Of everything random.
+    """
+
+    demonstrations: int = 10
+    steps: int = 1000
+    trials: int = 50
+    practice: int = 20
+    selection: int = 20
+    updates: int = 50
+    checkpoint: str = PRETRAINED
+    baselines: bool = False
+    seed: int = 0
+
+
+def quickly(options: DemoOptions) -> DemoOptions:
+    """Everything once, in seconds; its figures mean nothing."""
+    return DemoOptions(
+        demonstrations=2,
+        steps=10,
+        trials=2,
+        practice=2,
+        selection=1,
+        updates=2,
+        checkpoint=options.checkpoint,
+        baselines=options.baselines,
+        seed=options.seed,
+    )
+
+
+class DemoState:
+    """Which stages are done, in what time and with what result, on the disk.
+
+    Raises:
+        UsageError: The folder holds a demo with other options or another checkpoint.
+    """
+
+    def __init__(self, path: Path, options: DemoOptions, digest: str) -> None:
+        self.path = path
+        settings = {**asdict(options), "checkpoint_digest": digest, "version": version("ptrctl")}
+        self.stages: dict[str, dict[str, Any]] = {}
+        if path.exists():
+            earlier = read_json(path)
+            check_same(earlier["settings"], settings, path.parent.name)
+            self.stages = earlier["stages"]
+        self._settings = settings
+        self._write()
+
+    def done(self, stage: str, seconds: float, **result: Any) -> None:
+        """Keep a stage's result; seconds of earlier, interrupted calls are added."""
+        before = self.stages.get(stage, {}).get("seconds", 0.0)
+        self.stages[stage] = {"done": True, "seconds": before + seconds, **result}
+        self._write()
+
+    def interrupted(self, stage: str, seconds: float) -> None:
+        """Keep the time that an unfinished stage has used."""
+        before = self.stages.get(stage, {}).get("seconds", 0.0)
+        self.stages[stage] = {"done": False, "seconds": before + seconds}
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self.path, {"settings": self._settings, "stages": self.stages})
