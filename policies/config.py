@@ -340,7 +340,7 @@ _CPU = PolicyConfig(
         toggle_weight=1.0,
     ),
     # No change of hue: it costs ten times as much as the other colours together.
-    training=TrainingConfig(hue=0.0),
+    training=TrainingConfig(hue=0.0, rate_schedule="cosine"),
 )
 
 _TINY = dataclasses.replace(
