@@ -227,7 +227,7 @@ def listening(
     view = View(title=title, control_rate_hz=cell.station.robot.features.control_rate_hz)
     with TerminalKeys() as keys, console.live("", whole_screen=True) as live:
         panel = LivePanel(view, live, folder)
-        operator = AtTheKeys(keys, panel, interrupts)
+        operator = AtTheKeys(keys, panel, interrupts, wait_for_start=True)
         yield (
             PlainLines(stages),
             Listeners(

@@ -113,6 +113,8 @@ class AtTheKeys:
         teleoperator: Gets the keys that move the arm; None if somebody else drives it.
         ask: Labels come from the operator; otherwise from the simulator, unless the operator
             pressed a label key during the episode.
+        wait_for_start: Each episode waits for the start key, also where a policy drives the arm:
+            on hardware somebody lays out the scene.
     """
 
     def __init__(
@@ -123,12 +125,14 @@ class AtTheKeys:
         teleoperator: KeyboardTeleoperator | None = None,
         *,
         ask: bool = True,
+        wait_for_start: bool = False,
     ) -> None:
         self._keys = keys
         self._panel = panel
         self._interrupts = interrupts
         self._teleoperator = teleoperator
         self._ask = ask
+        self._wait_for_start = wait_for_start or teleoperator is not None
         self._quit = False
         self._paused = False
         self._said: Command | None = None
@@ -140,7 +144,7 @@ class AtTheKeys:
     def ready(self, observation: Observation) -> bool:
         self._paused, self._said = False, None
         self._panel.see(observation)
-        if self._teleoperator is not None:
+        if self._wait_for_start:
             while not self.wants_to_quit:
                 command = self._next_command(Moment.READY)
                 if command is Command.QUIT:

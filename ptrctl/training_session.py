@@ -64,9 +64,17 @@ class FinetuneOptions:
 
 @dataclass(frozen=True)
 class Finetuned:
-    """What fine-tuning led to."""
+    """What fine-tuning led to.
+
+    Args:
+        name: Of the result.
+        began: Name of the checkpoint that it started from.
+        request, demonstrations, prior: What was trained, on what.
+        trained: What came out.
+    """
 
     name: str
+    began: str
     request: TrainingRequest
     demonstrations: Demonstrations
     prior: PackedDataset | None
@@ -134,7 +142,7 @@ def finetune_task(
         prior = load_rehearsal(rehearsal, request, shown)
     trained = finetune(request, demonstrations, prior, training(shown, stop))
     shown.finish(stage, trained.reason)
-    return Finetuned(name, request, demonstrations, prior, trained)
+    return Finetuned(name, options.checkpoint, request, demonstrations, prior, trained)
 
 
 def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> PackedDataset:
@@ -193,7 +201,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         shown.finish(train_stage.name, trained.reason)
     rows = {
         "data": f"{len(data)} transitions of {len(data.tasks)} tasks ({data.digest[:12]})",
-        **_training_rows(request, trained),
+        **_training_rows(request, trained, options.checkpoint),
     }
     console.outcome_panel(
         "The pre-training is complete",
@@ -224,9 +232,9 @@ def training(
     return tell
 
 
-def _training_rows(request: TrainingRequest, trained: Trained) -> dict[str, object]:
+def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> dict[str, object]:
     config = request.config
-    start = request.init.path.name if request.init else "random weights"
+    start = f"{began} ({request.init.short_digest})" if request.init else "random weights"
     rows: dict[str, object] = {
         "learner": f"{config.algorithm.learner}, networks of preset {config.preset}",
         "started from": start,
@@ -274,7 +282,7 @@ def _show_finetuned(workspace: Workspace, task: str, result: Finetuned) -> None:
         "demonstrations": counts_in_words(demonstrations.counts),
         "held out": held_out,
         "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
-        **_training_rows(result.request, trained),
+        **_training_rows(result.request, trained, result.began),
     }
     named = "" if result.name == task else f" --checkpoint {result.name}"
     console.outcome_panel(

@@ -1,0 +1,76 @@
+"""On hardware the operator lays out the scene, starts each trial and labels it with keys."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ptrctl.evaluation_session import listening
+from ptrctl.interrupts import Interrupts
+from ptrctl.keys import ScriptedKeys
+from ptrctl.operator_side import AtTheKeys
+from ptrctl.panels import LivePanel, View
+from ptrctl.trials import TrialSummary
+from ptrctl.workflows.attempt import Listeners
+from ptrctl.workflows.evaluate import evaluate
+from recordings.errors import UsageError
+from recordings.records import Label
+from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
+from tests.ptrctl.workflows.test_evaluate import PLAN
+
+
+class Display:
+    """Stands for Rich's live display."""
+
+    console = Console(width=100, height=30)
+
+    def update(self, renderable: Any, *, refresh: bool) -> None: ...
+
+
+def by_keys(folder: Path, keys: Sequence[str | None]) -> TrialSummary:
+    """Two trials on an arm that nobody judges, wired as `listening` does on hardware."""
+    plan = dataclasses.replace(PLAN, trials=2, start_seeds=(1, 2))
+    cell = make_fake_cell(judged=False)
+    panel = LivePanel(View("test", control_rate_hz=5.0), Display(), folder)  # type: ignore[arg-type]
+    operator = AtTheKeys(ScriptedKeys(keys), panel, Interrupts(), wait_for_start=True)
+    listeners = Listeners(
+        subscribers=(panel,),
+        signal=operator.signal,
+        ask_label=lambda end: operator.verdict(end).label or Label(),
+        ready=operator.ready,
+    )
+    with cell.station:
+        return evaluate(plan, cell, Walker(), folder, listeners=listeners)
+
+
+def test_keys_start_and_label_every_trial(tmp_path: Path) -> None:
+    summary = by_keys(tmp_path, ["s", None, None, "y", "s", None, "f", "m"])
+    assert [(r.success, r.reason, r.labelled_by) for r in summary.counted] == [
+        (True, "", "operator"),
+        (False, "missed_grasp", "operator"),
+    ]
+
+
+def test_silence_is_no_label_and_the_trial_does_not_count(tmp_path: Path) -> None:
+    summary = by_keys(tmp_path, ["s", None, None, "y", "s", None, "x", "z"])
+    assert len(summary.counted) == 1
+    assert len(summary.aborted) == 1
+
+
+def test_quitting_before_a_trial_keeps_those_before_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        by_keys(tmp_path, ["s", None, "y", "q"])
+
+
+def test_without_a_terminal_nobody_can_label(tmp_path: Path) -> None:
+    cell = make_fake_cell(judged=False)
+    with (
+        pytest.raises(UsageError, match="no terminal"),
+        listening("test", [], cell, Interrupts(), tmp_path),
+    ):
+        pass
