@@ -79,8 +79,6 @@ class Kinematics:
                 self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site
             )
             jacobian = self._jacobian[:, :6]
-            step = jacobian.T @ np.linalg.solve(
-                jacobian @ jacobian.T + DAMPING * np.eye(6), error
-            )
+            step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + DAMPING * np.eye(6), error)
             joints = np.clip(joints + np.clip(step, -0.3, 0.3), self._low, self._high)
         return None

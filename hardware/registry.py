@@ -102,9 +102,7 @@ def make_station(
     )
 
 
-def make_sim_cell(
-    *, task: str, kitchen_seed: int, realtime: bool, image_size: int = 128
-) -> Cell:
+def make_sim_cell(*, task: str, kitchen_seed: int, realtime: bool, image_size: int = 128) -> Cell:
     """The simulated WidowX 250s in a kitchen. See `make_station`."""
     from hardware.clock import MonotonicClock, SimulatedClock
     from hardware.sim.demonstrator import ScriptedDemonstrator

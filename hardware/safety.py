@@ -56,9 +56,9 @@ class SafetyEnvelope:
     """Checks and clamps actions for one arm.
 
     Rules in order: finite, step clamp, gripper range, lead over the measured pose, workspace box,
-    rotation limit, joint limits. A non-finite action becomes a hold. A target outside the box is moved to its nearest
-    point inside; an arm that starts outside may only come back. An unreachable target is
-    approached by half, a quarter, an eighth of the way, or not at all.
+    rotation limit, joint limits. A non-finite action becomes a hold. A target outside the box is
+    moved to its nearest point inside; an arm that starts outside may only come back. An
+    unreachable target is approached by half, a quarter, an eighth of the way, or not at all.
 
     Args:
         workspace: Where the gripper may be.

@@ -9,5 +9,7 @@ def register() -> None:
 
     if "ptrctl/WidowX-v0" not in gymnasium.registry:
         gymnasium.register(
-            "ptrctl/WidowX-v0", entry_point="hardware.sim.environment:WidowXEnv", max_episode_steps=50
+            "ptrctl/WidowX-v0",
+            entry_point="hardware.sim.environment:WidowXEnv",
+            max_episode_steps=50,
         )

@@ -68,8 +68,18 @@ class ContainerKind:
 
 ALONG_X = (0.0, math.pi / 2, 0.0)
 ORANGE, GREEN, DARK_GREEN = (0.95, 0.45, 0.08), (0.25, 0.65, 0.2), (0.12, 0.42, 0.14)
-YELLOW, PURPLE, BROWN, RED = (0.95, 0.82, 0.15), (0.35, 0.12, 0.42), (0.62, 0.3, 0.2), (0.8, 0.1, 0.1)
-WHITE, SALMON, BLACK, STEEL = (0.95, 0.94, 0.9), (0.98, 0.5, 0.35), (0.08, 0.08, 0.09), (0.7, 0.72, 0.75)
+YELLOW, PURPLE, BROWN, RED = (
+    (0.95, 0.82, 0.15),
+    (0.35, 0.12, 0.42),
+    (0.62, 0.3, 0.2),
+    (0.8, 0.1, 0.1),
+)
+WHITE, SALMON, BLACK, STEEL = (
+    (0.95, 0.94, 0.9),
+    (0.98, 0.5, 0.35),
+    (0.08, 0.08, 0.09),
+    (0.7, 0.72, 0.75),
+)
 GOLD, BLUE, PINK, CREAM = (0.82, 0.55, 0.2), (0.15, 0.3, 0.75), (0.9, 0.4, 0.55), (0.9, 0.82, 0.68)
 
 
@@ -81,16 +91,30 @@ def _lying(name: str, radius: float, half_length: float, colour: Colour, *more: 
 OBJECTS: dict[str, ObjectKind] = {
     kind.name: kind
     for kind in (
-        _lying("carrot", 0.012, 0.024, ORANGE, Part("box", (0.009, 0.006, 0.006), GREEN, (0.042, 0, 0))),
+        _lying(
+            "carrot", 0.012, 0.024, ORANGE, Part("box", (0.009, 0.006, 0.006), GREEN, (0.042, 0, 0))
+        ),
         _lying("cucumber", 0.012, 0.028, DARK_GREEN),
-        _lying("corn", 0.013, 0.020, YELLOW, Part("ellipsoid", (0.012, 0.014, 0.014), GREEN, (-0.03, 0, 0))),
-        _lying("hotdog", 0.011, 0.024, BROWN, Part("box", (0.026, 0.004, 0.003), YELLOW, (0, 0, 0.010))),
+        _lying(
+            "corn",
+            0.013,
+            0.020,
+            YELLOW,
+            Part("ellipsoid", (0.012, 0.014, 0.014), GREEN, (-0.03, 0, 0)),
+        ),
+        _lying(
+            "hotdog", 0.011, 0.024, BROWN, Part("box", (0.026, 0.004, 0.003), YELLOW, (0, 0, 0.010))
+        ),
         ObjectKind(
             "banana",
             (0.034, 0.012, 0.011),
             (
-                Part("capsule", (0.011, 0.014), YELLOW, (0.016, 0.002, 0), (0.0, math.pi / 2, -0.25)),
-                Part("capsule", (0.011, 0.014), YELLOW, (-0.016, 0.002, 0), (0.0, math.pi / 2, 0.25)),
+                Part(
+                    "capsule", (0.011, 0.014), YELLOW, (0.016, 0.002, 0), (0.0, math.pi / 2, -0.25)
+                ),
+                Part(
+                    "capsule", (0.011, 0.014), YELLOW, (-0.016, 0.002, 0), (0.0, math.pi / 2, 0.25)
+                ),
                 Part("box", (0.004, 0.004, 0.004), BROWN, (0.042, -0.003, 0)),
             ),
         ),
@@ -102,8 +126,14 @@ OBJECTS: dict[str, ObjectKind] = {
                 Part("ellipsoid", (0.010, 0.012, 0.012), GREEN, (0.028, 0, 0)),
             ),
         ),
-        ObjectKind("sweet_potato", (0.028, 0.014, 0.013), (Part("ellipsoid", (0.034, 0.016, 0.015), BROWN),)),
-        ObjectKind("lemon", (0.016, 0.013, 0.013), (Part("ellipsoid", (0.021, 0.015, 0.015), YELLOW),)),
+        ObjectKind(
+            "sweet_potato",
+            (0.028, 0.014, 0.013),
+            (Part("ellipsoid", (0.034, 0.016, 0.015), BROWN),),
+        ),
+        ObjectKind(
+            "lemon", (0.016, 0.013, 0.013), (Part("ellipsoid", (0.021, 0.015, 0.015), YELLOW),)
+        ),
         ObjectKind(
             "tomato",
             (0.014, 0.014, 0.014),

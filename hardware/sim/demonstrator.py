@@ -208,4 +208,3 @@ class ScriptedDemonstrator:
             goal, gripper = self._rng.uniform(low, high), float(self._rng.integers(2))
             yield from self._go(goal, float(self._rng.uniform(-0.5, 0.5)), gripper, 0.02, most=8)
             yield from self._stay(1, 0.0, float(self._rng.integers(2)))
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -35,7 +35,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
         render_mode: "rgb_array" draws 640x480 for people.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012  (gymnasium declares it so)
         "render_modes": ["rgb_array"],
         "render_fps": int(CONTROL_RATE_HZ),
     }
@@ -94,7 +94,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
         seen = self._seen(self._cell.station.observe())
         return seen, float(score.success), score.success, False, info
 
-    def render(self) -> ImageArray | None:  # type: ignore[override]
+    def render(self) -> ImageArray | None:
         """A 480x640 picture for people."""
         if self.render_mode != "rgb_array" or self._cell.view is None:
             return None

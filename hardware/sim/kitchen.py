@@ -151,7 +151,8 @@ def container_xml(kind: ContainerKind, palette: _Palette) -> str:
         if kind.name == "stove":
             ring = _rgba((0.45, 0.12, 0.08))
             geoms.append(
-                f'<geom type="cylinder" size="0.040 0.0005" pos="0 0 {floor:.4f}" {ring} {SEEN_ONLY}/>'
+                f'<geom type="cylinder" size="0.040 0.0005" pos="0 0 {floor:.4f}" {ring} '
+                f"{SEEN_ONLY}/>"
             )
         elif kind.name != "board":
             for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
@@ -174,10 +175,17 @@ def container_xml(kind: ContainerKind, palette: _Palette) -> str:
     if kind.name == "pot":
         for side in (-1, 1):
             geoms.append(
-                _box((0, side * (radius + 0.012), height - 0.006), (0.012, 0.010, 0.003), look, SEEN_ONLY)
+                _box(
+                    (0, side * (radius + 0.012), height - 0.006),
+                    (0.012, 0.010, 0.003),
+                    look,
+                    SEEN_ONLY,
+                )
             )
     if kind.name == "pan":
-        geoms.append(_box((radius + 0.045, 0, height - 0.006), (0.04, 0.007, 0.004), inner, SEEN_ONLY))
+        geoms.append(
+            _box((radius + 0.045, 0, height - 0.006), (0.04, 0.007, 0.004), inner, SEEN_ONLY)
+        )
     return f'<body name="{kind.name}" pos="0 0 0">{"".join(geoms)}</body>'
 
 
@@ -227,10 +235,17 @@ def _fronts_xml(kitchen: Kitchen, palette: _Palette) -> str:
     frictionloss="0.02" damping="0.05" armature="0.0005"/>
   <geom type="box" pos="0.005 {door_y - hinge_y:.4f} 0.05" size="0.005 {half_w} 0.042" {door_look}
     {FIXED_BITS} mass="0.15"/>
-  <geom type="box" pos="-0.0005 {(door_y - hinge_y) * 0.8:.4f} 0.05" size="0.001 {half_w * 0.5:.4f} 0.026"
+  <geom type="box" pos="-0.0005 {(door_y - hinge_y) * 0.8:.4f} 0.05" size="0.001 {
+        half_w * 0.5:.4f} 0.026"
     rgba="0.1 0.12 0.15 1" {SEEN_ONLY} mass="0"/>
-  {_box((-stem, hinge_sign * DOOR_KNOB_RADIUS_M, KNOB_HEIGHT_M - 0.010), (stem, 0.004, 0.004),
-        _rgba(knob_2), SEEN_ONLY)}
+  {
+        _box(
+            (-stem, hinge_sign * DOOR_KNOB_RADIUS_M, KNOB_HEIGHT_M - 0.010),
+            (stem, 0.004, 0.004),
+            _rgba(knob_2),
+            SEEN_ONLY,
+        )
+    }
   {_knob((-KNOB_OUT_M, hinge_sign * DOOR_KNOB_RADIUS_M, KNOB_HEIGHT_M), "door", knob_2)}
 </body>"""
 
@@ -239,7 +254,10 @@ def scene_xml(kitchen: Kitchen, objects: Sequence[str], containers: Sequence[str
     """MJCF of a kitchen with these objects and containers; a pure function of its arguments."""
     rng = np.random.default_rng([kitchen.seed, 2])
     palette = _Palette(rng)
-    counter, counter_2 = palette.any((0.05, 0.45), (0.35, 0.95)), palette.any((0.05, 0.45), (0.35, 0.95))
+    counter, counter_2 = (
+        palette.any((0.05, 0.45), (0.35, 0.95)),
+        palette.any((0.05, 0.45), (0.35, 0.95)),
+    )
     mixed = tuple(0.75 * a + 0.25 * b for a, b in zip(counter, counter_2, strict=True))
     wall = palette.any((0.05, 0.5), (0.4, 0.95))
     builtin = rng.choice(["flat", "checker", "gradient"], p=[0.5, 0.3, 0.2])
@@ -247,6 +265,9 @@ def scene_xml(kitchen: Kitchen, objects: Sequence[str], containers: Sequence[str
     light = rng.uniform((-0.3, -0.3, 0.9), (0.5, 0.5, 1.3))
     diffuse, ambient = rng.uniform(0.4, 0.65), rng.uniform(0.3, 0.45)
     fronts = _fronts_xml(kitchen, palette)
+    camera = _camera_xml(
+        CAMERA, kitchen.camera_position_m, kitchen.camera_target_m, kitchen.camera_fov_deg
+    )
     # Every kind draws from its own stream: what else is in the scene changes no colour.
     things = "".join(
         object_xml(kind, _Palette(np.random.default_rng([kitchen.seed, 3, index])))
@@ -285,7 +306,7 @@ def scene_xml(kitchen: Kitchen, objects: Sequence[str], containers: Sequence[str
       diffuse="{diffuse:.3f} {diffuse:.3f} {diffuse:.3f}" castshadow="false"/>
     {_box((0.25, 0, -0.02), (0.40, 0.45, 0.02), 'material="counter" friction="0.9 0.01 0.0001"')}
     {_box((0.66, 0, 0.2), (0.01, 0.6, 0.4), _rgba(wall), SEEN_ONLY)}
-    {_camera_xml(CAMERA, kitchen.camera_position_m, kitchen.camera_target_m, kitchen.camera_fov_deg)}
+    {camera}
     {_camera_xml(VIEW_CAMERA, (-0.28, 0.52, 0.56), (0.24, 0.0, 0.07), 42.0)}
     {arm_model.body_xml()}
     {fronts}

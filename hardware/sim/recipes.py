@@ -79,9 +79,7 @@ def prior_recipe(
         UsageError: Unknown recipe.
     """
     if name not in RECIPE_NAMES:
-        raise UsageError(
-            f"There is no recipe `{name}`.", f"Known: {', '.join(RECIPE_NAMES)}.", ""
-        )
+        raise UsageError(f"There is no recipe `{name}`.", f"Known: {', '.join(RECIPE_NAMES)}.", "")
     recipes = []
     tasks = prior_tasks()
     for index in range(episodes_per_task * len(tasks)):

@@ -167,7 +167,9 @@ class SimRobot:
     def _require_connection(self) -> None:
         if not self._connected:
             raise RobotError(
-                "The simulated arm is not connected.", "Connect before use.", "Run the command again."
+                "The simulated arm is not connected.",
+                "Connect before use.",
+                "Run the command again.",
             )
 
     def _pose(self) -> FloatArray:
@@ -215,9 +217,7 @@ class SimCamera:
 
     def read(self) -> Frame:
         captured_s = self._clock.now_s()
-        picture = self._world.render(
-            self._features.height, self._features.width, kitchens.CAMERA
-        )
+        picture = self._world.render(self._features.height, self._features.width, kitchens.CAMERA)
         return Frame(picture, captured_s, self._clock.now_s())
 
     def __enter__(self) -> SimCamera:

@@ -47,7 +47,9 @@ class Task:
                 f"{kind.radius_m * 100:.1f} cm), let go of, for two control periods"
             )
         if self.verb is Verb.TAKE:
-            return f"the {thing} rests on the counter outside the {place}, let go of, for two periods"
+            return (
+                f"the {thing} rests on the counter outside the {place}, let go of, for two periods"
+            )
         if place == "drawer":
             return (
                 "the drawer stands open by at least 6 cm"
@@ -102,8 +104,8 @@ def parse_task(name: str) -> Task:
         UsageError: No such task; the message offers the nearest names.
     """
     if name in ARTICULATED:
-        verb, what = name.split("_")
-        return Task(name, Verb(verb), "", what)
+        word, what = name.split("_")
+        return Task(name, Verb(word), "", what)
     for pattern, verb in ((_PUT, Verb.PUT), (_TAKE, Verb.TAKE)):
         match = pattern.fullmatch(name)
         if not match:

@@ -331,7 +331,9 @@ class SimWorld:
         now, start = self.openings()[what], self._start_openings[what]
         opened, closed = (0.06, 0.012) if what == "drawer" else (0.6, 0.1)
         success = now >= opened if self.task.verb is Verb.OPEN else now <= closed
-        travel = abs(now - start) / max(abs((opened if self.task.verb is Verb.OPEN else 0) - start), 1e-6)
+        travel = abs(now - start) / max(
+            abs((opened if self.task.verb is Verb.OPEN else 0) - start), 1e-6
+        )
         near = float(np.linalg.norm(self.knob_position_m(what) - self.gripper_position_m)) < 0.035
         return success, near, travel > 0.15, travel > 0.5
 

@@ -57,9 +57,7 @@ def test_an_action_that_is_not_finite_becomes_a_hold_with_the_gripper_as_it_is()
 
 
 def test_an_action_of_the_wrong_length_becomes_a_hold() -> None:
-    assert SafetyEnvelope(BOX).check(np.zeros(6), FakeRobot()).interventions == (
-        safety.NOT_FINITE,
-    )
+    assert SafetyEnvelope(BOX).check(np.zeros(6), FakeRobot()).interventions == (safety.NOT_FINITE,)
 
 
 @pytest.mark.parametrize(

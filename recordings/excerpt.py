@@ -1,0 +1,87 @@
+"""A small copy of a large dataset, to rehearse old tasks while learning a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError
+from recordings.images import resize_image
+from recordings.reader import Episode, read_episode
+from recordings.records import EpisodeInfo, Observation, Outcome
+from recordings.writer import EpisodeWriter, episode_path
+
+
+def excerpt(
+    source: Path,
+    folder: Path,
+    *,
+    episodes_per_task: int,
+    image_size: int,
+    jpeg_quality: int = 90,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Copy the first successes of every task, with smaller pictures.
+
+    Args:
+        source: Folder of episodes.
+        folder: Receives the copies; those that it holds already are kept.
+        episodes_per_task: At most so many of each task.
+        image_size: Edge of the copies' square pictures, in pixels.
+        jpeg_quality: Of the copies, 1..100.
+        on_progress: Told (done, total).
+
+    Returns:
+        Number of episodes now in the excerpt.
+
+    Raises:
+        RecordingError: There is no success, or a file cannot be read or written.
+    """
+    chosen = []
+    taken: dict[str, int] = {}
+    for summary in EpisodeFolder(source).summaries():
+        count = taken.get(summary.info.task, 0)
+        if summary.label.outcome is Outcome.SUCCESS and count < episodes_per_task:
+            taken[summary.info.task] = count + 1
+            chosen.append(summary)
+    if not chosen:
+        raise RecordingError(
+            f"{source} holds no successful episode.",
+            "An excerpt is made of successes.",
+            "Look with `ptrctl data list`.",
+        )
+    for done, summary in enumerate(chosen, start=1):
+        if not episode_path(folder, summary.info.episode_id).exists():
+            _copy(read_episode(summary.path), folder, image_size, jpeg_quality)
+        on_progress(done, len(chosen))
+    return len(chosen)
+
+
+def _copy(episode: Episode, folder: Path, image_size: int, jpeg_quality: int) -> None:
+    info = _resized(episode.info, image_size)
+    steps = len(episode)
+    with EpisodeWriter(folder, info, jpeg_quality=jpeg_quality, flush_every=steps) as writer:
+        for index in range(steps):
+            step = episode.step(index)
+            writer.append(replace(step, observation=_smaller(step.observation, image_size)))
+        end = episode.end
+        if end.final_observation is not None:
+            end = replace(end, final_observation=_smaller(end.final_observation, image_size))
+        writer.finish(end, episode.label)
+
+
+def _resized(info: EpisodeInfo, size: int) -> EpisodeInfo:
+    cameras = {
+        name: {**identity, "height": size, "width": size} for name, identity in info.cameras.items()
+    }
+    return replace(info, cameras=cameras)
+
+
+def _smaller(observation: Observation, size: int) -> Observation:
+    frames = {
+        name: replace(frame, image=resize_image(frame.image, size))
+        for name, frame in observation.frames.items()
+    }
+    return replace(observation, frames=frames)
