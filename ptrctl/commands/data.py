@@ -237,3 +237,38 @@ def recover(
             ]
         },
     )
+
+
+@data.command()
+def excerpt(
+    source: Annotated[Path, typer.Argument(help="Folder of episodes.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the copies.")],
+    episodes_per_task: Annotated[
+        int, typer.Option("--episodes-per-task", min=1, help="Successes of each task.")
+    ] = 2,
+    image_size: Annotated[
+        int, typer.Option("--image-size", min=32, max=640, help="Edge of the pictures, pixels.")
+    ] = 64,
+    json: JsonOption = False,
+) -> None:
+    """Copy some successes of every task with small pictures, to rehearse them later."""
+    from recordings.excerpt import excerpt as make_excerpt
+
+    if not source.is_dir():
+        raise UsageError(f"There is no folder {source}.", "", "Name a folder of episodes.")
+    with console.progress("copying episodes", 1) as bar:
+        count = make_excerpt(
+            source,
+            out,
+            episodes_per_task=episodes_per_task,
+            image_size=image_size,
+            on_progress=lambda done, total: bar.update(done / total),
+        )
+    console.outcome_panel(
+        "The excerpt is complete",
+        {"episodes": count, "pictures": f"{image_size}x{image_size}"},
+        wrote=[out],
+        next_command=f"ptrctl finetune --prior {out}",
+        data={"episodes": count, "folder": str(out)},
+    )

@@ -1,0 +1,58 @@
+"""Small copies of datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError
+from recordings.excerpt import excerpt
+from recordings.images import resize_image
+from recordings.reader import read_episode
+from recordings.records import Label, Outcome
+from tests.recordings.episodes import record
+
+GOOD, BAD = Label(Outcome.SUCCESS, "", "simulator"), Label(Outcome.FAILURE, "", "simulator")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for index, label in enumerate([BAD, GOOD, GOOD, GOOD]):
+        record(folder, f"e{index}", label=label)
+    return folder
+
+
+def test_an_excerpt_holds_the_first_successes_of_each_task(source: Path, tmp_path: Path) -> None:
+    assert excerpt(source, tmp_path / "small", episodes_per_task=2, image_size=16) == 2
+    names = [summary.info.episode_id for summary in EpisodeFolder(tmp_path / "small").summaries()]
+    assert names == ["e1", "e2"]
+
+
+def test_copies_differ_in_nothing_but_their_pictures(source: Path, tmp_path: Path) -> None:
+    excerpt(source, tmp_path / "small", episodes_per_task=1, image_size=16)
+    big, small = read_episode(source / "e1.h5"), read_episode(tmp_path / "small" / "e1.h5")
+    np.testing.assert_array_equal(small.states, big.states)
+    np.testing.assert_array_equal(small.sent_actions, big.sent_actions)
+    np.testing.assert_array_equal(small.observed_s, big.observed_s)
+    assert small.label == big.label
+    assert small.info.cameras["front"]["height"] == 16
+    expected = resize_image(big.image("front", 0), 16).astype(int)
+    assert small.image("front", 0).shape == (16, 16, 3)
+    assert np.abs(small.image("front", 0) - expected).mean() < 6
+
+
+def test_making_an_excerpt_twice_changes_nothing(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    for _ in range(2):
+        excerpt(source, folder, episodes_per_task=2, image_size=16)
+    assert len(EpisodeFolder(folder)) == 2
+
+
+def test_without_a_success_there_is_no_excerpt(tmp_path: Path) -> None:
+    record(tmp_path / "bad", label=BAD)
+    with pytest.raises(RecordingError, match="no successful episode"):
+        excerpt(tmp_path / "bad", tmp_path / "small", episodes_per_task=1, image_size=16)
