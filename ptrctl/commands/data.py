@@ -257,13 +257,13 @@ def excerpt(
 
     if not source.is_dir():
         raise UsageError(f"There is no folder {source}.", "", "Name a folder of episodes.")
-    with console.progress("copying episodes", 1) as bar:
+    with console.progress("copying episodes", 100) as bar:
         count = make_excerpt(
             source,
             out,
             episodes_per_task=episodes_per_task,
             image_size=image_size,
-            on_progress=lambda done, total: bar.update(done / total),
+            on_progress=lambda done, total: bar.update(100 * done // total),
         )
     console.outcome_panel(
         "The excerpt is complete",
