@@ -16,6 +16,8 @@ from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, PlainLines, Stage, display
 from ptrctl.interrupts import Interrupts
+from ptrctl.kitchens import warn_of_another_kitchen
+from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.plan import TrialPlan
 from ptrctl.report import Report, write_report
 from ptrctl.seeds import evaluation_seeds
@@ -83,6 +85,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
     checkpoint = open_checkpoint(workspace, name)
     cell = make_cell(profile, task=task, realtime=options.realtime)
     check_checkpoint_fits(checkpoint, cell)
+    warn_of_another_kitchen(workspace, profile, task)
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
@@ -103,7 +106,13 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
                 listeners=listeners,
             )
         evaluation = finish(workspace, summary, options.compare)
-        _show(workspace, profile, evaluation, session, interrupted=interrupts.requested)
+        _show(
+            workspace,
+            evaluation,
+            session,
+            what_next=_next(workspace, profile, checkpoint, plan, options, summary.complete),
+            interrupted=interrupts.requested,
+        )
     return summary.complete or not interrupts.requested
 
 
@@ -265,18 +274,30 @@ def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluat
     return Evaluation(summary, comparison, path)
 
 
-def kitchen_flag(profile: Profile) -> str:
-    """` --kitchen ...` for a next command, empty where the profile says the same."""
-    named = profile.source("kitchen_seed") == "--kitchen"
-    return f" --kitchen {profile.kitchen_seed}" if named else ""
+def _next(
+    workspace: Workspace,
+    profile: Profile,
+    checkpoint: Checkpoint,
+    plan: TrialPlan,
+    options: EvaluateOptions,
+    complete: bool,
+) -> str:
+    """Go on; or practise what the policy has learned; or teach it the task first."""
+    same = {"task": plan.task, **scene_flags(profile)}
+    if not complete:
+        given = {**changed(options), "checkpoint": plan.checkpoint}
+        return next_command("evaluate", workspace, **same, **given)
+    if plan.task in checkpoint.info.tasks.names:
+        return next_command("improve", workspace, **same, checkpoint=plan.checkpoint)
+    return next_command("record", workspace, **same)
 
 
 def _show(
     workspace: Workspace,
-    profile: Profile,
     evaluation: Evaluation,
     session: str,
     *,
+    what_next: str,
     interrupted: bool,
 ) -> None:
     summary, plan = evaluation.summary, evaluation.summary.plan
@@ -291,8 +312,6 @@ def _show(
     }
     if evaluation.comparison:
         rows["paired"] = str(evaluation.comparison)
-    same = f"--task {plan.task}{workspace.flag()}{kitchen_flag(profile)}"
-    again = f"ptrctl evaluate {same} --trials {plan.trials} --checkpoint {plan.checkpoint}"
     console.outcome_panel(
         "The trials are complete"
         if summary.complete
@@ -301,9 +320,7 @@ def _show(
         else "The trials stopped early",
         rows,
         wrote=[workspace.said(summary.folder), workspace.said(evaluation.report)],
-        next_command=f"ptrctl improve {same} --checkpoint {plan.checkpoint}"
-        if summary.complete
-        else again,
+        next_command=what_next,
         good=summary.complete,
         data={
             **summary.to_json(),

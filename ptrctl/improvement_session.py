@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ptrctl import console
 from ptrctl.cells import make_cell
-from ptrctl.checkpoints import open_checkpoint, recommend, shipped_folder
+from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint, recommend, shipped_folder
 from ptrctl.dashboard import Display, Stage
 from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
     MAX_STEPS,
     check_checkpoint_fits,
     default_checkpoint,
-    kitchen_flag,
     listening,
     reporter,
 )
 from ptrctl.interrupts import Interrupts
+from ptrctl.kitchens import warn_of_another_kitchen
+from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.seeds import practice_seeds, selection_seeds
@@ -86,6 +87,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     checkpoint = open_checkpoint(workspace, name)
     cell = make_cell(profile, task=task, realtime=options.realtime)
     check_checkpoint_fits(checkpoint, cell)
+    warn_of_another_kitchen(workspace, profile, task)
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
     stage = Stage("improve", expected_s=expected_s(plan))
@@ -110,11 +112,11 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
         report = write_report(_report(plan, result), workspace.reports / f"{session}.html")
         _show(
             workspace,
-            profile,
             plan,
             result,
             session=session,
             report=report,
+            what_next=_next(workspace, profile, plan, result, options),
             interrupted=interrupts.requested,
         )
     return result.complete or not interrupts.requested
@@ -159,8 +161,15 @@ def make_plan(
 
 
 def session_name(plan: ImprovePlan) -> str:
-    """The same for the same start, so that repeating a command goes on."""
-    return f"improve-{plan.task}-{plan.checkpoint_digest[:8]}"
+    """The same for the same start in the same place, so that repeating a command goes on."""
+    kitchen = "" if plan.kitchen_seed is None else f"-kitchen{plan.kitchen_seed}"
+    return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
+
+
+def _run_name(workspace: Workspace, plan: ImprovePlan) -> str:
+    """Where checkpoints from practice are kept: beside the one it began with, if it is here."""
+    inside = (workspace.checkpoint(plan.checkpoint) / RECOMMENDED_FILE).exists()
+    return plan.checkpoint if inside else plan.task
 
 
 def practise(
@@ -182,8 +191,7 @@ def practise(
     """
     shown.begin(stage)
     learner = make_learner(workspace, plan, checkpoint, options, shown)
-    inside = (workspace.checkpoint(plan.checkpoint) / "recommended.json").exists()
-    run = workspace.checkpoint(plan.checkpoint if inside else plan.task)
+    run = workspace.checkpoint(_run_name(workspace, plan))
     result = improve(
         plan,
         cell,
@@ -294,14 +302,35 @@ def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
     )
 
 
-def _show(
+def _next(
     workspace: Workspace,
     profile: Profile,
+    plan: ImprovePlan,
+    result: ImproveResult,
+    options: ImproveOptions,
+) -> str:
+    """Go on; or score the checkpoint that is the recommended one now."""
+    same = {"task": plan.task, **scene_flags(profile)}
+    if not result.complete:
+        given = changed(
+            options,
+            updates_per_trial="updates",
+            selection_trials="selection",
+            noise_scale="noise",
+        )
+        return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
+    kept_as = _run_name(workspace, plan) if result.kept else plan.checkpoint
+    return next_command("evaluate", workspace, **same, checkpoint=kept_as)
+
+
+def _show(
+    workspace: Workspace,
     plan: ImprovePlan,
     result: ImproveResult,
     *,
     session: str,
     report: Path,
+    what_next: str,
     interrupted: bool,
 ) -> None:
     successes = sum(record.success for record in result.practice)
@@ -313,7 +342,6 @@ def _show(
         "verdict": result.verdict,
         "aborted": len(result.aborted),
     }
-    same = f"--task {plan.task}{workspace.flag()}{kitchen_flag(profile)}"
     path = result.recommended.path
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(
@@ -324,9 +352,7 @@ def _show(
             *([workspace.said(path)] if result.kept else []),
             workspace.said(report),
         ],
-        next_command=f"ptrctl evaluate {same}"
-        if result.complete
-        else f"ptrctl improve {same} --trials {plan.trials} --checkpoint {plan.checkpoint}",
+        next_command=what_next,
         good=result.complete and result.kept,
         data={
             "task": plan.task,

@@ -15,6 +15,7 @@ from hardware.registry import Cell
 from ptrctl import console
 from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
+from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.operator_side import AtTheKeys, NobodyThere, Operator
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
 from ptrctl.teleoperator import KeyboardTeleoperator
@@ -37,14 +38,14 @@ class RecordOptions:
         realtime: See `make_cell`.
     """
 
-    episodes: int
-    by_keyboard: bool
-    noise: float
-    failures: float
-    ask: bool | None
-    max_steps: int | None
-    seed: int
-    realtime: bool | None
+    episodes: int = 10
+    by_keyboard: bool = True
+    noise: float = 0.5
+    failures: float = 0.0
+    ask: bool | None = None
+    max_steps: int | None = None
+    seed: int = 0
+    realtime: bool | None = None
 
 
 def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions) -> bool:
@@ -238,14 +239,13 @@ def in_words(leftover: Recovered) -> str:
 
 def _same_command(workspace: Workspace, profile: Profile, options: RecordOptions) -> str:
     """What to type to go on towards the same total."""
-    words = [f"ptrctl record --task {profile.task}{workspace.flag()} -n {options.episodes}"]
-    if profile.source("kitchen_seed").startswith("--"):
-        words.append(f"--kitchen {profile.kitchen_seed}")
-    if not options.by_keyboard:
-        words.append("--demonstrator scripted")
-    if options.failures:
-        words.append(f"--failures {options.failures:g}")
-    return " ".join(words)
+    given = changed(options, by_keyboard="demonstrator", ask="label_by")
+    if "demonstrator" in given:
+        given["demonstrator"] = "scripted"
+    if "label_by" in given:
+        given["label_by"] = "operator" if options.ask else "simulator"
+    given["episodes"] = options.episodes
+    return next_command("record", workspace, task=profile.task, **scene_flags(profile), **given)
 
 
 def _show_outcome(
@@ -273,13 +273,12 @@ def _show_outcome(
     if not result.recovered:
         del rows["recovered"]
     rows["disk left"] = gigabytes(free_bytes(plan.folder))
-    same = f"--task {task}{workspace.flag()}"
     title = "The demonstrations are complete" if result.complete else "Recording stopped early"
     console.outcome_panel(
         "Interrupted; everything recorded is kept" if interrupted else title,
         rows,
         wrote=[workspace.said(plan.folder)] if result.kept else [],
-        next_command=f"ptrctl finetune {same}" if result.complete else again,
+        next_command=next_command("finetune", workspace, task=task) if result.complete else again,
         good=result.complete,
         data={
             "task": task,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ptrctl import console
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, Stage, display
+from ptrctl.kitchens import kitchen_flag
+from ptrctl.next_command import next_command
 from ptrctl.workflows.finetune import (
     Demonstrations,
     Trained,
@@ -20,7 +22,13 @@ from ptrctl.workflows.finetune import (
     pack_prior,
     pretrain,
 )
-from ptrctl.workspace import Workspace, load_profile, open_workspace
+from ptrctl.workspace import (
+    DEFAULT_TASK,
+    Profile,
+    Workspace,
+    load_profile,
+    open_workspace,
+)
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +105,7 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
             shown=shown,
             stage=stage.name,
         )
-    _show_finetuned(workspace, task, result)
+    _show_finetuned(workspace, profile, task, options, result)
 
 
 def finetune_task(
@@ -207,9 +215,19 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         "The pre-training is complete",
         rows,
         wrote=[workspace.said(trained.checkpoint.path)],
-        next_command=f"ptrctl finetune --task TASK --checkpoint {options.name}{workspace.flag()}",
+        next_command=_after_pretraining(workspace, profile, options.name),
         data={"data_digest": data.digest, **_training_json(options.name, trained)},
     )
+
+
+def _after_pretraining(workspace: Workspace, profile: Profile, name: str) -> str:
+    """Fine-tune on a task that has been demonstrated, or demonstrate one first."""
+    folders = workspace.episode_folders()
+    demonstrated = [folder.name for folder in folders if folder.parent.name == "demos"]
+    if not demonstrated:
+        return next_command("record", workspace, task=profile.task or DEFAULT_TASK)
+    task = profile.task if profile.task in demonstrated else demonstrated[0]
+    return next_command("finetune", workspace, task=task, checkpoint=name)
 
 
 def packing(shown: Display) -> Callable[[int, int], None]:
@@ -274,7 +292,9 @@ def _score(score: Any) -> Mapping[str, float]:
     }
 
 
-def _show_finetuned(workspace: Workspace, task: str, result: Finetuned) -> None:
+def _show_finetuned(
+    workspace: Workspace, profile: Profile, task: str, options: FinetuneOptions, result: Finetuned
+) -> None:
     demonstrations, trained = result.demonstrations, result.trained
     held_out = demonstrations.held_out or "none: too few successes"
     rows: dict[str, object] = {
@@ -284,12 +304,18 @@ def _show_finetuned(workspace: Workspace, task: str, result: Finetuned) -> None:
         "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
         **_training_rows(result.request, trained, result.began),
     }
-    named = "" if result.name == task else f" --checkpoint {result.name}"
+    demos = options.demos or workspace.demos(task)
     console.outcome_panel(
         "The fine-tuning is complete",
         rows,
         wrote=[workspace.said(trained.checkpoint.path)],
-        next_command=f"ptrctl evaluate --task {task}{workspace.flag()}{named}",
+        next_command=next_command(
+            "evaluate",
+            workspace,
+            task=task,
+            checkpoint="" if result.name == task else result.name,
+            **kitchen_flag(profile, demos),
+        ),
         data={
             "task": task,
             "demonstrations": {o.value: n for o, n in demonstrations.counts.items()},

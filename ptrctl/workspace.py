@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
 PROFILE_NAME = "ptrctl.toml"
 DEFAULT_ROBOT = "sim-wx250s"
+DEFAULT_TASK = "put_carrot_on_plate"
 BUILT_IN = "built-in default"
 
 
@@ -71,7 +73,7 @@ class Workspace:
     def flag(self) -> str:
         """` --workspace ...` for a next command, empty for the current folder."""
         same = self.root.resolve() == Path.cwd().resolve()
-        return "" if same else f" --workspace {self.said(self.root)}"
+        return "" if same else f" --workspace {shlex.quote(self.said(self.root))}"
 
 
 def open_workspace(root: Path) -> Workspace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -115,6 +116,36 @@ def test_improve_measures_before_and_after_and_can_be_repeated(trained: Path) ->
     if result["kept"]:
         evaluated = run(f"evaluate -t {TASK} --kitchen {KITCHEN} -n 1 --max-steps 3", trained)
         assert evaluated["plan"]["checkpoint_digest"] == result["recommended_digest"]
+
+
+def test_each_command_names_the_next_and_it_works_as_it_stands(trained: Path) -> None:
+    def follow(told: str, more: str) -> Any:
+        words = shlex.split(told)
+        assert words[0] == "ptrctl"
+        result = CliRunner().invoke(app, [*words[1:], *more.split(), "--json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    tuned = run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)
+    scored = follow(tuned["next"], "-n 1 --max-steps 3")
+    assert scored["plan"]["kitchen_seed"] == int(KITCHEN)
+    practised = follow(scored["next"], "-n 1 --selection 1 --updates 1 --max-steps 3")
+    assert TASK in practised["task"]
+    again = follow(practised["next"], "-n 1 --max-steps 3")
+    assert again["plan"]["kitchen_seed"] == int(KITCHEN)
+    assert again["plan"]["checkpoint_digest"] == practised["recommended_digest"]
+
+
+def test_trials_in_another_kitchen_than_the_demonstrations_are_pointed_out(trained: Path) -> None:
+    command = f"evaluate -t {TASK} -c base -n 1 --max-steps 3 -w {trained}"
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 0, result.output
+    assert f"--kitchen {KITCHEN}" in result.stderr
+
+
+def test_a_task_that_the_policy_has_not_learned_is_to_be_recorded_next(trained: Path) -> None:
+    result = run("evaluate -t open_drawer -c base -n 1 --max-steps 3", trained)
+    assert result["next"].startswith("ptrctl record --task open_drawer")
 
 
 def test_improve_refuses_a_backward_task_that_the_policy_has_not_learned(trained: Path) -> None:
