@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import importlib.util
 import signal
 import sys
 from contextlib import suppress
@@ -129,10 +128,7 @@ def ptrctl(
 
 def _register() -> None:
     for name, panel in COMMANDS:
-        module = f"ptrctl.commands.{name}"
-        if importlib.util.find_spec(module) is None:
-            continue
-        command = getattr(importlib.import_module(module), name)
+        command = getattr(importlib.import_module(f"ptrctl.commands.{name}"), name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, rich_help_panel=panel)
         else:
