@@ -33,14 +33,16 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
         raise UsageError(
             f"The profile's control rate is {profile.control_rate_hz:g} Hz.",
             f"The arm {features.name} runs at {features.control_rate_hz:g} Hz.",
-            f"Set `robot.control_rate_hz` to {features.control_rate_hz:g} in {PROFILE_NAME}.",
+            f"Run `ptrctl setup --rate {features.control_rate_hz:g}`, or correct "
+            f"`robot.control_rate_hz` in {PROFILE_NAME}.",
         )
     cameras = sorted(cell.station.cameras)
     if profile.camera not in cameras:
         raise UsageError(
             f"The profile's camera is `{profile.camera}`.",
             f"This cell has: {', '.join(cameras)}.",
-            f"Correct `camera.name` in {PROFILE_NAME}.",
+            f"Run `ptrctl setup --camera {cameras[0]}`, or correct `camera.name` in "
+            f"{PROFILE_NAME}.",
         )
     if profile.workspace_low_m is not None and profile.workspace_high_m is not None:
         box = features.workspace

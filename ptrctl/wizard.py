@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hardware.loop import ControlLoop, Signal, Subscriber
-from hardware.registry import Cell, robot_names
+from hardware.registry import SIMULATED, Cell, make_station, robot_names
+from hardware.robot import WorkspaceBox
+from hardware.station import Station
 from ptrctl import console
 from ptrctl.interrupts import Interrupts
 from ptrctl.workflows.attempt import new_episode_info
-from ptrctl.workspace import Profile
+from ptrctl.workspace import DEFAULT_TASK, Profile
 from recordings.errors import RobotError, UsageError
 from recordings.records import (
     ACTION_SIZE,
@@ -31,9 +34,16 @@ FLAGS = {
     "robot": "--robot",
     "task": "--task",
     "kitchen_seed": "--kitchen",
+    "camera": "--camera",
     "image_size": "--image-size",
+    "control_rate_hz": "--rate",
+    "workspace_low_m": "--box-low",
+    "workspace_high_m": "--box-high",
 }
 """Field of the profile to the flag that answers the question without asking."""
+
+Corner = tuple[float, float, float]
+"""x, y, z in m, in the arm's base frame."""
 
 CHECK_STEP_M = 0.01
 CHECK_STEPS = 3
@@ -57,23 +67,36 @@ def ask(profile: Profile, given: Mapping[str, Any], *, take_defaults: bool) -> P
     profile = profile.with_flags(**given)
     open_questions = [name for name in FLAGS if given.get(name) is None]
     if take_defaults or not open_questions:
-        return profile
+        return replace(profile, task=profile.task or DEFAULT_TASK)
     if not console.is_interactive():
         raise UsageError(
             "There is no terminal to ask questions on.",
             f"Not answered yet: {', '.join(FLAGS[name] for name in open_questions)}.",
             "Add those flags, or `--yes` to take the defaults.",
         )
-    answers: dict[str, Any] = {}
     if "robot" in open_questions:
-        answers["robot"] = _ask_robot(profile)
+        profile = profile.answered(robot=_ask_robot(profile))
     if "task" in open_questions:
-        answers["task"] = _ask_task(profile)
+        profile = profile.answered(task=_ask_task(profile))
     if "kitchen_seed" in open_questions:
-        answers["kitchen_seed"] = _ask_number("Which simulated kitchen (seed)?", profile, 0)
+        profile = profile.answered(kitchen_seed=_ask_kitchen(profile))
+    arm = make_station(
+        profile.robot,
+        task=profile.task or DEFAULT_TASK,
+        kitchen_seed=profile.kitchen_seed,
+        realtime=False,
+    ).station
+    if "camera" in open_questions:
+        profile = profile.answered(camera=_ask_camera(profile, sorted(arm.cameras)))
     if "image_size" in open_questions:
-        answers["image_size"] = _ask_image_size(profile)
-    return profile.answered(**answers)
+        profile = profile.answered(image_size=_ask_image_size(profile))
+    if "control_rate_hz" in open_questions:
+        rate_hz = _ask_rate(arm.robot.features.control_rate_hz)
+        profile = profile.answered(control_rate_hz=rate_hz)
+    if {"workspace_low_m", "workspace_high_m"} <= set(open_questions):
+        low_m, high_m = _ask_box(profile, arm.robot.features.workspace)
+        profile = profile.answered(workspace_low_m=low_m, workspace_high_m=high_m)
+    return profile
 
 
 def _ask_robot(profile: Profile) -> str:
@@ -89,23 +112,81 @@ def _ask_task(profile: Profile) -> str:
 
     from hardware.sim.tasks import all_task_names
 
+    names, simulated = all_task_names(), profile.robot == SIMULATED
+
+    def valid(text: str) -> bool | str:
+        name = text.strip()
+        if name in names or (name and not simulated):
+            return True
+        near = difflib.get_close_matches(name, names, n=3)
+        return f"Did you mean {' or '.join(near)}?" if near else "Tab lists the tasks."
+
     question = questionary.autocomplete(
         "Which task? (Tab lists them)",
-        choices=all_task_names(),
-        default=profile.task or "put_carrot_on_plate",
-        validate=lambda text: bool(text.strip()) or "Type the name of a task.",
+        choices=names,
+        default=profile.task or DEFAULT_TASK,
+        validate=valid,
     )
     return str(question.unsafe_ask()).strip()
 
 
-def _ask_number(words: str, profile: Profile, least: int) -> int:
+def _ask_kitchen(profile: Profile) -> int:
+    import questionary
+
+    question = questionary.text(
+        "Which simulated kitchen (seed)?",
+        default=str(profile.kitchen_seed),
+        validate=lambda text: text.isdecimal() or "Type a whole number from 0 up.",
+    )
+    return int(question.unsafe_ask())
+
+
+def _ask_camera(profile: Profile, names: Sequence[str]) -> str:
+    import questionary
+
+    default = profile.camera if profile.camera in names else names[0]
+    question = questionary.select("Which camera?", choices=list(names), default=default)
+    return str(question.unsafe_ask())
+
+
+def _ask_rate(rate_hz: float) -> float:
+    """An arm has one rate; the question shows it."""
+    import questionary
+
+    question = questionary.select("Control rate in steps a second?", choices=[f"{rate_hz:g}"])
+    return float(question.unsafe_ask())
+
+
+def _ask_box(profile: Profile, own: WorkspaceBox) -> tuple[Corner | None, Corner | None]:
+    """Both corners, or None twice for the arm's own box."""
     import questionary
 
     def valid(text: str) -> bool | str:
-        return (text.isdecimal() and int(text) >= least) or f"Type a whole number from {least} up."
+        try:
+            return not text.strip() or _box(text) is not None
+        except ValueError:
+            return "Type six numbers in m: the lowest x y z, then the highest x y z."
 
-    default = str(profile.kitchen_seed)
-    return int(questionary.text(words, default=default, validate=valid).unsafe_ask())
+    words = " ".join(f"{value:g}" for value in (*own.low_m, *own.high_m))
+    low, high = profile.workspace_low_m, profile.workspace_high_m
+    question = questionary.text(
+        f"Workspace box in m, lowest x y z, highest x y z? (empty: the arm's own, {words})",
+        default=" ".join(f"{value:g}" for value in (*low, *high)) if low and high else "",
+        validate=valid,
+    )
+    answer = str(question.unsafe_ask())
+    return _box(answer) if answer.strip() else (None, None)
+
+
+def _box(text: str) -> tuple[Corner, Corner]:
+    """Two corners from six numbers.
+
+    Raises:
+        ValueError: They are no box.
+    """
+    a, b, c, d, e, f = (float(word) for word in text.split())
+    box = WorkspaceBox((a, b, c), (d, e, f))
+    return box.low_m, box.high_m
 
 
 def _ask_image_size(profile: Profile) -> int:
@@ -193,6 +274,22 @@ class _Follow(Subscriber):
         self._progress.update(step.index + 1)
 
 
+def _check_inside(station: Station) -> None:
+    """Raise `UsageError` if the arm starts outside its workspace box: there it could not move."""
+    here_m, box = station.robot.read_state().state[:3], station.safety.workspace
+    if np.any(here_m < box.low_m) or np.any(here_m > box.high_m):
+        raise UsageError(
+            f"The arm starts at {_metres(here_m)}, outside the workspace box from "
+            f"{_metres(box.low_m)} to {_metres(box.high_m)} (x y z in m).",
+            "Episodes begin inside the box.",
+            "Give a box around that point with `--box-low X Y Z --box-high X Y Z`.",
+        )
+
+
+def _metres(point: Sequence[float] | FloatArray) -> str:
+    return " ".join(f"{value:.2f}" for value in point)
+
+
 def check_motion(cell: Cell) -> MotionCheck:
     """Move the arm slowly by 3 cm up, left and ahead, each time back, and compare.
 
@@ -201,9 +298,11 @@ def check_motion(cell: Cell) -> MotionCheck:
 
     Raises:
         RobotError: The arm failed or did not follow.
+        UsageError: The arm starts outside its workspace box.
         KeyboardInterrupt: The operator stopped it; the arm holds.
     """
     cell.start(0)
+    _check_inside(cell.station)
     motion = _SlowMotion()
     info = new_episode_info(cell, kind="setup", decided_by=motion.name, seed=0)
     with (

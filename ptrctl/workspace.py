@@ -129,7 +129,8 @@ class Profile:
             raise UsageError(
                 f"The workspace box runs from {low} to {high}.",
                 "Both corners are needed, and low must be below high on every axis.",
-                f"Correct [workspace_box] in {PROFILE_NAME}, or run `ptrctl setup` again.",
+                "Run `ptrctl setup` with `--box-low X Y Z --box-high X Y Z`, or correct "
+                f"[workspace_box] in {PROFILE_NAME}.",
             )
 
     def source(self, name: str) -> str:
@@ -177,6 +178,7 @@ class Profile:
 
 _FLAGS = {
     "kitchen_seed": "kitchen",
+    "control_rate_hz": "rate",
     "workspace_low_m": "box-low",
     "workspace_high_m": "box-high",
 }

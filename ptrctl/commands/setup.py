@@ -30,6 +30,12 @@ def setup(
         int | None,
         typer.Option("--image-size", min=32, max=640, help="Edge of the recorded pictures."),
     ] = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", help="Camera that policies look through.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.5, max=50.0, help="Control steps a second.")
+    ] = None,
     box_low: Annotated[
         Corner,
         typer.Option("--box-low", help="Lowest x y z of the gripper in m.", metavar="X Y Z"),
@@ -59,6 +65,7 @@ def setup(
 
     from ptrctl import wizard
     from ptrctl.cells import make_cell
+    from ptrctl.next_command import next_command
     from ptrctl.workspace import load_profile, open_workspace, save_profile
 
     place = open_workspace(workspace)
@@ -66,12 +73,14 @@ def setup(
         "robot": robot,
         "task": task,
         "kitchen_seed": kitchen,
+        "camera": camera,
         "image_size": image_size,
+        "control_rate_hz": rate,
         "workspace_low_m": box_low,
         "workspace_high_m": box_high,
     }
     profile = wizard.ask(load_profile(place), given, take_defaults=yes)
-    task_name = profile.task or "put_carrot_on_plate"
+    task_name = profile.task_or_fail()
     live = console.is_interactive() if realtime is None else realtime
     cell = make_cell(profile, task=task_name, realtime=live)
     wrote = []
@@ -93,7 +102,7 @@ def setup(
         "The profile is written",
         rows,
         wrote=[place.said(path) for path in wrote],
-        next_command=f"ptrctl record --task {task_name}{place.flag()}",
+        next_command=next_command("record", place),
         data={"profile": {name: value for name, value, _ in profile.described()}},
     )
 

@@ -199,15 +199,41 @@ def test_setup_writes_a_profile_and_a_reference_picture(tmp_path: Path) -> None:
 def test_setup_without_a_terminal_names_the_flags_that_are_missing(tmp_path: Path) -> None:
     result = ptrctl(tmp_path, "setup", "--task", TASK)
     assert result.exit_code == 2
-    assert "--robot, --kitchen, --image-size" in result.stderr
+    assert "--robot, --kitchen, --camera, --image-size, --rate" in " ".join(result.stderr.split())
     assert not (tmp_path / "ptrctl.toml").exists()
 
 
 def test_setup_asks_nothing_when_every_flag_is_given(tmp_path: Path) -> None:
     words = ("--robot", "sim-wx250s", "--task", TASK, "--kitchen", "1", "--image-size", "64")
+    words += ("--camera", "over_shoulder", "--rate", "5")
     box = ("--box-low", "0.1", "-0.3", "0.0", "--box-high", "0.5", "0.3", "0.4")
     data = as_json(ptrctl(tmp_path, "setup", *words, *box, "--no-motion", "--json"))
     assert data["profile"]["workspace_box.high_m"] == [0.5, 0.3, 0.4]
+
+
+def test_setup_with_yes_chooses_a_task_so_that_record_needs_no_flag(tmp_path: Path) -> None:
+    data = as_json(ptrctl(tmp_path, "setup", "--yes", "--no-motion", "--json"))
+    assert data["profile"]["session.task"] == TASK
+    assert data["next"].startswith("ptrctl record")
+    assert ptrctl(tmp_path, "record", "--demonstrator", "scripted", "-n", "1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        ("--camera wrist", 2, "over_shoulder"),
+        ("--rate 10", 2, "runs at 5 Hz"),
+        ("--box-low 1 1 1", 2, "--box-high"),
+        ("--box-low 1 1 1 --box-high 2 2 2", 2, "outside the workspace box"),
+    ],
+)
+def test_setup_refuses_what_does_not_fit_the_arm(
+    tmp_path: Path, flags: str, code: int, words: str
+) -> None:
+    result = ptrctl(tmp_path, "setup", "--yes", *flags.split())
+    assert result.exit_code == code
+    assert words in " ".join(result.stderr.split())
+    assert not (tmp_path / "ptrctl.toml").exists()
 
 
 def test_setup_lists_the_tasks(tmp_path: Path) -> None:
