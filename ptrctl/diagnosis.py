@@ -130,6 +130,8 @@ def check_rendering() -> Finding:
     lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
     chosen = os.environ.get("MUJOCO_GL")
     setting = f" with MUJOCO_GL={chosen}" if chosen else ""
+    if chosen:
+        fix = f"Run `unset MUJOCO_GL`, then `ptrctl doctor`. If that does not help: {fix}"
     return Finding("rendering", Health.FAIL, f"MuJoCo cannot draw{setting}: {lines[-1]}", fix)
 
 

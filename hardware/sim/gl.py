@@ -12,15 +12,39 @@ PACKAGES = "libegl1 libgl1-mesa-dri"
 
 
 BACKENDS = (("egl", "EGL"), ("osmesa", "OSMesa"))
+ON_A_SCREEN = ("glfw", "on", "enable", "enabled", "true", "1")
+OFF = ("off", "disable", "disabled", "false", "0")
 
 
 def prepare() -> None:
-    """Choose a backend if there is one; called before every import of mujoco, which reads it."""
-    if not os.environ.get("MUJOCO_GL"):
+    """Choose a backend if there is one; called before every import of mujoco, which reads it.
+
+    Raises:
+        SystemSetupError: `MUJOCO_GL` names no backend; mujoco could not be imported.
+    """
+    wished = os.environ.get("MUJOCO_GL", "").strip().lower()
+    names = tuple(name for name, _ in BACKENDS)
+    if wished and wished not in (*names, *ON_A_SCREEN, *OFF):
+        raise SystemSetupError(
+            f"The environment sets MUJOCO_GL to `{wished}`, which MuJoCo does not know.",
+            f"It should be unset, or {', '.join(names)} or glfw.",
+            "Run `unset MUJOCO_GL`, then `ptrctl doctor`.",
+        )
+    if not wished:
         for backend, library in BACKENDS:
             if ctypes.util.find_library(library):
                 os.environ["MUJOCO_GL"] = backend
                 return
+
+
+def cannot_draw(reason: object) -> SystemSetupError:
+    """What to say when OpenGL fails."""
+    chosen = os.environ.get("MUJOCO_GL", "")
+    return SystemSetupError(
+        f"The simulator cannot draw with MUJOCO_GL={chosen}: {str(reason).rstrip('.')}.",
+        "A working EGL or OSMesa is needed, without a display too.",
+        f"Run `sudo apt-get install {PACKAGES}` and `unset MUJOCO_GL`, then `ptrctl doctor`.",
+    )
 
 
 def choose_backend() -> str:

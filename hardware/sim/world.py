@@ -20,7 +20,7 @@ from hardware.sim.catalogue import (  # noqa: E402
     OBJECTS,
 )
 from hardware.sim.tasks import Task, Verb, parse_task  # noqa: E402
-from recordings.errors import RobotError, SystemSetupError, UsageError  # noqa: E402
+from recordings.errors import RobotError, UsageError  # noqa: E402
 from recordings.records import CONTROL_RATE_HZ, FloatArray, ImageArray, Score  # noqa: E402
 
 START_STATE: FloatArray = np.array([0.22, 0.0, 0.17, 0.0, 0.0, 0.0, 1.0])
@@ -351,11 +351,7 @@ class SimWorld:
             try:
                 renderer = mujoco.Renderer(self.model, height, width)
             except Exception as error:
-                raise SystemSetupError(
-                    f"The simulator cannot draw: {error}.",
-                    "A working EGL or OSMesa is needed, without a display too.",
-                    f"Run `sudo apt-get install {gl.PACKAGES}`, then `ptrctl doctor`.",
-                ) from error
+                raise gl.cannot_draw(error) from error
             renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
             renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
             self._renderers[height, width] = renderer
