@@ -128,7 +128,11 @@ def outcome_panel(
         grid.add_row(name, value if hasattr(value, "__rich_console__") else Text(str(value)))
     for index, path in enumerate(wrote):
         grid.add_row("wrote" if index == 0 else "", Text(str(path), style="cyan"))
-    if next_command:
+    # A command that is folded inside the border cannot be copied.
+    fits = next_command is not None and 12 + len(next_command) < results().width - max(
+        (len(name) for name, _ in pairs), default=0
+    )
+    if next_command and fits:
         grid.add_row("next", Text(next_command, style="bold green"))
     sign, colour = ("✓", "green") if good else ("!", "yellow")
     results().print(
@@ -141,11 +145,13 @@ def outcome_panel(
             padding=(0, 1),
         )
     )
+    if next_command and not fits:
+        line = Text.assemble(("  next  ", "bold"), (next_command, "bold green"))
+        results().print(line, soft_wrap=True)
 
 
 def error(problem: PtrctlError) -> None:
     """Show an error: what was found, what was expected, what to try."""
-    from rich.text import Text
 
     if mode.debug:
         traceback.print_exception(problem)
@@ -160,36 +166,43 @@ def error(problem: PtrctlError) -> None:
             }
         }
     )
-    text = Text.assemble(("Error: ", "bold red"), problem.found)
-    if problem.expected:
-        text.append(f"\n       {problem.expected}")
-    if problem.try_next:
-        text.append("\n  Try: ", style="bold green").append(problem.try_next)
-    messages().print(text)
+    _tell("Error:", "bold red", problem.found, problem.expected, problem.try_next)
 
 
-def interrupted(text: str) -> None:
+def interrupted() -> None:
     """Say that the operator's interrupt has ended the command."""
+    found, try_next = "What was finished before is kept.", "Type the same command to go on."
+    problem = {"kind": "Interrupted", "found": found, "expected": "", "try_next": try_next}
+    document({"error": {**problem, "exit_code": 130}})
+    _tell("Interrupted.", "bold yellow", found, "", try_next)
+
+
+def _tell(word: str, style: str, found: str, expected: str, try_next: str) -> None:
+    from rich.table import Table
     from rich.text import Text
 
-    document({"error": {"kind": "Interrupted", "found": text, "exit_code": 130}})
-    messages().print(Text.assemble(("Interrupted. ", "bold yellow"), text))
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(word, style=style), Text(found))
+    if expected:
+        grid.add_row("", Text(expected))
+    if try_next:
+        grid.add_row(Text("Try:", style="bold green"), Text(try_next))
+    messages().print(grid)
 
 
 def unexpected(problem: BaseException) -> None:
     """Show a fault of ptrctl itself."""
-    from rich.text import Text
-
     if mode.debug:
         traceback.print_exception(problem)
     document({"error": {"kind": type(problem).__name__, "found": str(problem), "exit_code": 1}})
-    messages().print(
-        Text.assemble(
-            ("Error: ", "bold red"),
-            f"ptrctl itself failed with {type(problem).__name__}: {problem}\n",
-            ("  Try: ", "bold green"),
-            "run the command again with --debug right after `ptrctl`, and report the trace.",
-        )
+    _tell(
+        "Error:",
+        "bold red",
+        f"ptrctl itself failed with {type(problem).__name__}: {problem}",
+        "",
+        "Run the command again with --debug right after `ptrctl`, and report the trace.",
     )
 
 

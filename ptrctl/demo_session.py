@@ -80,7 +80,7 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
                 )
                 report = demo.run()
     except _Stopped:
-        console.interrupted("Every finished trial and stage is kept; the same command goes on.")
+        console.interrupted()
         return False
     _show(workspace, demo, report)
     return True

@@ -54,7 +54,7 @@ class ErrorBoundary(TyperGroup):
                 console.error(translated)
             raise typer.Exit(translated.exit_code) from problem
         except KeyboardInterrupt as problem:
-            console.interrupted("What was finished before is kept.")
+            console.interrupted()
             raise typer.Exit(INTERRUPTED) from problem
         finally:
             for number, handler in handled.items():

@@ -274,7 +274,8 @@ def episode_line(number: int, wanted: int, end: EpisodeEnd, outcome: str) -> str
     """One plain line about an episode, for output that is no terminal."""
     late = f", {end.overruns} late periods" if end.overruns else ""
     acted = sum(end.interventions.values())
-    safety = f", {acted} safety interventions" if acted else ""
+    plural = "" if acted == 1 else "s"
+    safety = f", {acted} safety intervention{plural}" if acted else ""
     return (
         f"Episode {number} of {wanted}: {outcome}, {end.steps} steps in "
         f"{duration(end.duration_s)}{late}{safety}."
