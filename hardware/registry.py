@@ -98,7 +98,7 @@ def make_station(
     raise RobotError(
         f"There is no arm named `{name}`.",
         f"Known: {', '.join(robot_names())}.",
-        f"Try `--robot {near[0] if near else SIMULATED}`.",
+        f"Choose one, for example `--robot {near[0] if near else SIMULATED}`.",
     )
 
 

@@ -79,7 +79,11 @@ def prior_recipe(
         UsageError: Unknown recipe.
     """
     if name not in RECIPE_NAMES:
-        raise UsageError(f"There is no recipe `{name}`.", f"Known: {', '.join(RECIPE_NAMES)}.", "")
+        raise UsageError(
+            f"There is no recipe `{name}`.",
+            f"Known: {', '.join(RECIPE_NAMES)}.",
+            f"Leave `--recipe` out for {RECIPE_NAMES[0]}.",
+        )
     recipes = []
     tasks = prior_tasks()
     for index in range(episodes_per_task * len(tasks)):
