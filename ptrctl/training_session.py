@@ -64,7 +64,7 @@ class FinetuneOptions:
     preset: str = "cpu"
     demos: Path | None = None
     prior: tuple[Path, ...] = ()
-    steps: int = 1000
+    steps: int = 500
     learner: Literal["bc", "ptr"] = "ptr"
     seed: int = 0
     name: str | None = None

@@ -24,7 +24,7 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="Everything once, in seconds; figures mean nothing.")
     ] = False,
-    steps: Annotated[int, typer.Option(min=1, help="Updates of fine-tuning.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates of fine-tuning.")] = 500,
     trials: Annotated[int, typer.Option(min=1, help="Scored trials before and after.")] = 50,
     practice: Annotated[int, typer.Option(min=1, help="Autonomous trials.")] = 20,
     seed: Annotated[

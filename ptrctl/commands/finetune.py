@@ -40,7 +40,7 @@ def finetune(
             show_default="the checkpoint's rehearsal set",
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 500,
     learner: Annotated[
         LearnerName, typer.Option(help="PTR, or behaviour cloning.")
     ] = LearnerName.PTR,
