@@ -132,7 +132,13 @@ def expected_s(plan: ImprovePlan) -> float:
 def make_plan(
     cell: Cell, checkpoint: Checkpoint, name: str, profile: Profile, options: ImproveOptions
 ) -> ImprovePlan:
-    """What will be practised."""
+    """What will be practised.
+
+    Raises:
+        UsageError: The backward task is the task itself, or the simulator has no such task.
+    """
+    from hardware.sim.tasks import parse_task
+
     if options.backward == cell.task:
         raise UsageError(
             f"`--backward {options.backward}` is the task itself.",
@@ -140,6 +146,8 @@ def make_plan(
             f"Try `--backward {cell.backward_task}`.",
         )
     features = cell.station.robot.features
+    if options.backward and features.simulated:
+        parse_task(options.backward)
     return ImprovePlan(
         task=cell.task,
         backward=options.backward,
@@ -236,8 +244,8 @@ def make_learner(
         cache=workspace.root / ".cache" / "packed",
         camera=checkpoint.info.camera,
     )
-    demos, rehearsal = workspace.demos(plan.task), shipped_folder() / REHEARSAL
-    folders = options.prior or ((rehearsal,) if rehearsal.is_dir() else ())
+    demos = workspace.demos(plan.task)
+    folders = options.prior or _rehearsal(checkpoint)
     prior = pack_prior(folders, request, packing(shown)) if folders else None
     target = None
     if demos.is_dir() and EpisodeFolder(demos).counts()[Outcome.SUCCESS]:
@@ -254,6 +262,17 @@ def make_learner(
             f"--checkpoint {plan.checkpoint}` first.",
         )
     return learner
+
+
+def _rehearsal(checkpoint: Checkpoint) -> tuple[Path, ...]:
+    """The shipped rehearsal set, for a checkpoint that comes from the shipped one."""
+    from policies.checkpoint import load_checkpoint
+
+    folder = shipped_folder() / REHEARSAL
+    if not folder.is_dir():
+        return ()
+    shipped = load_checkpoint(shipped_folder()).info.tasks.names
+    return (folder,) if set(shipped) <= set(checkpoint.info.tasks.names) else ()
 
 
 def telling(shown: Display) -> Callable[[ImproveEvent], None]:
