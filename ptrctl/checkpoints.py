@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptrctl.files import read_json, write_json
 from ptrctl.workspace import Workspace, check_name
-from recordings.errors import CheckpointError
+from recordings.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
@@ -49,6 +49,12 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
             f"`{folder}` holds no finished checkpoint.",
             "A training run leaves one when it ends.",
             "Repeat the `ptrctl finetune` command that began it: it goes on where it stopped.",
+        )
+    if "/" in name:
+        raise UsageError(
+            f"There is no folder `{name}`.",
+            "A checkpoint named by a path is a folder that `ptrctl finetune` wrote.",
+            "Correct the path, or name one of the workspace's with `--checkpoint NAME`.",
         )
     present = workspace.checkpoint("").iterdir() if workspace.checkpoint("").is_dir() else ()
     names = {PRETRAINED, *(path.name for path in present)}

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ptrctl.console import duration
 from ptrctl.halfblocks import HalfBlocks
-from ptrctl.workspace import Workspace
+from ptrctl.workspace import Workspace, check_name
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError
 from recordings.reader import Episode, EpisodeSummary, read_summary
@@ -23,15 +23,28 @@ NEWEST = "last"
 OUTCOME_STYLES = {Outcome.SUCCESS: "green", Outcome.FAILURE: "red", Outcome.UNLABELLED: "yellow"}
 
 
+def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> list[Path]:
+    """A folder, the folder of a task's demonstrations, or all folders of the workspace.
+
+    Raises:
+        UsageError: The task named has no demonstrations.
+    """
+    if folder is not None:
+        return [folder]
+    if task is not None:
+        check_name(task, workspace.demonstrated_tasks(), "demonstrated task", "--task")
+        return [workspace.demos(task)]
+    return workspace.episode_folders()
+
+
 def recordings_in(workspace: Workspace, folder: Path | None, task: str | None) -> list[Path]:
-    """The recordings of a folder, of a task's demonstrations or of the whole workspace.
+    """The recordings of `folders_in`.
 
     Raises:
         RecordingError: The folder named does not exist.
+        UsageError: The task named has no demonstrations.
     """
-    if folder is None and task is not None:
-        folder = workspace.demos(task)
-    folders = workspace.episode_folders() if folder is None else [folder]
+    folders = folders_in(workspace, folder, task)
     return [path for one in folders for path in EpisodeFolder(one).paths()]
 
 

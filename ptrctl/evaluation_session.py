@@ -18,14 +18,27 @@ from ptrctl.dashboard import Display, PlainLines, Stage, display
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
-from ptrctl.plan import TrialPlan
+from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
 from ptrctl.report import Report, write_report
 from ptrctl.seeds import evaluation_seeds
 from ptrctl.statistics import PairedComparison
-from ptrctl.trials import COUNTED, TrialSummary, compare_sessions, load_summary
+from ptrctl.trials import (
+    COUNTED,
+    TrialSummary,
+    check_comparable,
+    compare_sessions,
+    load_summary,
+)
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
-from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
+from ptrctl.workspace import (
+    BUILT_IN,
+    Profile,
+    Workspace,
+    check_name,
+    load_profile,
+    open_workspace,
+)
 from recordings.errors import UsageError
 from recordings.records import Label
 
@@ -88,6 +101,8 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
     warn_of_another_kitchen(workspace, profile, task)
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
+    if options.compare:
+        _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
     with Interrupts() as interrupts:
         with (
@@ -114,6 +129,14 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
             interrupted=interrupts.requested,
         )
     return summary.complete or not interrupts.requested
+
+
+def _check_other_session(workspace: Workspace, plan: TrialPlan, session: str) -> None:
+    """Raise before the first trial if the trials could not be paired after the last."""
+    other = plan.compare_with
+    sessions = {path.parent.name for path in workspace.trials("").glob(f"*/{PLAN_FILE}")}
+    check_name(other, sessions, "session", "--compare")
+    check_comparable(load_plan(workspace.trials(other)), other, plan, session)
 
 
 def default_checkpoint(workspace: Workspace, task: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from ptrctl.workspace import (
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
+    from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
     from recordings.packed import PackedDataset
 
@@ -94,6 +96,7 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
+    check_demonstrated(workspace, options.demos, task)
     stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
     with display(f"ptrctl finetune · {task}", [stage]) as shown:
         result = finetune_task(
@@ -106,6 +109,20 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
             stage=stage.name,
         )
     _show_finetuned(workspace, profile, task, options, result)
+
+
+def check_demonstrated(workspace: Workspace, demos: Path | None, task: str) -> None:
+    """Raise `UsageError` if there is no folder of demonstrations; the message says which there
+    are."""
+    if (demos or workspace.demos(task)).is_dir():
+        return
+    tasks = workspace.demonstrated_tasks()
+    raise UsageError(
+        f"There is no folder `{demos}`." if demos else f"Nobody has demonstrated `{task}` yet.",
+        f"Demonstrated tasks: {', '.join(tasks)}." if tasks else "There is no demonstration yet.",
+        f"Run `{next_command('record', workspace, task=task)}`"
+        + (f", or choose one with `--task {tasks[0]}`." if tasks else "."),
+    )
 
 
 def finetune_task(
@@ -222,8 +239,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
 
 def _after_pretraining(workspace: Workspace, profile: Profile, name: str) -> str:
     """Fine-tune on a task that has been demonstrated, or demonstrate one first."""
-    folders = workspace.episode_folders()
-    demonstrated = [folder.name for folder in folders if folder.parent.name == "demos"]
+    demonstrated = workspace.demonstrated_tasks()
     if not demonstrated:
         return next_command("record", workspace, task=profile.task or DEFAULT_TASK)
     task = profile.task if profile.task in demonstrated else demonstrated[0]
@@ -263,11 +279,14 @@ def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> di
         f"{trained.reason}",
     }
     if trained.scores:
-        rows["held-out"] = "; ".join(
-            f"{name}: error {score.arm_error:.3f}, value {score.rising:+.2f}"
-            for name, score in trained.scores
-        )
+        rows["held-out"] = "; ".join(f"{name}: {_held_out(s)}" for name, s in trained.scores)
     return rows
+
+
+def _held_out(score: HeldOutScore) -> str:
+    # A cloned policy has no value.
+    value = f", value {score.rising:+.2f}" if math.isfinite(score.rising) else ""
+    return f"error {score.arm_error:.3f}{value}"
 
 
 def _training_json(name: str, trained: Trained) -> dict[str, Any]:
@@ -283,7 +302,7 @@ def _training_json(name: str, trained: Trained) -> dict[str, Any]:
     }
 
 
-def _score(score: Any) -> Mapping[str, float]:
+def _score(score: HeldOutScore) -> Mapping[str, float]:
     return {
         "rising": score.rising,
         "arm_error": score.arm_error,
@@ -325,8 +344,15 @@ def _show_finetuned(
     )
 
 
-def check_one_start(from_scratch: bool, checkpoint: str | None) -> None:
-    """Raise `UsageError` if a checkpoint was named for training from scratch."""
+def check_one_start(from_scratch: bool, checkpoint: str | None, preset: str | None) -> None:
+    """Raise `UsageError` if a checkpoint was named for training from scratch, or networks for
+    training that does not start from scratch."""
+    if preset is not None and not from_scratch:
+        raise UsageError(
+            f"`--preset {preset}` was given without `--from-scratch`.",
+            "A checkpoint brings its own networks.",
+            "Leave `--preset` out, or add `--from-scratch`.",
+        )
     if from_scratch and checkpoint is not None:
         raise UsageError(
             f"Both `--from-scratch` and `--checkpoint {checkpoint}` were given.",

@@ -223,29 +223,43 @@ def summarise(plan: TrialPlan, records: Sequence[TrialRecord], folder: Path) -> 
     )
 
 
-def compare_sessions(old: TrialSummary, new: TrialSummary) -> PairedComparison:
-    """Pair two sessions by start seed.
+def check_comparable(old: TrialPlan, old_name: str, new: TrialPlan, new_name: str) -> None:
+    """Check that trials of two plans can be paired by start seed.
 
     Raises:
         UsageError: They have no start state in common, or differ in task, kitchen or arm.
     """
     for name in ("task", "robot", "kitchen_seed", "criterion", "max_steps"):
-        before, after = getattr(old.plan, name), getattr(new.plan, name)
+        before, after = getattr(old, name), getattr(new, name)
         if before != after:
             raise UsageError(
-                f"The session {old.folder.name} has {name} {before}, {new.folder.name} has "
-                f"{after}.",
+                f"The session {old_name} has {name} {before}, {new_name} has {after}.",
                 "Only trials of the same task in the same place can be paired.",
                 "Name another session with `--compare`.",
             )
+    if not set(old.start_seeds) & set(new.start_seeds):
+        raise _nothing_shared(old_name, new_name)
+
+
+def _nothing_shared(old_name: str, new_name: str) -> UsageError:
+    return UsageError(
+        f"The sessions {old_name} and {new_name} share no start state.",
+        "Paired trials start from the same seeds.",
+        "Name a session with the same `--seed` and kitchen with `--compare`.",
+    )
+
+
+def compare_sessions(old: TrialSummary, new: TrialSummary) -> PairedComparison:
+    """Pair two sessions by start seed.
+
+    Raises:
+        UsageError: They have no finished start state in common, or differ in task, kitchen or arm.
+    """
+    check_comparable(old.plan, old.folder.name, new.plan, new.folder.name)
     outcomes = {record.seed: record.success for record in old.counted}
     pairs = [
         (outcomes[record.seed], record.success) for record in new.counted if record.seed in outcomes
     ]
     if not pairs:
-        raise UsageError(
-            f"The sessions {old.folder.name} and {new.folder.name} share no start state.",
-            "Paired trials start from the same seeds.",
-            "Name a session with the same `--seed` and kitchen with `--compare`.",
-        )
+        raise _nothing_shared(old.folder.name, new.folder.name)
     return compare_paired(pairs)

@@ -18,6 +18,7 @@ from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 PROFILE_NAME = "ptrctl.toml"
 DEFAULT_ROBOT = "sim-wx250s"
 DEFAULT_TASK = "put_carrot_on_plate"
+MANY_NAMES = 12
 BUILT_IN = "built-in default"
 
 
@@ -64,6 +65,10 @@ class Workspace:
                 if file.parent.name != QUARANTINE_FOLDER
             }
         )
+
+    def demonstrated_tasks(self) -> list[str]:
+        """The tasks with a folder of demonstrations, sorted."""
+        return sorted(path.name for path in (self.root / "demos").glob("*") if path.is_dir())
 
     def said(self, path: Path) -> str:
         """A path as the operator would type it: relative to the present folder if below it."""
@@ -205,12 +210,15 @@ def check_name(name: str, known: Iterable[str], what: str, flag: str) -> str:
     if name in names:
         return name
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        try_next = f"Did you mean {' or '.join(f'`{flag} {other}`' for other in near)}?"
+    else:
+        try_next = f"Choose one of them with `{flag}`." if names else f"Leave `{flag}` out."
+    known = ", ".join(names) if len(names) <= MANY_NAMES else f"{len(names)}, not listed here"
     raise UsageError(
         f"There is no {what} named `{name}`.",
-        f"The {what}s are: {', '.join(names)}." if not near else "",
-        f"Did you mean {' or '.join(f'`{flag} {other}`' for other in near)}?"
-        if near
-        else f"Choose one of them with `{flag}`.",
+        f"The {what}s are: {known}." if names else f"There is no {what} yet.",
+        try_next,
     )
 
 

@@ -182,14 +182,13 @@ def stats(
     json: JsonOption = False,
 ) -> None:
     """Measure the recordings: labels, lengths, late periods, safety interventions, saturation."""
+    from ptrctl.episodes import folders_in
     from ptrctl.quality_views import quality_data, quality_table
     from ptrctl.workspace import open_workspace
     from recordings.quality import quality
 
     place = open_workspace(workspace)
-    if folder is None and task is not None:
-        folder = place.demos(task)
-    folders = place.episode_folders() if folder is None else [folder]
+    folders = folders_in(place, folder, task)
     rows = [(place.said(one), row) for one in folders for row in quality(one)]
     if rows:
         console.show(quality_table(rows))

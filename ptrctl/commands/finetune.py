@@ -28,7 +28,10 @@ def finetune(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Start from random weights.")
     ] = False,
-    preset: Annotated[str, typer.Option(help="Networks when starting from scratch.")] = "cpu",
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Networks when starting from scratch.", show_default="cpu"),
+    ] = None,
     demos: Annotated[
         Path | None,
         typer.Option(help="Folder of demonstrations.", show_default="demos/<task>"),
@@ -60,14 +63,14 @@ def finetune(
         run_finetuning,
     )
 
-    check_one_start(from_scratch, checkpoint)
+    check_one_start(from_scratch, checkpoint, preset)
     run_finetuning(
         workspace,
         {"task": task},
         FinetuneOptions(
             checkpoint=checkpoint or PRETRAINED,
             from_scratch=from_scratch,
-            preset=preset,
+            preset=preset or "cpu",
             demos=demos,
             prior=folders_exist(prior or []),
             steps=steps,

@@ -239,3 +239,36 @@ def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: 
         f"improve -t {TASK} --kitchen {KITCHEN} -c both --backward {TASK}", trained, code=2
     )
     assert refused["error"]["try_next"].endswith(f"--backward {back}`.")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (f"finetune -t {TASK} -c base --preset tiny", "--from-scratch"),
+        ("finetune -t put_carrot_on_plat -c base", f"--task {TASK}"),
+        (f"finetune -t {TASK} -c base --demos nowhere", "nowhere"),
+        (f"evaluate -t {TASK} -c ./nowhere", "Correct the path"),
+        (f"evaluate -t {TASK} -c base --compare nonesuch", "Leave `--compare` out"),
+        (f"improve -t {TASK} -c base --backward nonsense", "--list-tasks"),
+        ("data stats -t nonsense", f"demonstrated tasks are: {TASK}"),
+        ("data list -t put_carrot_on_plat", f"--task {TASK}"),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_any_work(
+    trained: Path, command: str, words: str
+) -> None:
+    error = run(command, trained, code=2)["error"]
+    assert words in " ".join((error["found"], error["expected"], error["try_next"]))
+    assert error["expected"]
+    assert error["try_next"]
+    assert not (trained / "trials").exists()
+
+
+def test_a_session_that_cannot_be_paired_is_refused_before_the_first_trial(trained: Path) -> None:
+    evaluate(trained, "-n 1 --session first")
+    error = evaluate(trained, "-n 1 --seed 3 --session second --compare first", code=2)["error"]
+    assert "share no start state" in error["found"]
+    assert evaluate(trained, "-n 1 --session third --compare frist", code=2)["error"][
+        "try_next"
+    ].endswith("`--compare first`?")
+    assert not (trained / "trials" / "second").exists()
