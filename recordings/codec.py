@@ -46,12 +46,12 @@ def decode_image(encoded: bytes | memoryview) -> ImageArray:
         raise RecordingError(
             f"A picture cannot be decoded: {error}.",
             "A whole JPEG or PNG picture was expected.",
-            "Run `ptrctl data verify` to find every damaged episode.",
+            "Run `ptrctl data verify` to find damaged episodes and to move them away.",
         ) from error
     if image.ndim != 3 or image.shape[2] != 3:
         raise RecordingError(
             f"A picture has shape {image.shape}.",
             "Three colours, (height, width, 3), were expected.",
-            "Run `ptrctl data verify` to find every damaged episode.",
+            "Run `ptrctl data verify` to find damaged episodes and to move them away.",
         )
     return image

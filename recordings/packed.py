@@ -31,6 +31,7 @@ from recordings.images import RESIZE_ROUTINE
 from recordings.json_form import to_json
 from recordings.reader import EpisodeSummary
 from recordings.records import ImageArray, Outcome
+from recordings.schema import EPISODE_SUFFIX
 
 PACK_VERSION = 1
 
@@ -170,10 +171,13 @@ def pack(
     """
     summaries = [summary for folder in folders for summary in EpisodeFolder(folder).summaries()]
     if not summaries:
+        below = sorted(p.parent for folder in folders for p in folder.rglob(f"*{EPISODE_SUFFIX}"))
         raise RecordingError(
             f"There is no finished episode in {', '.join(map(str, folders))}.",
             "At least one was expected.",
-            "Run `ptrctl record` first.",
+            f"Name a folder that holds episodes itself, such as `{below[0]}`."
+            if below
+            else "Run `ptrctl record` first.",
         )
     names = _common_cameras(summaries, cameras)
     rate = _common_rate(summaries)

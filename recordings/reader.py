@@ -290,7 +290,7 @@ def open_recording(path: Path) -> Iterator[h5py.File]:
         raise RecordingError(
             f"{path} cannot be read as a recording: {str(error).strip(chr(39))}.",
             "A whole HDF5 file written by ptrctl was expected.",
-            "Run `ptrctl data verify` to find every damaged episode.",
+            "Run `ptrctl data verify` to find damaged episodes and to move them away.",
         ) from error
 
 

@@ -15,6 +15,7 @@ from recordings.episode_file import write_episode_file
 from recordings.errors import RecordingError
 from recordings.files import storage_error, sync_folder
 from recordings.journal import JournalContents, read_journal, same_file
+from recordings.labels import label_path
 from recordings.reader import read_summary
 from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
@@ -134,16 +135,33 @@ def _already_there(path: Path, name: str, destination: Path, draft: EpisodeDraft
 
 
 def _quarantine(path: Path, name: str, reason: str) -> Recovered:
+    target = _move_to_quarantine(path, name, JOURNAL_SUFFIX)
+    return Recovered(name, Fate.QUARANTINED, target, 0, reason)
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged recording, and its label file if there is one, into quarantine.
+
+    Returns:
+        Where the recording lies now; nothing is deleted.
+    """
+    label = label_path(path)
+    if label.exists():
+        _move_to_quarantine(label, path.stem, label.name.removeprefix(path.stem))
+    return _move_to_quarantine(path, path.stem, path.suffix)
+
+
+def _move_to_quarantine(path: Path, name: str, suffix: str) -> Path:
     folder = path.parent / QUARANTINE_FOLDER
     folder.mkdir(exist_ok=True)
-    target, count = folder / f"{name}{JOURNAL_SUFFIX}", 1
+    target, count = folder / f"{name}{suffix}", 1
     while target.exists():
         count += 1
-        target = folder / f"{name}-{count}{JOURNAL_SUFFIX}"
+        target = folder / f"{name}-{count}{suffix}"
     path.rename(target)
     sync_folder(folder)
     sync_folder(path.parent)
-    return Recovered(name, Fate.QUARANTINED, target, 0, reason)
+    return target
 
 
 def _what_was_saved(draft: EpisodeDraft, journal: JournalContents) -> str:

@@ -122,15 +122,24 @@ def label(
 def verify(
     task: TaskOption = None,
     folder: FolderOption = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Move damaged episodes out of the way.")
+    ] = False,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
 ) -> None:
-    """Look for defects in the recordings; exits with 4 if one should not be trained on."""
+    """Look for defects in the recordings; exits with 4 if one should not be trained on.
+
+    Commands that need every episode of a folder work again once damaged ones are in quarantine, a
+    folder beside them; nothing is deleted.
+    """
     from rich.table import Table
     from rich.text import Text
 
     from ptrctl.episodes import recordings_in
+    from ptrctl.next_command import next_command
     from ptrctl.workspace import open_workspace
+    from recordings.recovery import set_aside
     from recordings.verification import verify_episode
 
     place = open_workspace(workspace)
@@ -147,14 +156,19 @@ def verify(
         table.add_row(Text(sign, style=style), problem.path.stem, Text(problem.message))
     if problems:
         console.show(table)
+    moved = [set_aside(path) for path in sorted(serious)] if quarantine else []
+    where = {"task": task, "folder": folder, "quarantine": True}
+    title = "Damaged episodes were moved" if moved else "Some episodes are damaged"
     console.outcome_panel(
-        "Some episodes are damaged" if serious else "No episode is damaged",
+        title if serious else "No episode is damaged",
         {
             "episodes": len(paths),
             "damaged": len(serious),
             "notes": sum(not problem.serious for problem in problems),
         },
-        good=not serious,
+        wrote=[place.said(path) for path in moved],
+        next_command=next_command("data verify", place, **where) if serious and not moved else None,
+        good=not serious or bool(moved),
         data={
             "episodes": len(paths),
             "damaged": [str(path) for path in sorted(serious)],
@@ -170,7 +184,7 @@ def verify(
             ],
         },
     )
-    if serious:
+    if serious and not moved:
         raise typer.Exit(RecordingError.exit_code)
 
 
@@ -252,10 +266,16 @@ def excerpt(
     json: JsonOption = False,
 ) -> None:
     """Copy some successes of every task with small pictures, to rehearse them later."""
+    from ptrctl.next_command import next_command
+    from ptrctl.workspace import Workspace
     from recordings.excerpt import excerpt as make_excerpt
 
     if not source.is_dir():
-        raise UsageError(f"There is no folder {source}.", "", "Name a folder of episodes.")
+        raise UsageError(
+            f"There is no folder `{source}`.",
+            "A folder of episodes was expected.",
+            "Name one, such as `demos/put_carrot_on_plate`.",
+        )
     with console.progress("copying episodes", 100) as bar:
         count = make_excerpt(
             source,
@@ -268,6 +288,6 @@ def excerpt(
         "The excerpt is complete",
         {"episodes": count, "pictures": f"{image_size}x{image_size}"},
         wrote=[out],
-        next_command=f"ptrctl finetune --prior {out}",
+        next_command=next_command("data stats", Workspace(Path()), folder=out),
         data={"episodes": count, "folder": str(out)},
     )

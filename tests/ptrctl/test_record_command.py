@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,26 @@ def test_verify_finds_a_truncated_file_and_list_survives_it(tmp_path: Path) -> N
     assert len(listed["episodes"]) == 1
     assert listed["unreadable"] == [str(broken)]
     assert "unreadable" in ptrctl(tmp_path, "data", "list").stdout
+
+
+def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_path: Path) -> None:
+    record = ("record", "-t", TASK, "--demonstrator", "scripted", "-n", "2")
+    ptrctl(tmp_path, *record)
+    broken = EpisodeFolder(tmp_path / "demos" / TASK).paths()[0]
+    ptrctl(tmp_path, "data", "label", str(broken), "failure")
+    broken.write_bytes(broken.read_bytes()[:1000])
+    refused = ptrctl(tmp_path, *record)
+    assert refused.exit_code == 4
+    assert "ptrctl data verify" in refused.stderr
+    told = json.loads(ptrctl(tmp_path, "data", "verify", "--json").stdout)["next"]
+    moved = CliRunner().invoke(app, [*shlex.split(told)[1:], "--json"])
+    assert moved.exit_code == 0, moved.output
+    quarantine = broken.parent / "quarantine"
+    assert json.loads(moved.stdout)["wrote"] == [str(quarantine / broken.name)]
+    assert len(list(quarantine.iterdir())) == 2
+    assert ptrctl(tmp_path, "data", "verify").exit_code == 0
+    assert ptrctl(tmp_path, *record).exit_code == 0
+    assert len(EpisodeFolder(broken.parent)) == 2
 
 
 def test_recover_says_when_there_is_nothing(demos: Path) -> None:

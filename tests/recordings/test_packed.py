@@ -239,3 +239,11 @@ def test_the_repr_shows_shapes(demos: Path, tmp_path: Path) -> None:
     packed: PackedDataset = pack([demos], tmp_path / "cache", 16)
     assert "front: (14, 16, 16, 3) uint8" in repr(packed)
     assert "3 episodes, 11 transitions" in repr(packed)
+
+
+def test_a_folder_of_folders_is_refused_with_the_name_of_one_that_holds_episodes(
+    demos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecordingError, match="no finished episode") as caught:
+        pack([tmp_path], tmp_path / "cache", 16)
+    assert str(demos) in caught.value.try_next

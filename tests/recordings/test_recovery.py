@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from recordings.dataset import EpisodeFolder
+from recordings.labels import relabel
 from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason, Label
-from recordings.recovery import Fate, leftovers, recover
+from recordings.recovery import Fate, leftovers, recover, set_aside
 from recordings.writer import EpisodeWriter, journal_path
-from tests.recordings.episodes import SUCCESS, make_end, make_info, make_step, record
+from tests.recordings.episodes import FAILURE, SUCCESS, make_end, make_info, make_step, record
 
 
 def interrupted(folder: Path, episode_id: str = "e0", steps: int = 4) -> Path:
@@ -119,3 +121,18 @@ def test_every_leftover_is_treated(tmp_path: Path) -> None:
     record(tmp_path, "e3")
     assert [saved.episode_id for saved in recover(tmp_path)] == ["e0", "e1", "e2"]
     assert read_summary(tmp_path / "e3.h5").label == SUCCESS
+
+
+def test_a_damaged_recording_is_set_aside_with_its_labels_and_replaces_nothing(
+    tmp_path: Path,
+) -> None:
+    for expected in ("e0.h5", "e0-2.h5"):
+        recording = record(tmp_path)
+        relabel(recording, FAILURE)
+        contents = recording.read_bytes()
+        moved = set_aside(recording)
+        assert moved.name == expected
+        assert moved.read_bytes() == contents
+        assert not recording.exists()
+    assert len(list(moved.parent.iterdir())) == 4
+    assert not EpisodeFolder(tmp_path).paths()
