@@ -344,8 +344,7 @@ def _show(workspace: Workspace, demo: _Demo, report: Path) -> None:
         "The demo is complete",
         rows,
         wrote=[workspace.said(workspace.root), workspace.said(report)],
-        next_command=f"ptrctl record --task {demo.cell.task} --workspace "
-        f"{workspace.said(workspace.root)}",
+        next_command="ptrctl setup",
         data={
             "task": demo.cell.task,
             "sessions": {name: summary.to_json() for name, summary in sessions.items()},

@@ -26,7 +26,9 @@ def generate(
     """Make simulated data of many tasks for `ptrctl pretrain`; goes on where it stopped."""
     from hardware.sim.recipes import prior_recipe
     from ptrctl import console
+    from ptrctl.next_command import next_command
     from ptrctl.workflows import generate as workflow
+    from ptrctl.workspace import Workspace
 
     total = len(prior_recipe(recipe, episodes_per_task))
     with console.progress("making episodes", total) as bar:
@@ -42,6 +44,6 @@ def generate(
         "The prior data is complete",
         {"recipe": recipe, "episodes": f"{result.total}, of which {result.made} made now"},
         wrote=[out],
-        next_command=f"ptrctl pretrain --data {out} --preset cpu",
+        next_command=next_command("pretrain", Workspace(Path()), data=out),
         data={"recipe": recipe, "made": result.made, "total": result.total},
     )
