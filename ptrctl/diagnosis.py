@@ -143,7 +143,8 @@ def check_terminal() -> Finding:
             "There is none: no keys, no panels.",
             "Fine for scripts; run `ptrctl` in a terminal to drive the arm by hand.",
         )
-    size, colours = console.messages().size, console.messages().color_system or "no"
+    size = console.messages().size
+    colours = (not console.messages().no_color and console.messages().color_system) or "no"
     found = f"{size.width}x{size.height}, {colours} colours"
     if size.width < SMALL_TERMINAL[0] or size.height < SMALL_TERMINAL[1]:
         return Finding("terminal", Health.WARN, found, "Enlarge the window to 80x24 or more.")
@@ -179,7 +180,8 @@ def check_workspace(workspace: Workspace) -> Finding:
             "workspace",
             Health.FAIL,
             f"`{root}` cannot be written.",
-            f"Run `sudo chown $USER {there}`, or name another folder with `--workspace`.",
+            f"Run `sudo chown $USER {there}` (or remount its disk for writing), or name another "
+            "folder with `--workspace`.",
         )
     words = f"{root}" if root.exists() else f"{root} (will be made when needed)"
     return Finding("workspace", Health.OK, words)
@@ -203,7 +205,15 @@ def check_profile(workspace: Workspace) -> Finding:
 def check_leftovers(workspace: Workspace) -> Finding:
     from recordings.recovery import leftovers
 
-    left = sum(len(leftovers(folder)) for folder in workspace.episode_folders())
+    try:
+        left = sum(len(leftovers(folder)) for folder in workspace.episode_folders())
+    except OSError as problem:
+        return Finding(
+            "leftovers",
+            Health.WARN,
+            f"`{problem.filename}` cannot be opened: {problem.strerror}.",
+            f"Make `{workspace.root}` writable, then run `ptrctl data recover{workspace.flag()}`.",
+        )
     if left:
         return Finding(
             "leftovers",

@@ -51,7 +51,7 @@ class HalfBlocks:
         return Measurement(self.columns, self.columns)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        colour = console.color_system is not None
+        colour = console.color_system is not None and not console.no_color  # As under NO_COLOR.
         size = (self.columns, self.rows * 2 if colour else self.rows)
         small = np.asarray(Image.fromarray(self.image).resize(size, Image.Resampling.BOX))
         yield from _coloured(small) if colour else _shaded(small)

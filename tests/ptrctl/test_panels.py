@@ -80,6 +80,12 @@ def test_a_terminal_without_colour_gets_shades() -> None:
     assert text_of(HalfBlocks(half, 8, 4), 20).splitlines()[0].rstrip() == "    @@@@"
 
 
+def test_no_color_gets_shades_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    white = np.full((8, 8, 3), 255, np.uint8)
+    assert "@@@@" in text_of(HalfBlocks(white, 8, 4), 20, "truecolor")
+
+
 def test_a_colour_terminal_gets_two_pixels_a_cell() -> None:
     image = np.zeros((2, 1, 3), np.uint8)
     image[0] = (252, 0, 0)

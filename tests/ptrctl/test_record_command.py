@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import subprocess
@@ -300,6 +301,24 @@ def test_the_doctor_names_the_package_when_nothing_can_draw(
     assert "MUJOCO_GL=no-such-backend" in finding.found
     assert "libegl1" in finding.fix
     assert "libosmesa6" in finding.fix
+
+
+def test_the_doctor_survives_a_disk_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "demos" / TASK / ".e0.partial"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+
+    def refuse(folder: Path) -> list[Path]:
+        raise OSError(errno.EROFS, "Read-only file system", str(journal))
+
+    monkeypatch.setattr("recordings.recovery.leftovers", refuse)
+    result = ptrctl(tmp_path, "doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["leftovers"]["health"] == "warning"
+    assert "Read-only" in checks["leftovers"]["found"]
+    assert "ptrctl data recover" in checks["leftovers"]["fix"]
 
 
 def test_the_doctor_reports_a_broken_profile(tmp_path: Path) -> None:
