@@ -1,0 +1,59 @@
+"""The checkpoint that comes with ptrctl: whole, small, and honest about what it has seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
+from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, prior_recipe, prior_tasks
+from hardware.sim.tasks import parse_task
+from policies.checkpoint import check_fits, load_checkpoint
+from policies.policy import Policy
+from ptrctl.checkpoints import shipped_folder
+from recordings.dataset import EpisodeFolder
+from recordings.records import EpisodeInfo, Frame, Observation
+
+FOLDER = shipped_folder()
+
+
+def test_it_is_whole_small_and_fits_the_simulated_arm() -> None:
+    checkpoint = load_checkpoint(FOLDER)
+    check_fits(checkpoint, robot="sim-wx250s", cameras=["over_shoulder"], control_rate_hz=5.0)
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 8_000_000
+    assert checkpoint.info.config.algorithm.learner == "ptr"
+
+
+def test_it_knows_the_prior_tasks_and_nothing_that_is_held_out() -> None:
+    names = load_checkpoint(FOLDER).info.tasks.names
+    assert sorted(names) == sorted(prior_tasks())
+    assert DEMO_TASK not in names
+    assert not {parse_task(name).object for name in names} & set(HELD_OUT_OBJECTS)
+
+
+def test_its_rehearsal_episodes_come_from_its_recipe_and_no_held_out_kitchen() -> None:
+    recipes = {f"prior-v1-{r.index:06d}": r for r in prior_recipe(episodes_per_task=120)}
+    episodes = EpisodeFolder(FOLDER / "rehearsal").summaries()
+    assert {summary.info.task for summary in episodes} == set(prior_tasks())
+    for summary in episodes:
+        recipe = recipes[summary.info.episode_id]
+        assert (summary.info.task, summary.info.seed) == (recipe.task, recipe.seed)
+        assert summary.info.scene["kitchen"] == recipe.kitchen_seed < FIRST_HELD_OUT_KITCHEN
+
+
+def test_the_demo_is_a_task_and_a_kitchen_that_it_has_never_seen() -> None:
+    assert DEMO_KITCHEN >= FIRST_HELD_OUT_KITCHEN
+    assert parse_task(DEMO_TASK).object in HELD_OUT_OBJECTS
+
+
+@pytest.mark.parametrize("task", ["put_carrot_on_plate", DEMO_TASK])
+def test_it_acts_within_the_action_limits(task) -> None:
+    policy = Policy.from_checkpoint(load_checkpoint(FOLDER), new_tasks=[task])
+    frame = Frame(np.full((128, 128, 3), 120, np.uint8), 0.0, 0.0)
+    state = np.array([0.22, 0.0, 0.17, 0.0, 0.0, 0.0, 1.0])
+    info = EpisodeInfo("e", "trial", task, {}, {}, 5.0, policy.name)
+    policy.begin(info)
+    action = policy.act(Observation({"over_shoulder": frame}, state, 0.0)).action
+    assert np.abs(action[:3]).max() <= 0.05
+    assert np.abs(action[3:6]).max() <= 0.25
+    assert 0.0 <= action[6] <= 1.0
