@@ -152,4 +152,4 @@ def test_stopping_early_says_how_to_go_on(tmp_path: Path) -> None:
     terminal.press("q")
     assert terminal.end() == (0, True)
     said = b" ".join(terminal.output.split())
-    assert f"ptrctl record --task {TASK} -n 9 --kitchen 3 --demonstrator".encode() in said
+    assert f"ptrctl record --task {TASK} --kitchen 3 --episodes 9 --demonstrator".encode() in said
