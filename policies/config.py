@@ -198,6 +198,8 @@ class TrainingConfig:
         brightness, contrast, saturation, hue: Half ranges of the jitter.
         target_fraction: Share of target data in a batch when fine-tuning with prior data.
         online_fraction: Share of a batch that is the robot's own experience when improving.
+        online_rate: Learning rates between trials, as a share of those of training. At the full
+            rate of `cpu`, practice undid what fine-tuning had learned (docs/results.md).
         continue_optimiser: Fine-tuning keeps the optimiser's state where the checkpoint has it.
     """
 
@@ -217,6 +219,7 @@ class TrainingConfig:
     hue: float = 0.03
     target_fraction: float = 0.5
     online_fraction: float = 0.5
+    online_rate: float = 0.2
     continue_optimiser: bool = False
 
     def __post_init__(self) -> None:
@@ -224,6 +227,7 @@ class TrainingConfig:
         _check_fractions(
             self, "slow_rate", "colour_probability", "target_fraction", "online_fraction"
         )
+        _check_positive(self, "online_rate")
         _check_not_negative(self, "crop_pixels", "brightness", "contrast", "saturation", "hue")
         for name, choices in (
             ("rate_schedule", ("constant", "cosine")),
@@ -319,6 +323,7 @@ _PAPER = PolicyConfig(
         precision="float32",
         crop_pixels=4,
         target_fraction=0.1,
+        online_rate=1.0,
         continue_optimiser=True,
     ),
 )

@@ -32,7 +32,7 @@ class OnlineLearner:
     Args:
         checkpoint: Where to start.
         prior, target: Offline data; either may be None.
-        config: Defaults to the checkpoint's. Rates stay constant.
+        config: Defaults to the checkpoint's. Rates are its `online_rate` share, and constant.
         seed: Of sampling, augmentation and exploration.
         device: "cpu" or "cuda".
     """
@@ -56,7 +56,7 @@ class OnlineLearner:
         tasks = sorted({name for data in offline.values() for name in data.tasks})
         networks, self.tasks = checkpoint.networks(tasks)
         self.learner = make_learner(
-            self.config,
+            _with_online_rates(self.config),
             networks,
             seed=seed,
             device=device,
@@ -186,3 +186,13 @@ class OnlineLearner:
             critic_updates=earlier.critic_updates + (self.learner.updates if learns_critic else 0),
             parent=self.checkpoint.digest,
         )
+
+
+def _with_online_rates(config: PolicyConfig) -> PolicyConfig:
+    training = config.training
+    slower = dataclasses.replace(
+        training,
+        actor_rate=training.actor_rate * training.online_rate,
+        critic_rate=training.critic_rate * training.online_rate,
+    )
+    return dataclasses.replace(config, training=slower)

@@ -125,9 +125,9 @@ def train(
             "Record some with `ptrctl record`.",
         )
     run = _describe_run(config, present, steps=steps, seed=seed, init=init, camera=camera)
-    run_folder.mkdir(parents=True, exist_ok=True)
     # Sums over a batch depend on how threads share it: a run keeps the number it began with.
-    threads = _begin_or_continue(run_folder, {**run, "threads": threads})
+    earlier = _earlier_run(run_folder, run)
+    threads = earlier.get("threads") if earlier else threads
     if threads is not None:
         torch.set_num_threads(threads)
 
@@ -158,6 +158,12 @@ def train(
             "Behaviour cloning learns from successful episodes.",
             "Record some with `ptrctl record`, or correct labels with `ptrctl data label`.",
         )
+
+    if not earlier:
+        # Only now: a run that cannot begin leaves nothing that would refuse a corrected one.
+        run_folder.mkdir(parents=True, exist_ok=True)
+        described = json.dumps({**run, "threads": threads}, indent=2) + "\n"
+        write_file(run_folder / RUN_FILE, described.encode())
 
     info = CheckpointInfo(
         config=config,
@@ -352,23 +358,24 @@ def _describe_run(
     }
 
 
-def _begin_or_continue(run_folder: Path, run: Mapping[str, Any]) -> int | None:
-    """Write down a new run, or check that it is the earlier one; returns the run's threads."""
+def _earlier_run(run_folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What the folder's run was begun with, {} if there is none.
+
+    Raises:
+        CheckpointError: It was begun with other settings.
+    """
     path = run_folder / RUN_FILE
     if not path.exists():
-        write_file(path, (json.dumps(run, indent=2) + "\n").encode())
-        chosen: int | None = run["threads"]
-        return chosen
+        return {}
     try:
-        earlier = json.loads(path.read_bytes())
+        earlier: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError:
         earlier = {}
-    different = [n for n in run if n != "threads" and run[n] != earlier.get(n)]
+    different = [name for name in run if run[name] != earlier.get(name)]
     if different:
         raise CheckpointError(
             f"`{run_folder}` holds another training run: its {', '.join(different)} differ.",
             "A run continues only with the settings it began with.",
             "Choose another name with `--name`, or remove that folder.",
         )
-    kept: int | None = earlier.get("threads")
-    return kept
+    return earlier

@@ -111,6 +111,11 @@ class PairedComparison:
         return mcnemar_p_value(self.only_new, self.only_old)
 
     @property
+    def p_in_words(self) -> str:
+        """ "0.031" or "< 0.001"."""
+        return format_p(self.p_value).removeprefix("= ")
+
+    @property
     def e_value(self) -> float:
         """Evidence that the new policy is better, valid at any stopping time."""
         return paired_bet_e_value(self.only_new, self.only_old)
@@ -119,8 +124,13 @@ class PairedComparison:
         return (
             f"{self.old} before, {self.new} after, on the same {self.pairs} start states; "
             f"only after {self.only_new}, only before {self.only_old}; "
-            f"exact McNemar p = {self.p_value:.3f} (two-sided)"
+            f"exact McNemar p {format_p(self.p_value)} (two-sided)"
         )
+
+
+def format_p(p_value: float) -> str:
+    """ "= 0.031", or "< 0.001": no p-value is nought."""
+    return f"= {p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def compare_paired(pairs: Iterable[tuple[bool, bool]]) -> PairedComparison:

@@ -102,3 +102,12 @@ def test_a_trial_of_an_unknown_task_is_refused_and_an_empty_one_ignored(tmp_path
         online.add_episode(images, states, actions, "fly", success=True)
     online.add_episode(images[:1], states[:1], actions[:0], "reach_dot", success=False)
     assert online.online.episodes == 0
+
+
+def test_practice_learns_at_its_share_of_the_training_rates(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path), target=dot_data(8))
+    training = online.config.training
+    used = online.learner.config.training
+    assert used.actor_rate == pytest.approx(training.actor_rate * training.online_rate)
+    assert used.critic_rate == pytest.approx(training.critic_rate * training.online_rate)
+    assert online.info().config == online.checkpoint.info.config

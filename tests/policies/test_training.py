@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from policies import training
 from policies.checkpoint import load_checkpoint
@@ -247,9 +249,15 @@ def test_data_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
         train(tiny(), None, steps=1, run_folder=tmp_path / "none", robot="sim-wx250s")
 
 
-def test_a_continued_run_keeps_its_number_of_threads(tmp_path) -> None:
-    run = {"steps": 5, "threads": 2}
-    assert training._begin_or_continue(tmp_path, run) == 2
-    assert training._begin_or_continue(tmp_path, {**run, "threads": 1}) == 2
-    with pytest.raises(CheckpointError, match="its steps differ"):
-        training._begin_or_continue(tmp_path, {"steps": 6, "threads": 2})
+def test_a_run_that_cannot_begin_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = dataclasses.replace(dot_data(8), success=np.zeros_like(dot_data(8).success))
+    with pytest.raises(RecordingError, match="None of the recordings is a success"):
+        train(tiny("bc"), data, steps=2, run_folder=tmp_path / "run", robot="sim-wx250s")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_continued_run_keeps_its_number_of_threads(tmp_path: Path) -> None:
+    for asked in (1, 2):
+        train(tiny(), dot_data(8), steps=4, run_folder=tmp_path, robot="sim-wx250s", threads=asked)
+        assert json.loads((tmp_path / training.RUN_FILE).read_text())["threads"] == 1
+        assert torch.get_num_threads() == 1

@@ -126,3 +126,11 @@ def test_a_paired_comparison_counts_its_pairs() -> None:
     assert comparison.p_value == pytest.approx(stats.binomtest(8, 9).pvalue)
     assert "6/20" in str(comparison)
     assert "13/20" in str(comparison)
+
+
+def test_a_tiny_p_value_is_not_shown_as_nought() -> None:
+    pairs = [(False, True)] * 38 + [(True, True)] * 12
+    comparison = compare_paired(pairs)
+    assert comparison.p_in_words == "< 0.001"
+    assert "p < 0.001 (two-sided)" in str(comparison)
+    assert compare_paired([(False, True), (True, False)]).p_in_words == "1.000"
