@@ -1,4 +1,7 @@
-"""The simulated arm as a gymnasium environment, `ptrctl/WidowX-v0`."""
+"""The simulated arm as a gymnasium environment; importing this module registers it.
+
+    gymnasium.make("hardware.sim.environment:ptrctl/WidowX-v0", task="open_drawer")
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from recordings.records import (
 )
 
 ENVIRONMENT_ID = "ptrctl/WidowX-v0"
+TIME_LIMIT_STEPS = 50
 
 
 class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
@@ -109,3 +113,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
     def _seen(self, observation: Observation) -> dict[str, Any]:
         frame = next(iter(observation.frames.values()))
         return {"image": frame.image, "state": observation.state.astype(np.float32)}
+
+
+if ENVIRONMENT_ID not in gymnasium.registry:
+    gymnasium.register(ENVIRONMENT_ID, entry_point=WidowXEnv, max_episode_steps=TIME_LIMIT_STEPS)

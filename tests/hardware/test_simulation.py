@@ -217,12 +217,11 @@ def test_a_recipe_is_a_pure_function_of_its_size() -> None:
 
 
 def test_gymnasium_accepts_the_environment() -> None:
-    from hardware.sim import register
-
-    register()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Box observation space.*infinity.*")
-        env = gymnasium.make("ptrctl/WidowX-v0", image_size=48, render_mode="rgb_array")
+        env = gymnasium.make(
+            "hardware.sim.environment:ptrctl/WidowX-v0", image_size=48, render_mode="rgb_array"
+        )
         check_env(env.unwrapped)
         env.reset(seed=1)
         assert env.render().shape == (480, 640, 3)
