@@ -116,4 +116,8 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
 
 
 if ENVIRONMENT_ID not in gymnasium.registry:
-    gymnasium.register(ENVIRONMENT_ID, entry_point=WidowXEnv, max_episode_steps=TIME_LIMIT_STEPS)
+    gymnasium.register(
+        ENVIRONMENT_ID,
+        entry_point=f"{__name__}:{WidowXEnv.__name__}",
+        max_episode_steps=TIME_LIMIT_STEPS,
+    )
