@@ -1,6 +1,6 @@
 """The simulated arm as a gymnasium environment; importing this module registers it.
 
-    gymnasium.make("hardware.sim.environment:ptrctl/WidowX-v0", task="open_drawer")
+gymnasium.make("hardware.sim.environment:ptrctl/WidowX-v0", task="open_drawer")
 """
 
 from __future__ import annotations
