@@ -198,8 +198,8 @@ class TrainingConfig:
         brightness, contrast, saturation, hue: Half ranges of the jitter.
         target_fraction: Share of target data in a batch when fine-tuning with prior data.
         online_fraction: Share of a batch that is the robot's own experience when improving.
-        online_rate: Learning rates between trials, as a share of those of training. At the full
-            rate of `cpu`, practice undid what fine-tuning had learned (docs/results.md).
+        online_rate: Learning rates between trials, as a share of those of training. See
+            docs/results.md for what the full rates of `cpu` led to.
         continue_optimiser: Fine-tuning keeps the optimiser's state where the checkpoint has it.
     """
 
