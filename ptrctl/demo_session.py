@@ -237,6 +237,7 @@ class _Demo:
             shown=self.shown,
             stage=PRACTISE,
             listeners=self.listeners,
+            stopping=lambda: self.interrupts.requested,
         )
         if not result.complete:
             raise _Stopped

@@ -29,7 +29,14 @@ from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.training_session import REHEARSAL, packing
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.finetune import TrainingRequest, load_demonstrations, pack_prior
-from ptrctl.workflows.improve import ImproveEvent, ImproveResult, Learned, Phase, improve
+from ptrctl.workflows.improve import (
+    ImproveEvent,
+    ImproveResult,
+    Learned,
+    Learning,
+    Phase,
+    improve,
+)
 from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
 from recordings.errors import UsageError
 from recordings.records import Outcome
@@ -108,6 +115,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
                 shown=shown,
                 stage=stage.name,
                 listeners=listeners,
+                stopping=lambda: interrupts.requested,
             )
         report = write_report(_report(plan, result), workspace.reports / f"{session}.html")
         _show(
@@ -191,6 +199,7 @@ def practise(
     shown: Display,
     stage: str,
     listeners: Listeners,
+    stopping: Callable[[], bool],
 ) -> ImproveResult:
     """Practise as one stage of a display, and recommend a checkpoint.
 
@@ -206,7 +215,7 @@ def practise(
         learner,
         workspace.trials(session),
         run / session,
-        on_event=telling(shown),
+        on_event=telling(shown, stopping),
         listeners=listeners,
     )
     if result.complete and result.kept:
@@ -275,8 +284,8 @@ def _rehearsal(checkpoint: Checkpoint) -> tuple[Path, ...]:
     return (folder,) if set(shipped) <= set(checkpoint.info.tasks.names) else ()
 
 
-def telling(shown: Display) -> Callable[[ImproveEvent], None]:
-    """Tells a display about practice and selection."""
+def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEvent], None]:
+    """Tells a display about practice and selection, and that a signal was heard."""
     phase = ""
     trials = reporter(shown, lambda: f"{phase}: ")
 
@@ -284,6 +293,11 @@ def telling(shown: Display) -> Callable[[ImproveEvent], None]:
         nonlocal phase
         if isinstance(event, Phase):
             phase = event.name
+        elif isinstance(event, Learning):
+            words = f"learning: {event.done} of {event.total} updates"
+            shown.advance(
+                event.trial, event.trials, f"stopping after {words}" if stopping() else words
+            )
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hardware.registry import Cell
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.online import OnlineLearner
 from policies.policy import Policy
+from policies.training import mean_metrics
 from ptrctl.files import read_json, write_json
 from ptrctl.plan import PLAN_FILE, check_same
 from ptrctl.practice_plan import ImprovePlan
@@ -37,6 +39,7 @@ from recordings.reader import read_episode
 from recordings.records import EndReason
 from recordings.recovery import recover
 
+UPDATES_BETWEEN_EVENTS = 5
 FAILURES_UNTIL_RESET = 3
 """With a backward task nobody resets the scene; after this many failures in a row the simulator
 lays it out anew, as an operator would who finds the thing out of reach."""
@@ -50,6 +53,16 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """Updates after a trial are under way: `done` of `total`."""
+
+    trial: int
+    trials: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Learned:
     """Updates after a trial are done; `metrics` are their means."""
 
@@ -57,7 +70,7 @@ class Learned:
     metrics: dict[str, float]
 
 
-ImproveEvent = EvaluationEvent | Phase | Learned
+ImproveEvent = EvaluationEvent | Phase | Learning | Learned
 
 
 @dataclass(frozen=True)
@@ -213,7 +226,7 @@ class _Session:
                 # Learning comes before the line that counts the trial: a kill in between runs
                 # the trial again from the state before it.
                 self.take_up(record)
-                metrics = self.learn()
+                metrics = self.learn(trial)
                 self.learner.save_state(self.state_path(trial + 1))
                 self.state_path(trial - 1).unlink(missing_ok=True)
             log.append(record)
@@ -261,12 +274,21 @@ class _Session:
             record.success,
         )
 
-    def learn(self) -> dict[str, float]:
+    def learn(self, trial: int) -> dict[str, float]:
         can = self.learner.mixture.can_sample(only_success=self.learner.learner.only_success)
         if not can or not self.plan.updates_per_trial:
             return {}
-        with torch_threads(learning_threads()):
-            return self.learner.update(self.plan.updates_per_trial)
+        total, metrics = self.plan.updates_per_trial, []
+        with torch_threads(self.threads):
+            for done in range(0, total, UPDATES_BETWEEN_EVENTS):
+                self.on_event(Learning(trial, self.plan.trials, done, total))
+                metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
+        return mean_metrics(metrics)
+
+    @cached_property
+    def threads(self) -> int:
+        """How many threads learn; measured once."""
+        return learning_threads()
 
     def state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"
