@@ -24,15 +24,6 @@ WORKSPACE_BOX = "workspace_box"
 ROTATION_LIMIT = "rotation_limit"
 JOINT_LIMIT = "joint_limit"
 LEAD_LIMIT = "lead_limit"
-RULES = (
-    NOT_FINITE,
-    STEP_CLAMP,
-    GRIPPER_RANGE,
-    LEAD_LIMIT,
-    WORKSPACE_BOX,
-    ROTATION_LIMIT,
-    JOINT_LIMIT,
-)
 
 MAX_LEAD_M = 0.075
 MAX_LEAD_RAD = 0.4

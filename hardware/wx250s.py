@@ -17,7 +17,6 @@ from recordings.records import FloatArray
 JOINT_NAMES = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
 JOINT_LOW_RAD = (-3.14158, -1.88496, -2.14675, -3.14158, -1.74533, -3.14158)
 JOINT_HIGH_RAD = (3.14158, 1.98968, 1.60570, 3.14158, 2.14675, 3.14158)
-MAX_JOINT_SPEED_RAD_S = 3.14
 
 JOINT_TORQUE_NM = (4.1, 8.2, 8.2, 4.1, 4.1, 1.4)
 """Stall torques: XM430-W350 4.1 N m at 12 V, two on shoulder and elbow; XL430-W250 1.4 N m."""

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from hardware import wx250s
 
-ARM_BITS = 'contype="1" conaffinity="6"'
-"""Collision bits: 1 arm, 2 fixed scene, 4 loose objects. The arm ignores itself."""
-
 JOINT_STIFFNESS_NM_RAD = (120.0, 160.0, 140.0, 60.0, 60.0, 30.0)
 JOINT_DAMPING_NM_S_RAD = (8.0, 10.0, 9.0, 4.0, 4.0, 2.0)
 FINGER_STIFFNESS_N_M = 600.0
@@ -24,6 +21,7 @@ DEFAULTS = """
     <joint armature="0.1" frictionloss="0.1" damping="0.1"/>
     <geom contype="0" conaffinity="0" group="2" material="arm_black" mass="0"/>
     <default class="arm_contact">
+      <!-- Collision bits: 1 arm, 2 fixed scene, 4 loose objects. The arm ignores itself. -->
       <geom contype="1" conaffinity="6" friction="0.6 0.005 0.0001" solref="0.01 1"/>
     </default>
     <default class="finger">

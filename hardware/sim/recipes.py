@@ -21,6 +21,8 @@ DEMO_KITCHEN = FIRST_HELD_OUT_KITCHEN
 """The target of `ptrctl demo`: the first held-out object, in the first held-out kitchen."""
 
 RECIPE_NAMES = ("prior-v1",)
+MAX_STEPS = 45
+"""Time limit of an episode; part of the recipe, since playing about goes on until then."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from hardware.loop import ControlLoop
 from hardware.registry import make_sim_cell
-from hardware.sim.recipes import Recipe, prior_recipe
+from hardware.sim.recipes import MAX_STEPS, Recipe, prior_recipe
 from ptrctl.workflows.attempt import new_episode_info
 from recordings.errors import UsageError
 from recordings.records import CONTROL_RATE_HZ, Label, Outcome
 from recordings.writer import EpisodeRecorder, episode_path, journal_path
 
-MAX_STEPS = 60
 _EPISODES_A_TASK = 10
 """Handed to a process at a time: small enough for a smooth progress bar."""
 

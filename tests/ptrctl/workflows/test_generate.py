@@ -37,6 +37,12 @@ def test_a_planted_failure_is_labelled_as_one(tmp_path: Path) -> None:
     assert (label.outcome.value, label.reason) == ("failure", "missed_grasp")
 
 
+def test_playing_about_goes_on_for_as_long_as_the_shipped_data_did(tmp_path: Path) -> None:
+    recipe = next(r for r in prior_recipe("prior-v1", 1) if r.failure == "play")
+    summary = read_summary(make_episode(recipe, "a", tmp_path, image_size=32))
+    assert summary.steps == 45
+
+
 @pytest.mark.usefixtures("short")
 def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
     assert generate("prior-v1", 1, tmp_path, image_size=32).made == 3
