@@ -22,12 +22,10 @@ TASKS = ("put_carrot_on_plate", "put_sushi_in_pot", "take_corn_out_of_pan", "ope
 
 def steps_per_second(task: str, steps: int, image_size: int) -> tuple[float, float, float]:
     """Steps/s in all, and the milliseconds of a step spent on physics and on the picture."""
-    from hardware.registry import make_station
+    from hardware.registry import CellRequest, make_sim_cell
     from recordings.records import hold_action
 
-    cell = make_station(
-        "sim-wx250s", task=task, kitchen_seed=0, realtime=False, image_size=image_size
-    )
+    cell = make_sim_cell(CellRequest(task, kitchen_seed=0, realtime=False, image_size=image_size))
     with cell.station as station:
         cell.start(0)
         motion = hold_action(1.0)

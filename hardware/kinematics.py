@@ -1,4 +1,4 @@
-"""Forward and inverse kinematics of the WidowX 250s, on MuJoCo's kinematics of our MJCF."""
+"""Forward and inverse kinematics of the WidowX 250s, by mink on our MJCF."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from hardware.sim import gl
 
 gl.prepare()
 
-import mujoco  # noqa: E402  (reads the backend when it is imported)
+import mink  # noqa: E402  (imports mujoco, which reads the backend when it is imported)
+import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
 
 from hardware import wx250s  # noqa: E402
@@ -14,9 +15,10 @@ from hardware.sim import arm_model  # noqa: E402
 from recordings.records import FloatArray  # noqa: E402
 
 MAX_ITERATIONS = 20
-DAMPING = 1e-4
 POSITION_TOLERANCE_M = 5e-4
 ROTATION_TOLERANCE_RAD = 5e-3
+MAX_STEP_RAD = 0.3
+"""Largest joint step of one iteration."""
 MAX_JOINT_JUMP_RAD = 0.8
 """A solution farther than this from the seed is another branch, not the next step."""
 
@@ -29,56 +31,52 @@ class Kinematics:
     """
 
     def __init__(self) -> None:
-        self._model = mujoco.MjModel.from_xml_string(arm_model.arm_only_xml())
-        self._data = mujoco.MjData(self._model)
-        self._site = self._model.site("gripper").id
-        self._jacobian = np.zeros((6, self._model.nv))
-        self._low = np.array(wx250s.JOINT_LOW_RAD)
-        self._high = np.array(wx250s.JOINT_HIGH_RAD)
+        model = mujoco.MjModel.from_xml_string(arm_model.arm_only_xml())
+        self._configuration = mink.Configuration(model)
+        self._task = mink.FrameTask(
+            "gripper", "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-4
+        )
+        self._limits = [
+            mink.ConfigurationLimit(model),
+            mink.VelocityLimit(model, dict.fromkeys(wx250s.JOINT_NAMES, MAX_STEP_RAD)),
+        ]
+        self._fingers = self._configuration.q[6:].copy()
 
     def _update(self, joints_rad: FloatArray) -> None:
-        self._data.qpos[:6] = joints_rad
-        mujoco.mj_kinematics(self._model, self._data)
+        self._configuration.update(np.concatenate([joints_rad, self._fingers]))
 
     def pose(self, joints_rad: FloatArray) -> FloatArray:
         """Pose (6,) of the gripper at joint positions (6,)."""
         self._update(joints_rad)
-        rotation = self._data.site_xmat[self._site].reshape(3, 3)
-        return np.concatenate(
-            [
-                self._data.site_xpos[self._site],
-                wx250s.rotation_to_euler(rotation @ wx250s.GRIPPER_DOWN.T),
-            ]
-        )
+        gripper = self._configuration.get_transform_frame_to_world("gripper", "site").as_matrix()
+        rotation = gripper[:3, :3] @ wx250s.GRIPPER_DOWN.T
+        return np.concatenate([gripper[:3, 3], wx250s.rotation_to_euler(rotation)])
 
     def solve(self, pose: FloatArray, seed_rad: FloatArray) -> FloatArray | None:
-        """Joint positions (6,) for a pose (6,), by damped least squares from a seed (6,).
+        """Joint positions (6,) for a pose (6,), by differential kinematics from a seed (6,).
 
         Returns:
             None if no solution within the joint limits lies near the seed.
         """
-        joints = np.clip(np.asarray(seed_rad, dtype=np.float64), self._low, self._high)
-        wanted = wx250s.euler_to_rotation(pose[3:6]) @ wx250s.GRIPPER_DOWN
+        seed = np.clip(seed_rad, wx250s.JOINT_LOW_RAD, wx250s.JOINT_HIGH_RAD)
+        target = np.eye(4)
+        target[:3, :3] = wx250s.euler_to_rotation(np.asarray(pose[3:6])) @ wx250s.GRIPPER_DOWN
+        target[:3, 3] = pose[:3]
+        self._task.set_target(mink.SE3.from_matrix(target))
+        self._update(seed)
         for _ in range(MAX_ITERATIONS):
-            self._update(joints)
-            error = np.empty(6)
-            error[:3] = pose[:3] - self._data.site_xpos[self._site]
-            turn = wanted @ self._data.site_xmat[self._site].reshape(3, 3).T
-            error[3:] = 0.5 * np.array(
-                [turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]
-            )
+            error = self._task.compute_error(self._configuration)
             if (
                 np.linalg.norm(error[:3]) < POSITION_TOLERANCE_M
                 and np.linalg.norm(error[3:]) < ROTATION_TOLERANCE_RAD
-                and np.trace(turn) > 1.0
             ):
-                near = np.abs(joints - seed_rad).max() < MAX_JOINT_JUMP_RAD
-                return joints if near else None
-            mujoco.mj_comPos(self._model, self._data)
-            mujoco.mj_jacSite(
-                self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site
-            )
-            jacobian = self._jacobian[:, :6]
-            step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + DAMPING * np.eye(6), error)
-            joints = np.clip(joints + np.clip(step, -0.3, 0.3), self._low, self._high)
+                joints = self._configuration.q[:6].copy()
+                return joints if np.abs(joints - seed_rad).max() < MAX_JOINT_JUMP_RAD else None
+            try:
+                velocity = mink.solve_ik(
+                    self._configuration, [self._task], 1.0, "daqp", limits=self._limits
+                )
+            except mink.NoSolutionFound:
+                return None
+            self._configuration.integrate_inplace(velocity, 1.0)
         return None

@@ -1,24 +1,45 @@
-"""Finds arms by name, and puts together what a command needs to use one.
+"""Finds arms and cameras by name, and puts together what a command needs to use them.
 
-A lab adds its own arm from its own package with an entry point in the group `ptrctl.cells`, a
-function with the signature of `make_sim_cell` that returns a `Cell`.
+A lab adds its own arm from its own package with an entry point in the group `ptrctl.cells`: a
+function that takes a `CellRequest` and returns a `Cell`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Protocol
 
+from hardware.camera import Camera
+from hardware.clock import Clock, MonotonicClock
+from hardware.kinds import ArmKind, ArmRequest, CameraKind
 from hardware.loop import Decider, Judge
+from hardware.robot import ShouldStop, never_stop
+from hardware.settings import build_settings
 from hardware.station import Station
-from recordings.errors import RobotError
-from recordings.records import ImageArray
+from recordings.errors import RobotError, UsageError
+from recordings.records import CONTROL_RATE_HZ, ImageArray
 
 SIMULATED = "sim-wx250s"
 ENTRY_POINT_GROUP = "ptrctl.cells"
+
+ARM_MODULES: dict[str, str] = {}
+"""Real arms: name to the module whose `KIND` describes it."""
+CAMERA_MODULES: dict[str, str] = {
+    "test-pattern": "hardware.cameras.pattern",
+}
+"""Cameras: name to the module whose `KIND` describes it."""
+
+OPERATOR_SAYS = "the operator says that the task is done"
+
+
+class StartMotion(Protocol):
+    """Brings arm and, in simulation, scene to a start state; see `Robot.move_to_start`."""
+
+    def __call__(self, seed: int | None, should_stop: ShouldStop = never_stop) -> None: ...
 
 
 @dataclass
@@ -45,75 +66,150 @@ class Cell:
     criterion: str
     backward_task: str
     scene: dict[str, Any]
-    start: Callable[[int | None], None]
+    start: StartMotion
     judge: Judge | None = None
     demonstrator: Callable[..., Decider] | None = None
     view: Callable[[int, int], ImageArray] | None = None
     use_task: Callable[[str], Cell] | None = None
 
 
+@dataclass(frozen=True)
+class CellRequest:
+    """What a command wants of a cell.
+
+    Args:
+        task: What is to be done.
+        kitchen_seed: Which simulated kitchen.
+        realtime: Run a simulated arm at the control rate; otherwise as fast as it can.
+        image_size: Edge of the cameras' square pictures in pixels.
+        control_rate_hz: Steps a second, of arms that leave the choice.
+        start_pose: Where episodes begin on a real arm, see `ArmRequest`; None takes its own.
+        robot_options: The arm's settings, key to value.
+        cameras: Camera name to its settings, "kind" among them, of a real cell.
+        clock: For a real cell; the machine's by default.
+    """
+
+    task: str
+    kitchen_seed: int = 0
+    realtime: bool = True
+    image_size: int = 128
+    control_rate_hz: float = CONTROL_RATE_HZ
+    start_pose: tuple[float, float, float, float, float, float] | None = None
+    robot_options: Mapping[str, Any] = field(default_factory=dict)
+    cameras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clock: Clock = field(default_factory=MonotonicClock)
+
+
 def robot_names() -> list[str]:
     """Arms that can be asked for by name."""
-    return sorted({SIMULATED, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))})
+    others = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return sorted({SIMULATED, *ARM_MODULES, *others})
 
 
-def make_station(
-    name: str,
-    *,
-    task: str,
-    kitchen_seed: int,
-    realtime: bool,
-    image_size: int = 128,
-    **options: Any,
-) -> Cell:
-    """Put together an arm, its camera and its surroundings.
+def arm_kind(name: str) -> ArmKind:
+    """The description of a real arm of ours.
+
+    Raises:
+        RobotError: There is none of that name.
+    """
+    if name not in ARM_MODULES:
+        raise _unknown("arm", name, ARM_MODULES, "--robot")
+    kind: ArmKind = import_module(ARM_MODULES[name]).KIND
+    return kind
+
+
+def camera_kind(name: str) -> CameraKind:
+    """The description of a kind of camera.
+
+    Raises:
+        RobotError: There is none of that name.
+    """
+    if name not in CAMERA_MODULES:
+        raise _unknown("kind of camera", name, CAMERA_MODULES, "--camera-kind")
+    kind: CameraKind = import_module(CAMERA_MODULES[name]).KIND
+    return kind
+
+
+def make_cell(name: str, request: CellRequest) -> Cell:
+    """Put together an arm, its cameras and its surroundings; connects to nothing.
 
     Args:
         name: One of `robot_names()`.
-        task: What is to be done.
-        kitchen_seed: Which simulated kitchen.
-        realtime: Run at the control rate; otherwise as fast as the simulator can.
-        image_size: Edge of the camera's picture in pixels.
-        options: For arms from other packages.
 
     Raises:
-        RobotError: No such arm; the message lists those that there are.
-        UsageError: The simulator has no such task.
+        RobotError: No such arm or camera; the message lists those that there are.
+        UsageError: The simulator has no such task, or settings do not fit.
     """
     if name == SIMULATED:
-        return make_sim_cell(
-            task=task, kitchen_seed=kitchen_seed, realtime=realtime, image_size=image_size
-        )
+        return make_sim_cell(request)
+    if name in ARM_MODULES:
+        return make_real_cell(name, request)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
-            cell: Cell = point.load()(
-                task=task,
-                kitchen_seed=kitchen_seed,
-                realtime=realtime,
-                image_size=image_size,
-                **options,
-            )
+            cell: Cell = point.load()(request)
             return cell
-    near = difflib.get_close_matches(name, robot_names(), n=1)
-    raise RobotError(
-        f"There is no arm named `{name}`.",
-        f"Known: {', '.join(robot_names())}.",
-        f"Choose one, for example `--robot {near[0] if near else SIMULATED}`.",
+    raise _unknown("arm", name, robot_names(), "--robot")
+
+
+def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> RobotError:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return RobotError(
+        f"There is no {what} named `{name}`.",
+        f"Known: {', '.join(names)}.",
+        f"Choose one, for example `{flag} {near[0] if near else names[0]}`.",
     )
 
 
-def make_sim_cell(*, task: str, kitchen_seed: int, realtime: bool, image_size: int = 128) -> Cell:
-    """The simulated WidowX 250s in a kitchen. See `make_station`."""
-    from hardware.clock import MonotonicClock, SimulatedClock
+def make_real_cell(name: str, request: CellRequest) -> Cell:
+    """A real arm with its cameras; the operator judges, and nobody lays out the scene."""
+    kind = arm_kind(name)
+    robot, brought = kind.make(
+        build_settings(kind.settings, request.robot_options, "robot.options"),
+        ArmRequest(request.clock, request.control_rate_hz, request.start_pose, request.image_size),
+    )
+    cameras = [make_camera(name, values, request) for name, values in request.cameras.items()]
+    station = Station(robot, cameras or brought, clock=request.clock)
+    if not station.cameras:
+        raise UsageError(
+            f"The arm {name} has no camera.",
+            "A policy needs at least one.",
+            "Run `ptrctl setup` and choose one, or add `--camera-kind test-pattern` to try the "
+            "arm without.",
+        )
+
+    def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
+        robot.move_to_start(should_stop=should_stop)
+
+    def use_task(other: str) -> Cell:
+        return Cell(station, other, OPERATOR_SAYS, "", {}, start, use_task=use_task)
+
+    return use_task(request.task)
+
+
+def make_camera(name: str, values: Mapping[str, Any], request: CellRequest) -> Camera:
+    """A camera from its table in the profile; see `CellRequest.cameras`."""
+    options = dict(values)
+    kind = camera_kind(str(options.pop("kind", "")))
+    settings = build_settings(kind.settings, options, f"cameras.{name}")
+    return kind.make(name, settings, request.clock, request.image_size)
+
+
+def make_sim_cell(request: CellRequest) -> Cell:
+    """The simulated WidowX 250s in a kitchen."""
+    from hardware.clock import SimulatedClock
     from hardware.sim.demonstrator import ScriptedDemonstrator
     from hardware.sim.robot import SimCamera, SimRobot
     from hardware.sim.world import SimWorld
 
-    world = SimWorld(task, kitchen_seed)
-    clock = MonotonicClock() if realtime else SimulatedClock()
+    world = SimWorld(request.task, request.kitchen_seed)
+    clock = MonotonicClock() if request.realtime else SimulatedClock()
     robot = SimRobot(world, clock)
-    camera = SimCamera(world, clock, "over_shoulder", image_size, image_size)
-    station = Station(robot, [camera], clock=clock)
+    size = request.image_size
+    station = Station(robot, [SimCamera(world, clock, "over_shoulder", size, size)], clock=clock)
+
+    def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
+        robot.move_to_start(seed=seed, should_stop=should_stop)
 
     def describe() -> Cell:
         return Cell(
@@ -121,8 +217,8 @@ def make_sim_cell(*, task: str, kitchen_seed: int, realtime: bool, image_size: i
             task=world.task.name,
             criterion=world.task.criterion,
             backward_task=world.task.backward,
-            scene={"kitchen": kitchen_seed, "simulated": True},
-            start=lambda seed: robot.move_to_start(seed=seed),
+            scene={"kitchen": request.kitchen_seed, "simulated": True},
+            start=start,
             judge=world,
             demonstrator=lambda **how: ScriptedDemonstrator(world, **how),
             view=lambda height, width: world.render(height, width, "view"),

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from recordings.records import FloatArray
+
+ShouldStop = Callable[[], bool]
+"""Asked once a control period during motions between episodes; True makes the arm hold."""
+
+
+def never_stop() -> bool:
+    """Nobody is there to stop the motion."""
+    return False
 
 
 class Stop(enum.Enum):
@@ -39,7 +49,7 @@ class WorkspaceBox:
     max_yaw_rad: float = 1.57
 
     def __post_init__(self) -> None:
-        if not all(lo < hi for lo, hi in zip(self.low_m, self.high_m, strict=True)):
+        if not np.less(self.low_m, self.high_m).all():
             raise ValueError(f"workspace box is empty: low {self.low_m}, high {self.high_m}")
 
 
@@ -48,21 +58,27 @@ class RobotFeatures:
     """What is known about an arm before connecting.
 
     Args:
-        name: The arm's kind, as in the profile ("sim-wx250s").
+        name: The arm's kind, as in the profile ("dynamixel").
+        embodiment: The arm as a policy feels it, whatever drives it: a checkpoint only works on
+            the embodiment it learned with ("wx250s" for every driver of a real WidowX 250s).
         control_rate_hz: Rate that its actions are meant for.
         workspace: Default workspace box.
         joint_names: In the order of `RobotState.joint_positions_rad`.
         joint_low_rad, joint_high_rad: Joint limits.
         simulated: Nothing real moves.
+        releases_torque: TORQUE_OFF works and PARK ends with the torque off; a foreign server may
+            not allow it, and then the arm parks under torque.
     """
 
     name: str
+    embodiment: str
     control_rate_hz: float
     workspace: WorkspaceBox
     joint_names: tuple[str, ...]
     joint_low_rad: tuple[float, ...]
     joint_high_rad: tuple[float, ...]
     simulated: bool = False
+    releases_torque: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,8 +100,9 @@ class RobotState:
 class Robot(Protocol):
     """An arm that is driven by end-effector displacements.
 
-    Drivers never print, prompt or sleep while a command is under way. Every method but
-    `features` and `connect` raises `RobotError` when the arm is not connected.
+    Drivers never print or prompt, and wait only on their clock. Every method but `features`,
+    `connect` and `disconnect` raises `RobotError` when the arm is not connected. Connecting moves
+    nothing and leaves the torque as it is. Kinds of faults are in `hardware.faults`.
     """
 
     @property
@@ -95,7 +112,7 @@ class Robot(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name, serial numbers and versions, for recordings."""
+        """Name, embodiment, serial numbers and versions, for recordings."""
         ...
 
     def connect(self) -> None:
@@ -103,19 +120,31 @@ class Robot(Protocol):
         ...
 
     def disconnect(self) -> None:
-        """Leave the arm holding or parked, never dropping; safe to call twice."""
+        """Leave the arm holding or parked, never dropping; safe to call twice, and after a fault.
+
+        Never raises: what is lost cannot be closed.
+        """
         ...
 
-    def move_to_start(self, *, seed: int | None = None) -> None:
-        """Go to the start pose and open the gripper. Blocks until there.
+    def move_to_start(
+        self, *, seed: int | None = None, should_stop: ShouldStop = never_stop
+    ) -> None:
+        """Read the motors' errors, take up torque, open the gripper and go to the start pose.
+
+        Blocks until there, slowly and by a way that was checked before the first motion.
 
         Args:
             seed: In simulation, also lays out the scene anew from this seed.
+            should_stop: Asked every control period.
+
+        Raises:
+            MotionStopped: `should_stop` said so; the arm holds.
+            RobotError: A fault, an obstacle, or no safe way; the arm holds.
         """
         ...
 
     def read_state(self) -> RobotState:
-        """The newest measured state."""
+        """The newest measured state. Raises `RobotError` if a motor reports a fault."""
         ...
 
     @property
@@ -138,8 +167,17 @@ class Robot(Protocol):
         """
         ...
 
-    def stop(self, kind: Stop = Stop.HOLD) -> None:
-        """Stop, and read motor state back before returning."""
+    def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
+        """Stop, and return when the motors' own state says so.
+
+        Args:
+            kind: HOLD is immediate; PARK moves.
+            should_stop: Asked every control period while parking.
+
+        Raises:
+            MotionStopped: Parking was stopped; the arm holds.
+            RobotError: The motors do not confirm it.
+        """
         ...
 
     def __enter__(self) -> Robot: ...

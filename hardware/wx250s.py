@@ -27,6 +27,9 @@ NEUTRAL_RAD: FloatArray = np.array(
 )
 """Bridge's neutral pose."""
 
+START_POSE = (0.3, 0.0, 0.15, 0.0, 0.0, 0.0)
+"""Where Bridge's episodes begin: x, y, z in m, roll, pitch, yaw in rad from gripper-down."""
+
 FINGER_CLOSED_M, FINGER_OPEN_M = 0.010, 0.035
 """Travel of one finger from the centre line, mapped to a gripper opening of 0..1 (Bridge)."""
 

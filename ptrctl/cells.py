@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hardware.registry import Cell, make_station
+from hardware.registry import Cell, CellRequest
+from hardware.registry import make_cell as make_cell_by_name
 from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
-from ptrctl.workspace import PROFILE_NAME, Profile
+from ptrctl.profile import Profile
+from ptrctl.workspace import PROFILE_NAME
 from recordings.errors import UsageError
 
 
@@ -21,13 +23,17 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
         RobotError: No such arm.
         UsageError: No such task, or the profile does not fit the arm.
     """
-    cell = make_station(
-        profile.robot,
+    request = CellRequest(
         task=task,
         kitchen_seed=profile.kitchen_seed,
         realtime=realtime,
         image_size=profile.image_size,
+        control_rate_hz=profile.control_rate_hz,
+        start_pose=profile.start_pose,
+        robot_options=profile.robot_options,
+        cameras=profile.cameras,
     )
+    cell = make_cell_by_name(profile.robot, request)
     features = cell.station.robot.features
     if features.control_rate_hz != profile.control_rate_hz:
         raise UsageError(

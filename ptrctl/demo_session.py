@@ -28,6 +28,7 @@ from ptrctl.improvement_session import ImproveOptions, improvement_of, practise
 from ptrctl.improvement_session import make_plan as make_practice_plan
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere
+from ptrctl.profile import Profile, save_profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.statistics import Rate
 from ptrctl.training_session import FinetuneOptions, finetune_task
@@ -35,7 +36,7 @@ from ptrctl.trials import TrialSummary, compare_sessions, load_summary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.finetune import read_metrics
 from ptrctl.workflows.record import RecordListener, RecordPlan, record
-from ptrctl.workspace import Profile, Workspace, open_workspace, save_profile
+from ptrctl.workspace import Workspace, open_workspace
 from recordings.records import EpisodeEnd, Label, Outcome
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import importlib
 import importlib.util
 import os
@@ -11,38 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from hardware.checks import Finding, Health
 from ptrctl import console
-from ptrctl.workspace import BUILT_IN, Workspace, load_profile
+from ptrctl.profile import BUILT_IN, load_profile
+from ptrctl.workspace import Workspace
 from recordings.errors import PtrctlError
-
-
-class Health(enum.Enum):
-    """How a check came out. Only FAIL keeps ptrctl from working."""
-
-    OK = "ok"
-    ABSENT = "not there"
-    WARN = "warning"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    Args:
-        name: What was looked at.
-        health: How it came out. ABSENT is for what not everybody needs.
-        found: In words.
-        fix: What to type or change; empty if nothing.
-    """
-
-    name: str
-    health: Health
-    found: str
-    fix: str = ""
-
 
 NEEDED_MODULES = ("numpy", "h5py", "mujoco", "av", "safetensors", "scipy", "gymnasium")
 GOOD_PYTHON = ((3, 10), (3, 14))

@@ -19,6 +19,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
+from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Report, write_report
 from ptrctl.seeds import evaluation_seeds
 from ptrctl.statistics import PairedComparison
@@ -31,14 +32,7 @@ from ptrctl.trials import (
 )
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
-from ptrctl.workspace import (
-    BUILT_IN,
-    Profile,
-    Workspace,
-    check_name,
-    load_profile,
-    open_workspace,
-)
+from ptrctl.workspace import Workspace, check_name, open_workspace
 from recordings.errors import UsageError
 from recordings.records import Label
 

@@ -24,6 +24,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.practice_plan import ImprovePlan
+from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.training_session import REHEARSAL, packing
@@ -37,7 +38,7 @@ from ptrctl.workflows.improve import (
     Phase,
     improve,
 )
-from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
+from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 from recordings.records import Outcome
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptrctl import console
-from ptrctl.workspace import Profile, Workspace
+from ptrctl.profile import Profile
+from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.reader import read_summary

@@ -6,7 +6,8 @@ import dataclasses
 import shlex
 from typing import Any
 
-from ptrctl.workspace import Profile, Workspace
+from ptrctl.profile import Profile
+from ptrctl.workspace import Workspace
 
 
 def next_command(name: str, workspace: Workspace, **flags: object) -> str:

@@ -18,9 +18,10 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.operator_side import AtTheKeys, NobodyThere, Operator
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
+from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.teleoperator import KeyboardTeleoperator
 from ptrctl.workflows.record import RecordListener, RecordPlan, RecordResult, record
-from ptrctl.workspace import BUILT_IN, Profile, Workspace, load_profile, open_workspace
+from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 from recordings.records import EpisodeEnd, Label, Outcome
 from recordings.recovery import Recovered

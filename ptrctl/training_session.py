@@ -13,6 +13,7 @@ from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, Stage, display
 from ptrctl.kitchens import kitchen_flag
 from ptrctl.next_command import next_command
+from ptrctl.profile import DEFAULT_TASK, Profile, load_profile
 from ptrctl.workflows.finetune import (
     Demonstrations,
     Trained,
@@ -23,13 +24,7 @@ from ptrctl.workflows.finetune import (
     pack_prior,
     pretrain,
 )
-from ptrctl.workspace import (
-    DEFAULT_TASK,
-    Profile,
-    Workspace,
-    load_profile,
-    open_workspace,
-)
+from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:

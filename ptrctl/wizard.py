@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from hardware.loop import ControlLoop, Signal, Subscriber
-from hardware.registry import SIMULATED, Cell, make_station, robot_names
+from hardware.registry import SIMULATED, Cell, robot_names
 from hardware.robot import WorkspaceBox
 from hardware.station import Station
 from ptrctl import console
+from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
+from ptrctl.profile import DEFAULT_TASK, Profile
 from ptrctl.workflows.attempt import new_episode_info
-from ptrctl.workspace import DEFAULT_TASK, Profile
 from recordings.errors import RobotError, UsageError
 from recordings.records import (
     ACTION_SIZE,
@@ -80,12 +81,7 @@ def ask(profile: Profile, given: Mapping[str, Any], *, take_defaults: bool) -> P
         profile = profile.answered(task=_ask_task(profile))
     if "kitchen_seed" in open_questions:
         profile = profile.answered(kitchen_seed=_ask_kitchen(profile))
-    arm = make_station(
-        profile.robot,
-        task=profile.task or DEFAULT_TASK,
-        kitchen_seed=profile.kitchen_seed,
-        realtime=False,
-    ).station
+    arm = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=False).station
     if "camera" in open_questions:
         profile = profile.answered(camera=_ask_camera(profile, sorted(arm.cameras)))
     if "image_size" in open_questions:

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from hardware.registry import SIMULATED, make_station
+from hardware.registry import CellRequest, make_sim_cell
 from recordings.records import (
     ACTION_HIGH,
     ACTION_LOW,
@@ -52,12 +52,8 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
         render_mode: str | None = None,
     ) -> None:
         self.render_mode = render_mode
-        self._cell = make_station(
-            SIMULATED,
-            task=task,
-            kitchen_seed=kitchen_seed,
-            realtime=False,
-            image_size=image_size,
+        self._cell = make_sim_cell(
+            CellRequest(task=task, kitchen_seed=kitchen_seed, realtime=False, image_size=image_size)
         )
         self.observation_space = spaces.Dict(
             {

@@ -6,23 +6,68 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from hardware import wx250s
 from hardware.camera import CameraFeatures
 from hardware.clock import Clock
+from hardware.joint_arm import JointArm, JointReading
 from hardware.kinematics import Kinematics
-from hardware.robot import RobotFeatures, RobotState, Stop
+from hardware.robot import RobotFeatures, ShouldStop, never_stop
 from hardware.sim import kitchen as kitchens
 from hardware.sim.world import SimWorld
 from recordings.errors import RobotError
-from recordings.records import CONTROL_RATE_HZ, GRIPPER, FloatArray, Frame
+from recordings.records import CONTROL_RATE_HZ, FloatArray, Frame
 
 NAME = "sim-wx250s"
-PARK_PERIODS = 20
 
 
-class SimRobot:
+class SimDrive:
+    """The servos of the arm in a `SimWorld`: each `send` simulates one control period.
+
+    Args:
+        world: Shared with the cameras.
+        clock: Stamps the measurements.
+    """
+
+    def __init__(self, world: SimWorld, clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+        self._torque = True
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"serial": f"kitchen-{self._world.kitchen.seed}"}
+
+    def open(self) -> None: ...
+
+    def close(self) -> None:
+        self._world.close()
+
+    def check(self) -> None: ...
+
+    def read(self) -> JointReading:
+        opening = wx250s.finger_to_opening(self._world.finger_m)
+        return JointReading(self._world.joints_rad, opening, self._clock.now_s())
+
+    def send(self, joints_rad: FloatArray, opening: float, duration_s: float) -> None:
+        self._world.drive(joints_rad, wx250s.opening_to_finger(opening))
+
+    def hold(self) -> FloatArray:
+        joints = self._world.joints_rad
+        self._world.hold(joints)
+        return joints
+
+    def torque_is_on(self) -> bool:
+        return self._torque
+
+    def set_torque(self, on: bool) -> None:
+        if self._torque and not on:
+            self._world.release()
+        elif on:
+            self.hold()
+        self._torque = on
+
+
+class SimRobot(JointArm):
     """A WidowX 250s in a `SimWorld`, driven through its joints and never teleported mid-episode.
 
     Args:
@@ -32,17 +77,9 @@ class SimRobot:
 
     def __init__(self, world: SimWorld, clock: Clock) -> None:
         self.world = world
-        self._clock = clock
-        self._kinematics = Kinematics()
-        self._connected = False
-        self._torque = True
-        self._commanded = np.zeros(7)
-        self._joint_goal_rad: FloatArray = wx250s.NEUTRAL_RAD.copy()
-
-    @property
-    def features(self) -> RobotFeatures:
-        return RobotFeatures(
+        features = RobotFeatures(
             name=NAME,
+            embodiment=NAME,
             control_rate_hz=CONTROL_RATE_HZ,
             workspace=wx250s.WORKSPACE,
             joint_names=wx250s.JOINT_NAMES,
@@ -50,137 +87,30 @@ class SimRobot:
             joint_high_rad=wx250s.JOINT_HIGH_RAD,
             simulated=True,
         )
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        return {"name": NAME, "serial": f"kitchen-{self.world.kitchen.seed}"}
+        super().__init__(features, SimDrive(world, clock), Kinematics(), clock)
 
     def connect(self) -> None:
-        self._connected = True
+        super().connect()
         self.move_to_start(seed=0)
 
-    def disconnect(self) -> None:
-        if self._connected:
-            self.world.close()
-        self._connected = False
-
-    def move_to_start(self, *, seed: int | None = None) -> None:
+    def move_to_start(
+        self, *, seed: int | None = None, should_stop: ShouldStop = never_stop
+    ) -> None:
         """With a seed, lay out the scene anew and place the arm; without, drive there."""
         self._require_connection()
-        self._torque = True
         if seed is not None:
             self.world.reset(seed)
-            joints = self._solve(self.world.start_state, wx250s.NEUTRAL_RAD)
+            joints = self._solver.solve(self.world.start_state[:6], wx250s.NEUTRAL_RAD)
             if joints is None:
                 raise RobotError("The start pose cannot be reached.", "", "Choose another seed.")
+            self._drive.set_torque(True)
+            self._torque = True
             self.world.place_arm(joints)
-            self._joint_goal_rad = joints
+            self._adopt(joints, 1.0)
         else:
-            up = self._pose()
-            for goal in (
-                np.concatenate([up[:2], [max(up[2], 0.15)], np.zeros(2), up[5:6], [1.0]]),
-                self.world.start_state,
-            ):
-                self._glide_to(goal)
+            self._start_pose = self.world.start_state[:6]
+            super().move_to_start(should_stop=should_stop)
             self.world.begin_episode()
-        self._commanded = np.concatenate([self._pose(), [1.0]])
-        self._commanded[:6] = self._kinematics.pose(self._joint_goal_rad)
-
-    def _glide_to(self, goal: FloatArray) -> None:
-        here = np.concatenate([self._kinematics.pose(self._joint_goal_rad), goal[6:]])
-        periods = max(1, int(np.ceil(np.abs(goal - here)[:3].max() / 0.04)))
-        for index in range(1, periods + 1):
-            joints = self._solve(here + (goal - here) * index / periods, self._joint_goal_rad)
-            if joints is None:
-                raise RobotError("The way to the start pose leaves the arm's reach.")
-            self._drive(joints, float(goal[GRIPPER]))
-
-    def read_state(self) -> RobotState:
-        self._require_connection()
-        opening = wx250s.finger_to_opening(self.world.finger_m)
-        joints = self.world.joints_rad
-        state = np.concatenate([self._kinematics.pose(joints), [opening]])
-        return RobotState(state, joints, self._clock.now_s())
-
-    @property
-    def commanded_state(self) -> FloatArray:
-        return self._commanded.copy()
-
-    def reachable(self, target_state: FloatArray) -> bool:
-        return self._solve(target_state, self._joint_goal_rad) is not None
-
-    def apply(self, action: FloatArray) -> FloatArray:
-        """Simulate one control period; the target is the previous target plus the action.
-
-        Raises:
-            RobotError: Not finite, not reachable, not connected, or torque is off.
-        """
-        self._require_connection()
-        if not self._torque:
-            raise RobotError(
-                "The arm's torque is off.", "It has to be on to move.", "Start a new episode."
-            )
-        sent = np.array(action, dtype=np.float64)
-        if sent.shape != (7,) or not np.isfinite(sent).all():
-            raise RobotError(f"An action of {sent} reached the arm.", "Seven finite numbers.")
-        target = np.concatenate([self._commanded[:6] + sent[:6], sent[6:]])
-        joints = self._solve(target, self._joint_goal_rad)
-        if joints is None:
-            raise RobotError(
-                f"No joint positions reach {np.round(target[:6], 3)}.",
-                "The safety envelope should have stopped this.",
-            )
-        self._commanded = target
-        self._drive(joints, float(sent[GRIPPER]))
-        return sent
-
-    def stop(self, kind: Stop = Stop.HOLD) -> None:
-        """Hold at the measured joints, park in the sleep pose, or let go."""
-        self._require_connection()
-        if kind is Stop.TORQUE_OFF:
-            self._torque = False
-            self.world.release()
-            return
-        self._joint_goal_rad = self.world.joints_rad
-        self.world.hold(self._joint_goal_rad)
-        self._commanded[:6] = self._kinematics.pose(self._joint_goal_rad)
-        if kind is Stop.PARK:
-            start = self._joint_goal_rad
-            for index in range(1, PARK_PERIODS + 1):
-                share = index / PARK_PERIODS
-                self._drive(start + (wx250s.SLEEP_RAD - start) * share, 1.0)
-            self._torque = False
-            self.world.release()
-
-    def __enter__(self) -> SimRobot:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
-
-    def _require_connection(self) -> None:
-        if not self._connected:
-            raise RobotError(
-                "The simulated arm is not connected.",
-                "Connect before use.",
-                "Run the command again.",
-            )
-
-    def _pose(self) -> FloatArray:
-        return self._kinematics.pose(self.world.joints_rad)
-
-    def _solve(self, state: FloatArray, seed_rad: FloatArray) -> FloatArray | None:
-        return self._kinematics.solve(state[:6], seed_rad)
-
-    def _drive(self, joints_rad: FloatArray, opening: float) -> None:
-        self._joint_goal_rad = joints_rad
-        self.world.drive(joints_rad, wx250s.opening_to_finger(opening))
 
 
 class SimCamera:

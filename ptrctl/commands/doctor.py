@@ -19,7 +19,8 @@ def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    from ptrctl.diagnosis import Health, examine
+    from hardware.checks import Health
+    from ptrctl.diagnosis import examine
     from ptrctl.workspace import open_workspace
 
     findings = examine(open_workspace(workspace))

@@ -66,7 +66,8 @@ def setup(
     from ptrctl import wizard
     from ptrctl.cells import make_cell
     from ptrctl.next_command import next_command
-    from ptrctl.workspace import load_profile, open_workspace, save_profile
+    from ptrctl.profile import load_profile, save_profile
+    from ptrctl.workspace import open_workspace
 
     place = open_workspace(workspace)
     given = {

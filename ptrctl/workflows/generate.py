@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.loop import ControlLoop
-from hardware.registry import make_sim_cell
+from hardware.registry import CellRequest, make_sim_cell
 from hardware.sim.recipes import MAX_STEPS, Recipe, prior_recipe
 from ptrctl.workflows.attempt import new_episode_info
 from recordings.errors import UsageError
@@ -108,10 +108,7 @@ def _make(recipe: str, episodes: Sequence[Recipe], out: Path, image_size: int) -
 def make_episode(recipe: Recipe, name: str, out: Path, *, image_size: int = 128) -> Path:
     """Make one episode; returns its recording, the same bits for the same recipe."""
     cell = make_sim_cell(
-        task=recipe.task,
-        kitchen_seed=recipe.kitchen_seed,
-        realtime=False,
-        image_size=image_size,
+        CellRequest(recipe.task, recipe.kitchen_seed, realtime=False, image_size=image_size)
     )
     assert cell.demonstrator is not None, "the simulator has one"
     recorder = EpisodeRecorder(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,14 @@ import numpy as np
 
 from hardware.camera import CameraFeatures
 from hardware.clock import SimulatedClock
-from hardware.robot import RobotFeatures, RobotState, Stop, WorkspaceBox
+from hardware.robot import (
+    RobotFeatures,
+    RobotState,
+    ShouldStop,
+    Stop,
+    WorkspaceBox,
+    never_stop,
+)
 from hardware.station import Station
 from recordings.errors import RobotError
 from recordings.records import Decision, EpisodeInfo, FloatArray, Frame, Observation
@@ -29,7 +37,7 @@ class FakeRobot:
 
     @property
     def features(self) -> RobotFeatures:
-        return RobotFeatures("fake", 5.0, BOX, ("joint",), (-3.0,), (3.0,), simulated=True)
+        return RobotFeatures("fake", "fake", 5.0, BOX, ("joint",), (-3.0,), (3.0,), simulated=True)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -41,7 +49,9 @@ class FakeRobot:
     def disconnect(self) -> None:
         self.log.append("disconnect")
 
-    def move_to_start(self, *, seed: int | None = None) -> None:
+    def move_to_start(
+        self, *, seed: int | None = None, should_stop: ShouldStop = never_stop
+    ) -> None:
         self.log.append(f"start {seed}")
 
     def read_state(self) -> RobotState:
@@ -62,7 +72,7 @@ class FakeRobot:
         self.state[6] = action[6]
         return action
 
-    def stop(self, kind: Stop = Stop.HOLD) -> None:
+    def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
         self.log.append(f"stop {kind.value}")
 
     def __enter__(self) -> FakeRobot:
@@ -139,3 +149,18 @@ def episode_info(**changes: Any) -> EpisodeInfo:
         "seed": 0,
     }
     return EpisodeInfo(**{**values, **changes})
+
+
+class FastClock:
+    """The machine's clock, `factor` times as fast: for peers whose time can be scaled as well."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def now_s(self) -> float:
+        return time.monotonic() * self.factor
+
+    def wait_until_s(self, moment_s: float) -> None:
+        left_s = moment_s - self.now_s()
+        if left_s > 0:
+            time.sleep(left_s / self.factor)

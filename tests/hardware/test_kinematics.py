@@ -56,3 +56,17 @@ def test_a_solution_reaches_the_pose_that_was_asked_for(x, y, z, yaw) -> None:
 def test_out_of_reach_has_no_solution() -> None:
     far = np.array([0.8, 0.0, 0.1, 0.0, 0.0, 0.0])
     assert KINEMATICS.solve(far, wx250s.NEUTRAL_RAD) is None
+
+
+def test_published_poses_come_out_of_the_kinematics() -> None:
+    np.testing.assert_allclose(
+        KINEMATICS.pose(np.zeros(6))[:3], [0.458325, 0.0, 0.36065], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        KINEMATICS.pose(wx250s.SLEEP_RAD)[:3], [0.1227, 0.0, 0.0813], atol=1e-4
+    )
+    np.testing.assert_allclose(
+        KINEMATICS.pose(wx250s.NEUTRAL_RAD),
+        [0.1202, -0.0191, 0.2467, -0.040, -0.127, 0.025],
+        atol=5e-4,
+    )

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from hardware.loop import ControlLoop, Subscriber
-from hardware.registry import make_station, robot_names
+from hardware.registry import CellRequest, make_cell, make_sim_cell, robot_names
 from hardware.sim.catalogue import (
     CONTAINERS,
     FIRST_HELD_OUT_KITCHEN,
@@ -41,8 +41,8 @@ SOME_TASKS = (
 
 
 def run(task, kitchen=3, seed=5, noise=0.5, failure="", subscribers=(), max_steps=45, size=32):
-    cell = make_station(
-        "sim-wx250s", task=task, kitchen_seed=kitchen, realtime=False, image_size=size
+    cell = make_sim_cell(
+        CellRequest(task=task, kitchen_seed=kitchen, realtime=False, image_size=size)
     )
     with cell.station as station:
         cell.start(seed)
@@ -91,7 +91,7 @@ def test_a_task_that_does_not_exist_is_refused_with_a_hint(name) -> None:
 
 def test_an_arm_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(RobotError, match="sim-wx250s"):
-        make_station("sim-wx250", task="open_drawer", kitchen_seed=0, realtime=False)
+        make_cell("sim-wx250", CellRequest("open_drawer", realtime=False))
     assert "sim-wx250s" in robot_names()
 
 
@@ -173,9 +173,7 @@ def test_a_thing_that_is_still_held_over_its_container_is_not_placed() -> None:
 
 
 def test_the_way_back_can_be_tried_in_the_same_scene() -> None:
-    cell = make_station(
-        "sim-wx250s", task="open_drawer", kitchen_seed=1, realtime=False, image_size=32
-    )
+    cell = make_sim_cell(CellRequest("open_drawer", kitchen_seed=1, realtime=False, image_size=32))
     with cell.station as station:
         cell.start(0)
         loop = ControlLoop(station, 5.0)

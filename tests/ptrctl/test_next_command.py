@@ -11,7 +11,8 @@ import pytest
 from ptrctl.evaluation_session import EvaluateOptions
 from ptrctl.kitchens import demonstrated_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
-from ptrctl.workspace import Profile, Workspace
+from ptrctl.profile import Profile
+from ptrctl.workspace import Workspace
 from tests.recordings.episodes import record
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ptrctl.workspace import Workspace, load_profile
+from ptrctl.profile import load_profile
+from ptrctl.workspace import Workspace
 from tests.ptrctl.terminal import Terminal
 
 pytestmark = pytest.mark.sim

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptrctl.workspace import (
-    BUILT_IN,
-    PROFILE_NAME,
-    Profile,
-    Workspace,
-    load_profile,
-    open_workspace,
-    save_profile,
-)
+from ptrctl.profile import BUILT_IN, Profile, load_profile, save_profile
+from ptrctl.workspace import PROFILE_NAME, Workspace, open_workspace
 from recordings.errors import UsageError
 
 
@@ -85,7 +78,7 @@ def test_a_flag_wins_over_the_profile_and_says_so(tmp_path: Path) -> None:
         ("[scene]\nkitchen_seed = true", "It must be a whole number"),
         ("[scene]\nkitchen_seed = -1", "0 or more"),
         ("[robot]\ncontrol_rate_hz = 500.0", "0.5 to 50 Hz"),
-        ("[workspace_box]\nlow_m = [1, 2]", "three numbers"),
+        ("[workspace_box]\nlow_m = [1, 2]", "3 numbers"),
         ("[workspace_box]\nlow_m = [0.1, 0.1, 0.1]", "Both corners are needed"),
         ("[workspace_box]\nlow_m = [1, 1, 1]\nhigh_m = [0, 2, 2]", "low must be below high"),
         ("robot = 5", "does not know"),

@@ -14,7 +14,14 @@ import numpy as np
 from hardware.camera import CameraFeatures
 from hardware.clock import SimulatedClock
 from hardware.registry import Cell
-from hardware.robot import RobotFeatures, RobotState, Stop, WorkspaceBox
+from hardware.robot import (
+    RobotFeatures,
+    RobotState,
+    ShouldStop,
+    Stop,
+    WorkspaceBox,
+    never_stop,
+)
 from hardware.station import Station
 from recordings.errors import RobotError
 from recordings.records import (
@@ -34,6 +41,7 @@ class FakeArm:
 
     features = RobotFeatures(
         name="fake",
+        embodiment="fake",
         control_rate_hz=5.0,
         workspace=WorkspaceBox((0.0, -0.5, 0.0), (0.5, 0.5, 0.5)),
         joint_names=(),
@@ -54,7 +62,9 @@ class FakeArm:
 
     def disconnect(self) -> None: ...
 
-    def move_to_start(self, *, seed: int | None = None) -> None:
+    def move_to_start(
+        self, *, seed: int | None = None, should_stop: ShouldStop = never_stop
+    ) -> None:
         self.starts.append(seed)
         self.state = np.array([0.1 + 0.001 * (seed or 0), 0.0, 0.1, 0.0, 0.0, 0.0, 1.0])
 
@@ -76,7 +86,7 @@ class FakeArm:
         self.state[6] = action[6]
         return action
 
-    def stop(self, kind: Stop = Stop.HOLD) -> None: ...
+    def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None: ...
 
     def __enter__(self) -> FakeArm:
         self.connect()
@@ -158,6 +168,6 @@ def make_fake_cell(faults: set[int] | None = None, *, judged: bool = True) -> Ce
         criterion="the gripper is 30 cm ahead",
         backward_task="",
         scene={},
-        start=lambda seed: arm.move_to_start(seed=seed),
+        start=lambda seed, should_stop=never_stop: arm.move_to_start(seed=seed),
         judge=FakeJudge(arm) if judged else None,
     )

@@ -1,0 +1,1 @@
+"""Real cameras, one module a kind; each describes itself in `KIND`."""

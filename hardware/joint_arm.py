@@ -1,0 +1,367 @@
+"""An arm that is driven through its joints: poses, glides and stops, written once.
+
+The simulated arm, the arm on its servo bus and the arm behind Interbotix's modules differ in how
+a joint position reaches a motor. That is a `JointDrive`; everything above it is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from hardware import wx250s
+from hardware.clock import Clock
+from hardware.faults import MotionStopped, MotorFault, Unreachable
+from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
+from recordings.errors import RobotError
+from recordings.records import GRIPPER, FloatArray
+
+GLIDE_STEP_M = 0.02
+GLIDE_STEP_RAD = 0.1
+"""Speed of motions between episodes, a control period: 0.1 m/s and 0.5 rad/s at 5 Hz."""
+CLEAR_HEIGHT_M = 0.15
+"""The gripper rises to here before it travels."""
+FLOOR_M = 0.03
+"""No way between episodes leads the gripper below this, unless it began there."""
+BLOCKED_RAD = 0.5
+"""A joint that is this far behind between episodes has met something."""
+GRIPPER_PERIODS = 3
+"""Control periods in which the gripper opens."""
+
+STILL_RAD = 0.01
+STILL_CHECK_S = 0.05
+"""The arm stands still when no joint moves more than this between two readings."""
+STILL_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class JointReading:
+    """The joints as measured.
+
+    Args:
+        joints_rad: (6,) float64.
+        opening: Gripper opening 0..1.
+        measured_s: When, on the arm's clock.
+    """
+
+    joints_rad: FloatArray
+    opening: float
+    measured_s: float
+
+
+class JointDrive(Protocol):
+    """The motors of one arm. All methods but `open` need it open."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Serial numbers, firmware, port; known once open."""
+        ...
+
+    def open(self) -> None:
+        """Find the motors; moves nothing and leaves the torque as it is.
+
+        Raises:
+            RobotError: They are missing, wrong or faulty.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the bus back, torque left as it is; never raises."""
+        ...
+
+    def check(self) -> None:
+        """Read what the motors say about themselves: errors, temperatures, voltage.
+
+        Raises:
+            MotorFault: Something is wrong.
+        """
+        ...
+
+    def read(self) -> JointReading:
+        """The newest positions.
+
+        Raises:
+            MotorFault: A motor reports an error or pushes too hard.
+            LostConnection: It does not answer.
+        """
+        ...
+
+    def send(self, joints_rad: FloatArray, opening: float, duration_s: float) -> None:
+        """Begin to move so as to arrive after `duration_s`; returns at once."""
+        ...
+
+    def hold(self) -> FloatArray:
+        """Make the present positions the goal, at once; returns them, (6,)."""
+        ...
+
+    def torque_is_on(self) -> bool:
+        """Whether every motor says that it is under torque."""
+        ...
+
+    def set_torque(self, on: bool) -> None:
+        """Take up torque where the joints are, or let go; returns when the motors confirm it."""
+        ...
+
+
+class Solver(Protocol):
+    """Kinematics of the arm; poses are (6,), see `hardware.kinematics.Kinematics`."""
+
+    def pose(self, joints_rad: FloatArray) -> FloatArray:
+        """Pose (6,) at joint positions (6,)."""
+        ...
+
+    def solve(self, pose: FloatArray, seed_rad: FloatArray) -> FloatArray | None:
+        """Joint positions for a pose near a seed, None if there are none."""
+        ...
+
+
+class JointArm:
+    """A `Robot` on a `JointDrive`.
+
+    Args:
+        features: Of this kind of arm.
+        drive: Not yet open.
+        solver: Its kinematics.
+        clock: Paces motions.
+        start_pose: (6,) where episodes begin.
+    """
+
+    def __init__(
+        self,
+        features: RobotFeatures,
+        drive: JointDrive,
+        solver: Solver,
+        clock: Clock,
+        start_pose: Sequence[float] = wx250s.START_POSE,
+    ) -> None:
+        self._features = features
+        self._drive = drive
+        self._solver = solver
+        self._clock = clock
+        self._period_s = 1.0 / features.control_rate_hz
+        self._start_pose = np.asarray(start_pose, dtype=np.float64)
+        self._connected = False
+        self._torque = False
+        self._goal_rad: FloatArray = np.zeros(6)
+        self._commanded: FloatArray = np.zeros(7)
+
+    @property
+    def features(self) -> RobotFeatures:
+        return self._features
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        named = {"name": self._features.name, "embodiment": self._features.embodiment}
+        return {**named, **self._drive.identity}
+
+    def connect(self) -> None:
+        self._drive.open()
+        try:
+            self._torque = self._drive.torque_is_on()
+            reading = self._drive.read()
+        except BaseException:
+            self._drive.close()
+            raise
+        self._connected = True
+        self._adopt(reading.joints_rad, reading.opening)
+
+    def disconnect(self) -> None:
+        if self._connected:
+            self._connected = False
+            self._drive.close()
+
+    def move_to_start(
+        self, *, seed: int | None = None, should_stop: ShouldStop = never_stop
+    ) -> None:
+        self._require_connection()
+        self._drive.check()
+        here = self._drive.read().joints_rad
+        goal = self._solver.solve(self._start_pose, wx250s.NEUTRAL_RAD)
+        if goal is None:
+            raise Unreachable(
+                f"The start pose {np.round(self._start_pose, 3).tolist()} cannot be reached.",
+                "It lies within the arm's reach: x ahead, y left, z up in m, then roll, pitch, "
+                "yaw in rad.",
+                "Run `ptrctl setup` and choose another start pose.",
+            )
+        way = self._way(here, goal)
+        if not self._torque:
+            self._drive.set_torque(True)
+            self._torque = True
+        self._travel([here] * GRIPPER_PERIODS + way, 1.0, should_stop)
+        self._adopt(goal, 1.0)
+
+    def read_state(self) -> RobotState:
+        self._require_connection()
+        reading = self._drive.read()
+        state = np.concatenate([self._solver.pose(reading.joints_rad), [reading.opening]])
+        return RobotState(state, reading.joints_rad, reading.measured_s)
+
+    @property
+    def commanded_state(self) -> FloatArray:
+        return self._commanded.copy()
+
+    def reachable(self, target_state: FloatArray) -> bool:
+        return self._solver.solve(target_state[:6], self._goal_rad) is not None
+
+    def apply(self, action: FloatArray) -> FloatArray:
+        """Begin to move to the previous target plus the action; arrives one period later."""
+        self._require_connection()
+        if not self._torque:
+            raise RobotError(
+                "The arm's torque is off.", "It has to be on to move.", "Start a new episode."
+            )
+        sent = np.array(action, dtype=np.float64)
+        if sent.shape != (7,) or not np.isfinite(sent).all():
+            raise RobotError(f"An action of {sent} reached the arm.", "Seven finite numbers.")
+        target = np.concatenate([self._commanded[:6] + sent[:6], sent[6:]])
+        joints = self._solver.solve(target[:6], self._goal_rad)
+        if joints is None:
+            raise Unreachable(
+                f"No joint positions reach {np.round(target[:6], 3)}.",
+                "The safety envelope should have stopped this.",
+            )
+        self._drive.send(joints, float(sent[GRIPPER]), self._period_s)
+        self._goal_rad, self._commanded = joints, target
+        return sent
+
+    def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
+        self._require_connection()
+        if kind is Stop.TORQUE_OFF:
+            self._let_go()
+        elif kind is Stop.HOLD:
+            self._hold()
+        else:
+            self._park(should_stop)
+
+    def _hold(self) -> None:
+        """Hold where the joints are, and watch until they stand still."""
+        if not self._torque:
+            return
+        held = self._drive.hold()
+        self._adopt(held, float(self._commanded[GRIPPER]))
+        give_up_s = self._clock.now_s() + STILL_WITHIN_S
+        before = held
+        while True:
+            self._clock.wait_until_s(self._clock.now_s() + STILL_CHECK_S)
+            now = self._drive.read().joints_rad
+            if np.abs(now - before).max() < STILL_RAD:
+                break
+            if self._clock.now_s() > give_up_s:
+                raise MotorFault(
+                    "The arm was told to hold and still moves.",
+                    f"It stands still within {STILL_WITHIN_S:g} s.",
+                    "Support the arm, switch its power off, then run `ptrctl doctor`.",
+                )
+            before = now
+        if not self._drive.torque_is_on():
+            self._torque = False
+            raise MotorFault(
+                "A motor has no torque, so the arm does not hold.",
+                "Every motor is under torque while the arm holds.",
+                "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
+            )
+
+    def _park(self, should_stop: ShouldStop) -> None:
+        if self._torque:
+            self._hold()
+            way = self._way(self._drive.read().joints_rad, wx250s.SLEEP_RAD)
+            self._travel(way, float(self._commanded[GRIPPER]), should_stop)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._drive.set_torque(False)
+        self._torque = False
+
+    def _way(self, here_rad: FloatArray, goal_rad: FloatArray) -> list[FloatArray]:
+        """Joint positions, a control period apart: straight up, then over to the goal.
+
+        Raises:
+            Unreachable: Every such way leads too low.
+        """
+        pose = self._solver.pose(here_rad)
+        rise = self._line(pose, np.array([*pose[:2], max(pose[2], CLEAR_HEIGHT_M), *pose[3:]]))
+        for up in (self._solved(rise, here_rad), []):
+            if up is None:
+                continue
+            way = [*up, *self._joint_line(up[-1] if up else here_rad, goal_rad)]
+            heights = [self._solver.pose(joints)[2] for joints in way]
+            if min(heights, default=np.inf) >= min(FLOOR_M, pose[2] - 1e-3):
+                return way
+        raise Unreachable(
+            "No way from here keeps the gripper above the table.",
+            f"It stays {FLOOR_M * 100:.0f} cm above the arm's base.",
+            "Support the arm, run `ptrctl stop --torque-off`, lift it by hand, then try again.",
+        )
+
+    @staticmethod
+    def _line(start: FloatArray, goal: FloatArray) -> list[FloatArray]:
+        steps = int(np.ceil(np.abs(goal - start)[:3].max() / GLIDE_STEP_M))
+        return [start + (goal - start) * index / steps for index in range(1, steps + 1)]
+
+    @staticmethod
+    def _joint_line(start_rad: FloatArray, goal_rad: FloatArray) -> list[FloatArray]:
+        steps = int(np.ceil(np.abs(goal_rad - start_rad).max() / GLIDE_STEP_RAD))
+        return [start_rad + (goal_rad - start_rad) * i / steps for i in range(1, steps + 1)]
+
+    def _solved(self, poses: list[FloatArray], seed_rad: FloatArray) -> list[FloatArray] | None:
+        solved = []
+        for pose in poses:
+            joints = self._solver.solve(pose, seed_rad)
+            if joints is None:
+                return None
+            solved.append(joints)
+            seed_rad = joints
+        return solved
+
+    def _travel(self, way: list[FloatArray], opening: float, should_stop: ShouldStop) -> None:
+        """Send one position a period; anything unforeseen makes the arm hold first."""
+        try:
+            due_s = self._clock.now_s()
+            for joints in way:
+                self._goal_rad = joints
+                self._drive.send(joints, opening, self._period_s)
+                due_s += self._period_s
+                self._clock.wait_until_s(due_s)
+                behind = np.abs(self._drive.read().joints_rad - joints)
+                if behind.max() > BLOCKED_RAD:
+                    name = self._features.joint_names[int(behind.argmax())]
+                    raise MotorFault(
+                        f"The joint {name} is {np.degrees(behind.max()):.0f} degrees behind.",
+                        "The way is free.",
+                        "Clear the space around the arm, then try again.",
+                    )
+                if should_stop():
+                    raise MotionStopped("The motion was stopped; the arm holds.")
+        except BaseException:
+            self._hold()
+            raise
+
+    def _adopt(self, joints_rad: FloatArray, opening: float) -> None:
+        """Let joint positions be the goal, and their pose the commanded one."""
+        self._goal_rad = joints_rad
+        self._commanded = np.concatenate([self._solver.pose(joints_rad), [opening]])
+
+    def _require_connection(self) -> None:
+        if not self._connected:
+            raise RobotError(
+                f"The arm {self._features.name} is not connected.",
+                "Connect before use.",
+                "Run the command again.",
+            )
+
+    def __enter__(self) -> JointArm:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.disconnect()

@@ -1,0 +1,1 @@
+"""Devices with which a person drives the arm, one module a kind."""

@@ -1,0 +1,268 @@
+"""The profile `ptrctl.toml`: which arm, cameras and scene a workspace is about."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ptrctl.workspace import PROFILE_NAME, Workspace
+from recordings.errors import UsageError
+
+DEFAULT_ROBOT = "sim-wx250s"
+DEFAULT_TASK = "put_carrot_on_plate"
+BUILT_IN = "built-in default"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `ptrctl.toml` says: the arm, the camera, the scene.
+
+    Args:
+        robot: Name in the registry of arms.
+        task: What commands work on when `--task` is left out; None for no default.
+        kitchen_seed: Which simulated kitchen.
+        control_rate_hz: Steps a second.
+        camera: Name of the camera that policies look through.
+        image_size: Edge of the recorded square pictures in pixels.
+        workspace_low_m, workspace_high_m: Corners (x, y, z) of the workspace box in the base
+            frame; None takes the arm's own.
+        start_pose: Where episodes begin on a real arm: x, y, z in m, roll, pitch, yaw in rad
+            relative to gripper-down; None takes the arm's own.
+        robot_options: The real arm's settings, key to value.
+        cameras: Name to settings ("kind" among them) of each camera of a real cell.
+        sources: Field name to where its value came from.
+    """
+
+    robot: str = DEFAULT_ROBOT
+    task: str | None = None
+    kitchen_seed: int = 0
+    control_rate_hz: float = 5.0
+    camera: str = "over_shoulder"
+    image_size: int = 128
+    workspace_low_m: tuple[float, float, float] | None = None
+    workspace_high_m: tuple[float, float, float] | None = None
+    start_pose: tuple[float, float, float, float, float, float] | None = None
+    robot_options: Mapping[str, Any] = field(default_factory=dict)
+    cameras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
+        _require(0.5 <= self.control_rate_hz <= 50, "robot.control_rate_hz", "0.5 to 50 Hz", self)
+        _require(32 <= self.image_size <= 640, "camera.image_size", "32 to 640 pixels", self)
+        _require(self.kitchen_seed >= 0, "scene.kitchen_seed", "0 or more", self)
+        low, high = self.workspace_low_m, self.workspace_high_m
+        if (low is None) != (high is None) or (
+            low and high and not all(a < b for a, b in zip(low, high, strict=True))
+        ):
+            raise UsageError(
+                f"The workspace box runs from {low} to {high}.",
+                "Both corners are needed, and low must be below high on every axis.",
+                "Run `ptrctl setup` with `--box-low X Y Z --box-high X Y Z`, or correct "
+                f"[workspace_box] in {PROFILE_NAME}.",
+            )
+
+    def source(self, name: str) -> str:
+        """Where a field's value came from."""
+        return self.sources.get(name, BUILT_IN)
+
+    def with_flags(self, **flags: Any) -> Profile:
+        """The profile with the flags that were given (not None) in place of its own values.
+
+        Args:
+            flags: Field name to value; the source becomes "--<name>".
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        named = {name: f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given}
+        return dataclasses.replace(self, **given, sources={**self.sources, **named})
+
+    def answered(self, **answers: Any) -> Profile:
+        """The profile with the operator's answers in place of its own values."""
+        sources = {**self.sources, **dict.fromkeys(answers, "your answer")}
+        return dataclasses.replace(self, **answers, sources=sources)
+
+    def described(self) -> list[tuple[str, Any, str]]:
+        """(key in the file, value, source) of everything that is set."""
+        return [
+            (f"{table}.{key}".rstrip("."), getattr(self, name), self.source(name))
+            for table, key, name, _, _ in _LAYOUT
+            if getattr(self, name) not in (None, {})
+        ]
+
+    def task_or_fail(self) -> str:
+        """The task to work on.
+
+        Raises:
+            UsageError: No task was named.
+        """
+        if self.task is None:
+            raise UsageError(
+                "No task was named.",
+                f"Neither `--task` nor the `task` of {PROFILE_NAME} is set.",
+                "Add `--task NAME`, for example `--task put_carrot_on_plate`; "
+                "`ptrctl setup --list-tasks` lists the simulator's.",
+            )
+        return self.task
+
+
+_FLAGS = {
+    "kitchen_seed": "kitchen",
+    "control_rate_hz": "rate",
+    "workspace_low_m": "box-low",
+    "workspace_high_m": "box-high",
+}
+"""Field name to the flag's name, where they differ."""
+
+
+def _require(holds: bool, key: str, range_in_words: str, profile: Profile) -> None:
+    if not holds:
+        value = getattr(profile, key.split(".")[1])
+        raise UsageError(
+            f"`{key}` is {value}.",
+            f"It must be {range_in_words}.",
+            f"Correct {PROFILE_NAME}, or run `ptrctl setup` again.",
+        )
+
+
+# (table, key) in the file, field of Profile, type, comment written above it.
+_LAYOUT: tuple[tuple[str, str, str, type, str], ...] = (
+    ("robot", "name", "robot", str, "The arm. sim-wx250s is the simulated WidowX 250s."),
+    ("robot", "control_rate_hz", "control_rate_hz", float, "Steps a second; Bridge uses 5."),
+    (
+        "robot",
+        "start_pose",
+        "start_pose",
+        tuple,
+        "Where episodes begin: x y z in m, then roll, pitch, yaw in rad from gripper-down.",
+    ),
+    ("robot", "options", "robot_options", dict, "Settings of this kind of arm."),
+    ("session", "task", "task", str, "The task that commands use when --task is left out."),
+    ("scene", "kitchen_seed", "kitchen_seed", int, "Which simulated kitchen."),
+    ("camera", "name", "camera", str, "The camera that policies look through."),
+    ("camera", "image_size", "image_size", int, "Edge of the recorded pictures, in pixels."),
+    (
+        "workspace_box",
+        "low_m",
+        "workspace_low_m",
+        tuple,
+        "Where the gripper may be: x (ahead), y (left), z (up), metres in the arm's base frame.",
+    ),
+    ("workspace_box", "high_m", "workspace_high_m", tuple, ""),
+    ("cameras", "", "cameras", dict, "Each camera of a real cell: its kind and settings."),
+)
+
+
+def load_profile(workspace: Workspace) -> Profile:
+    """The workspace's profile, or the built-in one (the simulator) if there is none.
+
+    Raises:
+        UsageError: The file is not TOML, or holds an unknown key or a value of a wrong type.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    path = workspace.profile_path
+    if not path.exists():
+        return Profile()
+    try:
+        tables = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+    except (TOMLKitError, UnicodeDecodeError) as problem:
+        raise UsageError(
+            f"`{path}` is not valid TOML: {problem}.",
+            "",
+            "Correct that line, or run `ptrctl setup` to write the file anew.",
+        ) from problem
+    places = {f"{table}.{key}".rstrip("."): (name, kind) for table, key, name, kind, _ in _LAYOUT}
+    values: dict[str, Any] = {}
+    for key, value in _flattened(tables, places):
+        if key not in places:
+            near = difflib.get_close_matches(key, places, n=1)
+            raise UsageError(
+                f"`{path}` sets `{key}`, which ptrctl does not know.",
+                f"Known keys: {', '.join(places)}.",
+                f"Did you mean `{near[0]}`?" if near else "Remove that line.",
+            )
+        name, kind = places[key]
+        values[name] = _typed(value, kind, key, path)
+    return Profile(**values, sources=dict.fromkeys(values, PROFILE_NAME))
+
+
+def _flattened(tables: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything, except inside tables that are values themselves."""
+    for table, content in tables.items():
+        if isinstance(content, dict) and table not in known:
+            yield from ((f"{table}.{key}", value) for key, value in content.items())
+        else:
+            yield table, content
+
+
+_LENGTHS = {"robot.start_pose": 6}
+_CORNER = 3
+
+
+def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    length = _LENGTHS.get(key, _CORNER)
+    if kind is float and number:
+        return float(value)
+    if kind is tuple and isinstance(value, list) and len(value) == length:
+        return tuple(_typed(item, float, key, path) for item in value)
+    if key == "cameras" and isinstance(value, dict):
+        return {name: _typed(item, dict, f"{key}.{name}", path) for name, item in value.items()}
+    if kind in (str, int, dict) and isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    words = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        tuple: f"{length} numbers",
+        dict: "a table",
+    }
+    raise UsageError(
+        f"`{path}` sets `{key}` to {value!r}.",
+        f"It must be {words[kind]}.",
+        "Correct that line, or run `ptrctl setup` to write the file anew.",
+    )
+
+
+def save_profile(workspace: Workspace, profile: Profile) -> Path:
+    """Write `ptrctl.toml` with a comment for every value, replacing it in one step."""
+    import tomlkit
+
+    toml = tomlkit.document()
+    toml.add(tomlkit.comment("The profile of this workspace, read by every ptrctl command."))
+    toml.add(tomlkit.comment("Written by `ptrctl setup`; change it by hand as you like."))
+    tables: dict[str, Any] = {}
+    for table, key, name, _, comment in _LAYOUT:
+        value = getattr(profile, name)
+        if value is None or value == {}:
+            continue
+        if table not in tables:
+            tables[table] = tomlkit.table()
+        if comment and not isinstance(value, Mapping):
+            tables[table].add(tomlkit.comment(comment))
+        if not isinstance(value, Mapping):
+            tables[table].add(key, list(value) if isinstance(value, tuple) else value)
+            continue
+        for inner, settings in (value if not key else {key: value}).items():
+            content = tomlkit.table()
+            content.add(tomlkit.comment(comment))
+            content.update(settings)
+            tables[table].add(inner, content)
+    for table, content in tables.items():
+        toml.add(tomlkit.nl())
+        toml.add(table, content)
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    temporary = workspace.profile_path.with_name(f".{PROFILE_NAME}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(tomlkit.dumps(toml))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(workspace.profile_path)
+    return workspace.profile_path
