@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hardware.faults import MissedDeadline
 from hardware.robot import Stop
 from hardware.safety import NOT_FINITE
 from hardware.station import Station
@@ -108,7 +109,8 @@ class ControlLoop:
 
     Periods start at multiples of the period on the station's clock. A period that begins late is
     an overrun: it is counted and reported, and the schedule moves on rather than rushing to
-    catch up. Any fault stops the arm (hold) before anybody is told.
+    catch up. A loop that falls too far behind is a fault (`MissedDeadline`): what it would send
+    is out of date. Any fault stops the arm (hold) before anybody is told.
 
     Args:
         station: Connected.
@@ -116,6 +118,10 @@ class ControlLoop:
         subscribers: Told of every event, in this order.
         signal: Asked once a period what the operator wants.
         overrun_tolerance_s: A period counts as late beyond this.
+        deadline_periods: Being this many control periods late, or sending what was decided on an
+            observation that old, is a fault.
+        late_in_a_row: So many periods one after the other, each late by half a period or more,
+            are a fault: the loop cannot keep its rate.
     """
 
     station: Station
@@ -123,6 +129,8 @@ class ControlLoop:
     subscribers: Sequence[EpisodeListener] = ()
     signal: Callable[[], Signal] = lambda: Signal.RUN
     overrun_tolerance_s: float = 0.01
+    deadline_periods: float = 5.0
+    late_in_a_row: int = 10
 
     def run_episode(
         self,
@@ -154,8 +162,7 @@ class ControlLoop:
         try:
             return run.run()
         except BaseException as error:
-            self.station.stop(Stop.HOLD)
-            run.finish(EndReason.FAULT, None, fault=_in_words(error))
+            run.fail(error)
             raise
 
 
@@ -184,6 +191,8 @@ class _Run:
         self.steps = 0
         self.overruns = 0
         self.worst_overrun_s = 0.0
+        self.late_in_a_row = 0
+        self.period_s = 1.0 / loop.rate_hz
         self.interventions: Counter[str] = Counter()
         self.last_score: Score | None = None
         self.successes_in_a_row = 0
@@ -192,7 +201,7 @@ class _Run:
         self.finished = False
 
     def run(self) -> EpisodeEnd:
-        clock, period_s = self.loop.station.clock, 1.0 / self.loop.rate_hz
+        clock = self.loop.station.clock
         for subscriber in self.loop.subscribers:
             # One whose on_begin fails half-way still hears on_end, to clean up.
             self.begun.append(subscriber)
@@ -208,14 +217,38 @@ class _Run:
             else:
                 late_s = 0.0
             try:
+                self.check_deadline(late_s)
                 end = self.one_period(late_s)
             except RobotError as error:
-                self.loop.station.stop(Stop.HOLD)
-                end = self.finish(EndReason.FAULT, None, fault=str(error))
+                end = self.fail(error)
             if end is not None:
                 return end
-            due_s += period_s
+            due_s += self.period_s
             clock.wait_until_s(due_s)
+
+    def check_deadline(self, late_s: float) -> None:
+        late = late_s >= self.period_s / 2
+        self.late_in_a_row = self.late_in_a_row + 1 if late else 0
+        if late_s > self.loop.deadline_periods * self.period_s:
+            found = f"The control loop was {late_s:.1f} s late."
+        elif self.late_in_a_row >= self.loop.late_in_a_row:
+            found = f"The control loop was late {self.late_in_a_row} periods in a row."
+        else:
+            return
+        raise MissedDeadline(
+            found,
+            f"It runs at {self.loop.rate_hz:g} Hz.",
+            "Close other programs, or let the policy run on a faster machine (docs/arms/remote.md).",
+        )
+
+    def fail(self, error: BaseException) -> EpisodeEnd:
+        """The arm stops first; what the fault was is told afterwards."""
+        fault = _in_words(error)
+        try:
+            self.loop.station.stop(Stop.HOLD)
+        except RobotError as problem:
+            fault += f" The arm did not confirm that it holds: {problem}"
+        return self.finish(EndReason.FAULT, None, fault=fault)
 
     def one_period(self, late_s: float) -> EpisodeEnd | None:
         station = self.loop.station
@@ -235,16 +268,14 @@ class _Run:
 
         decision = self.decider.act(observation)
         decided_s = station.clock.now_s()
+        self.check_age(decided_s - observation.time_s)
         if decision.done:
             return self.finish(EndReason.DECIDER_DONE, observation)
         action = np.asarray(decision.action, dtype=np.float64)
         sent = station.apply(action)
         if NOT_FINITE in sent.interventions:
-            station.stop(Stop.HOLD)
-            return self.finish(
-                EndReason.FAULT,
-                None,
-                fault=f"{self.decider.name} asked for an action that is not seven finite numbers",
+            raise RobotError(
+                f"{self.decider.name} asked for an action that is not seven finite numbers."
             )
         self.last_score = self.judge.score() if self.judge else None
         succeeded = self.last_score is not None and self.last_score.success
@@ -266,6 +297,16 @@ class _Run:
         for subscriber in self.loop.subscribers:
             subscriber.on_step(step)
         return None
+
+    def check_age(self, age_s: float) -> None:
+        if age_s > self.loop.deadline_periods * self.period_s:
+            raise MissedDeadline(
+                f"{self.decider.name} took {age_s:.1f} s to decide.",
+                f"An action is sent at most {self.loop.deadline_periods:g} control periods after "
+                "the observation that it answers.",
+                "Close other programs, or let the policy run on a faster machine "
+                "(docs/arms/remote.md).",
+            )
 
     def finish(
         self, reason: EndReason, observation: Observation | None, fault: str = ""

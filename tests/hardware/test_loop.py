@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hardware.loop import ControlLoop, Signal, Subscriber
+from recordings.errors import RobotError
 from recordings.records import Decision, EndReason, EpisodeEnd, Score, Step
 from tests.hardware.fakes import FixedDecider, episode_info, fake_station
 
@@ -162,3 +163,83 @@ def test_late_periods_are_counted_and_not_made_up_for() -> None:
     assert end.worst_overrun_s == pytest.approx(0.3)
     times = [step.observation.time_s for step in listener.steps]
     np.testing.assert_allclose(np.diff(times), [0.2, 0.5, 0.2, 0.2])
+
+
+class SlowDecider(FixedDecider):
+    """Takes its time from one step on."""
+
+    def __init__(self, clock, takes_s: float, *, from_step: int = 2) -> None:
+        super().__init__(GENTLE)
+        self.clock, self.takes_s, self.from_step = clock, takes_s, from_step
+        self.asked = 0
+
+    def act(self, observation) -> Decision:
+        self.asked += 1
+        if self.asked > self.from_step:
+            self.clock.wait_until_s(self.clock.now_s() + self.takes_s)
+        return super().act(observation)
+
+
+def run_slowly(takes_s: float):
+    station, robot, clock = fake_station()
+    heard: list[str] = []
+
+    class Ear(Subscriber):
+        def on_end(self, end) -> None:
+            heard.extend(robot.log)
+
+    with station:
+        end = ControlLoop(station, 5.0, subscribers=[Ear()]).run_episode(
+            episode_info(), SlowDecider(clock, takes_s), max_steps=100
+        )
+    return end, robot, heard
+
+
+def test_a_decision_on_an_old_observation_is_never_sent() -> None:
+    end, robot, heard = run_slowly(takes_s=1.5)
+    assert end.reason is EndReason.FAULT
+    assert "took 1.5 s to decide" in end.fault
+    assert robot.applied == end.steps == 2
+    assert heard[-1] == "stop hold"
+
+
+def test_a_loop_that_cannot_keep_its_rate_stops_the_arm() -> None:
+    end, robot, heard = run_slowly(takes_s=0.35)
+    assert end.reason is EndReason.FAULT
+    assert "10 periods in a row" in end.fault
+    assert end.overruns == 10
+    assert heard[-1] == "stop hold"
+
+
+def test_a_subscriber_that_blocks_for_long_is_a_missed_deadline() -> None:
+    station, robot, clock = fake_station()
+
+    class Stuck(Subscriber):
+        def on_step(self, step) -> None:
+            if step.index == 1:
+                clock.wait_until_s(clock.now_s() + 3.0)
+
+    with station:
+        end = ControlLoop(station, 5.0, subscribers=[Stuck()]).run_episode(
+            episode_info(), FixedDecider(GENTLE), max_steps=10
+        )
+    assert end.reason is EndReason.FAULT
+    assert "2.8 s late" in end.fault
+    assert robot.applied == 2
+
+
+def test_an_arm_that_does_not_confirm_the_stop_is_spoken_of(monkeypatch) -> None:
+    station, robot, _ = fake_station()
+    robot.fail_at = 2
+
+    def lost(*_: object, **__: object) -> None:
+        raise RobotError("The bus does not answer.")
+
+    with station:
+        monkeypatch.setattr(robot, "stop", lost)
+        end = ControlLoop(station, 5.0).run_episode(
+            episode_info(), FixedDecider(GENTLE), max_steps=10
+        )
+    assert end.reason is EndReason.FAULT
+    assert "Motor 4 is overloaded" in end.fault
+    assert "did not confirm that it holds: The bus does not answer." in end.fault
