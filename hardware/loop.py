@@ -238,7 +238,8 @@ class _Run:
         raise MissedDeadline(
             found,
             f"It runs at {self.loop.rate_hz:g} Hz.",
-            "Close other programs, or let the policy run on a faster machine (docs/arms/remote.md).",
+            "Close other programs, or let the policy run on a faster machine "
+            "(docs/arms/remote.md).",
         )
 
     def fail(self, error: BaseException) -> EpisodeEnd:

@@ -23,7 +23,8 @@ from recordings.errors import PtrctlError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.live import Live
+
+    from ptrctl.screen import Screen
 
 QUIET_PROGRESS_EVERY_S = 10.0
 """Without a terminal, progress is a plain line this often."""
@@ -261,18 +262,17 @@ def progress(description: str, total: int) -> Iterator[Progress]:
 
 
 @contextmanager
-def live(renderable: RenderableType, *, whole_screen: bool = False) -> Iterator[Live]:
-    """A panel on stderr that is redrawn in place when its `update(renderable, refresh=True)`
-    is called.
+def live(*, whole_screen: bool = False) -> Iterator[Screen]:
+    """A panel on stderr that is redrawn in place, in a thread of its own.
 
     Args:
-        renderable: What to show first.
         whole_screen: Use the terminal's second screen, and give the first back at the end.
     """
     from rich.live import Live
 
-    with Live(
-        renderable,
+    from ptrctl.screen import screen
+
+    display = Live(
         console=messages(),
         auto_refresh=False,
         screen=whole_screen,
@@ -280,8 +280,9 @@ def live(renderable: RenderableType, *, whole_screen: bool = False) -> Iterator[
         redirect_stdout=False,
         redirect_stderr=False,
         vertical_overflow="crop",
-    ) as display:
-        yield display
+    )
+    with screen(display) as shown:
+        yield shown
 
 
 def time_left(spent_s: float, done: int, total: int) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -22,9 +21,9 @@ from rich.text import Text
 from hardware.loop import Subscriber
 from ptrctl import console
 from ptrctl.halfblocks import HalfBlocks
+from ptrctl.screen import Screen
 from recordings.records import EpisodeInfo, ImageArray, Step
 
-REDRAW_EVERY_S = 0.15
 LINE_EVERY_S = 10.0
 """Without a terminal, a running stage says a line this often."""
 
@@ -198,7 +197,7 @@ class _Picture(Subscriber):
         frames = step.observation.frames
         if frames:
             self.image = frames[min(frames)].image
-        self.dashboard.redraw()
+        self.dashboard.screen.changed()
 
 
 @dataclass
@@ -207,47 +206,47 @@ class Dashboard:
 
     Args:
         title: What the whole job is.
-        live: Opened by `ptrctl.console.live`.
+        screen: Opened by `ptrctl.console.live`.
         stages: In order, with guesses of their durations.
     """
 
     title: str
-    live: Live
+    screen: Screen
     stages: list[Stage]
     _stages: _Stages = field(init=False)
     _figures: dict[str, list[float]] = field(default_factory=dict)
     _results: list[bool | None] = field(default_factory=list)
     _outcomes: dict[str, str] = field(default_factory=dict)
-    _drawn_s: float = 0.0
     _began_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._stages = _Stages(self.stages)
         self._picture = _Picture(self)
+        self.screen.show(self.draw)
 
     def begin(self, stage: str) -> None:
         self._stages.begin(stage)
         self._figures, self._results = {}, []
         self._picture.image = None
-        self.redraw(now=True)
+        self.screen.changed()
 
     def advance(self, done: float, total: float, words: str = "") -> None:
         self._stages.advance(done, total, words)
-        self.redraw()
+        self.screen.changed()
 
     def figures(self, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             self._figures.setdefault(name, []).append(value)
-        self.redraw()
+        self.screen.changed()
 
     def trial(self, success: bool | None) -> None:
         self._results.append(success)
-        self.redraw()
+        self.screen.changed()
 
     def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
         self._stages.finish(stage, reused=reused)
         self._outcomes[stage] = words
-        self.redraw(now=True)
+        self.screen.changed()
 
     @property
     def listener(self) -> Subscriber:
@@ -257,22 +256,15 @@ class Dashboard:
     def stages_s(self) -> dict[str, float]:
         return self._stages.used
 
-    def redraw(self, *, now: bool = False) -> None:
-        """Draw, but not more often than people can see."""
-        moment_s = time.monotonic()
-        if now or moment_s - self._drawn_s >= REDRAW_EVERY_S:
-            self._drawn_s = moment_s
-            self.live.update(self.draw(), refresh=True)
-
-    def draw(self) -> RenderableType:
+    def draw(self, columns: int, rows: int) -> RenderableType:
         """The whole panel."""
-        size = self.live.console.size
-        width = min(size.width, 100)
+        width = min(columns, 100)
         parts: list[RenderableType] = [self._list(width - 4)]
         current = self._stages.current
-        rows = size.height - len(self._stages.stages) - 7
-        if self._picture.image is not None and rows >= 6:
-            parts += [Text(), self._scene(min(rows, _PICTURE_ROWS))]
+        rows -= len(self._stages.stages) + 7
+        image = self._picture.image
+        if image is not None and rows >= 6:
+            parts += [Text(), self._scene(image, min(rows, _PICTURE_ROWS))]
         elif self._figures and rows >= 3:
             parts += [Text(), self._numbers(rows - 1)]
         spent = console.duration(time.monotonic() - self._began_s)
@@ -295,7 +287,7 @@ class Dashboard:
         grid.add_column(no_wrap=True)
         grid.add_column(width=max(10, min(36, width - 56)), no_wrap=True, overflow="ellipsis")
         grid.add_column(no_wrap=True, overflow="ellipsis")
-        for stage in self._stages.stages:
+        for stage in list(self._stages.stages):
             if stage.used_s is not None:
                 time_used = "done before" if stage.reused else console.duration(stage.used_s)
                 words = Text(self._outcomes.get(stage.name, ""))
@@ -312,8 +304,7 @@ class Dashboard:
                 grid.add_row("·", Text(stage.name, style="dim"), "", "")
         return grid
 
-    def _scene(self, rows: int) -> Table:
-        assert self._picture.image is not None
+    def _scene(self, image: ImageArray, rows: int) -> Table:
         side = Table.grid()
         strip = Text()
         for result in self._results[-_STRIP:]:
@@ -321,7 +312,7 @@ class Dashboard:
             strip.append(sign, style=style)
         side.add_row(strip)
         pair = Table.grid(padding=(0, 2))
-        pair.add_row(HalfBlocks(self._picture.image, rows * 2, rows), side)
+        pair.add_row(HalfBlocks(image, rows * 2, rows), side)
         return pair
 
     def _numbers(self, rows: int) -> Table:
@@ -350,5 +341,5 @@ def display(title: str, stages: Sequence[Stage]) -> Iterator[Display]:
     if not console.messages().is_terminal:
         yield PlainLines(stages)
         return
-    with console.live("") as live:
-        yield Dashboard(title, live, list(stages))
+    with console.live() as screen:
+        yield Dashboard(title, screen, list(stages))

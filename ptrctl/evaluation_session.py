@@ -251,8 +251,8 @@ def listening(
     from ptrctl.panels import LivePanel, View
 
     view = View(title=title, control_rate_hz=cell.station.robot.features.control_rate_hz)
-    with TerminalKeys() as keys, console.live("", whole_screen=True) as live:
-        panel = LivePanel(view, live, folder)
+    with TerminalKeys() as keys, console.live(whole_screen=True) as screen:
+        panel = LivePanel(view, screen, folder)
         operator = AtTheKeys(keys, panel, interrupts, wait_for_start=True)
         yield (
             PlainLines(stages),

@@ -1,8 +1,7 @@
 """The live panel of recording and trials: what the arm sees and does, and the keys that work now.
 
-It listens to the control loop and redraws at most ten times a second, and never for more than a
-small share of the time, so that it cannot slow the loop down. A terminal that takes no more output
-does hold the loop, and with it the arm: nobody could watch it.
+It listens to the control loop; `ptrctl.screen` draws it in a thread of its own, so that no terminal
+can hold the loop back.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +22,7 @@ from hardware.loop import Subscriber
 from ptrctl.console import duration
 from ptrctl.halfblocks import HalfBlocks, fit
 from ptrctl.keymap import Moment
+from ptrctl.screen import Screen
 from recordings.records import (
     EpisodeEnd,
     EpisodeInfo,
@@ -34,10 +33,6 @@ from recordings.records import (
     Score,
     Step,
 )
-
-REDRAW_EVERY_S = 0.1
-DRAWING_SHARE = 1 / 6
-"""Largest share of the time that drawing may take."""
 
 NARROW_COLUMNS = 78
 """Below this the picture goes above the figures instead of beside them."""
@@ -137,7 +132,7 @@ def _figures(view: View) -> Table:
             grid.add_row(outcome.value, Text.assemble(f"{count} of {wanted}  ", bar))
         elif count or outcome is not Outcome.UNLABELLED:
             grid.add_row(outcome.value, str(count))
-    for name, words in view.rows.items():
+    for name, words in list(view.rows.items()):
         grid.add_row(name, words)
     grid.add_row("step", f"{view.step} of at most {view.max_steps}")
     rate = f"{view.rate_hz:.1f} Hz" if view.rate_hz else "-"
@@ -193,32 +188,26 @@ def _key_lines(pairs: Sequence[tuple[str, str]], columns: int) -> list[Text]:
 
 
 class LivePanel(Subscriber):
-    """Keeps a `View` up to date from the control loop and draws it on a Rich live display.
+    """Keeps a `View` up to date from the control loop and has it drawn.
 
     Args:
         view: Shared with the operator's side, which sets the moment, keys and counts.
-        display: Opened by `ptrctl.console.live`.
+        screen: Opened by `ptrctl.console.live`.
         folder: Its disk's free space is shown.
         camera: Whose picture is shown; the first one if there is none of that name.
     """
 
-    def __init__(self, view: View, display: Live, folder: Path, camera: str = "") -> None:
+    def __init__(self, view: View, screen: Screen, folder: Path, camera: str = "") -> None:
         self.view = view
-        self._display = display
+        self._screen = screen
         self._folder = folder
         self._camera = camera
-        self._next_s = 0.0
         self._last_step_s: float | None = None
+        screen.show(lambda columns, rows: draw(self.view, columns, rows))
 
-    def refresh(self, *, now: bool = True) -> None:
-        """Draw; unless `now`, only if it is time."""
-        begin_s = time.monotonic()
-        if not now and begin_s < self._next_s:
-            return
-        size = self._display.console.size
-        self._display.update(draw(self.view, size.width, size.height), refresh=True)
-        spent_s = time.monotonic() - begin_s
-        self._next_s = begin_s + max(REDRAW_EVERY_S, spent_s / DRAWING_SHARE)
+    def refresh(self) -> None:
+        """The view has changed; returns at once."""
+        self._screen.changed()
 
     def on_begin(self, info: EpisodeInfo) -> None:
         view = self.view
@@ -242,12 +231,12 @@ class LivePanel(Subscriber):
         view.interventions.update(step.interventions)
         view.score = step.score
         self.see(step.observation)
-        self.refresh(now=False)
+        self.refresh()
 
     def on_pause(self, observation: Observation) -> None:
         self._last_step_s = None
         self.see(observation)
-        self.refresh(now=False)
+        self.refresh()
 
     def on_end(self, end: EpisodeEnd) -> None:
         if end.final_observation is not None:

@@ -118,8 +118,8 @@ def _record(
     )
     view.rows["driven by"] = "keyboard" if teleoperator else "scripted demonstrator"
     keys = stack.enter_context(TerminalKeys())
-    display = stack.enter_context(console.live("", whole_screen=True))
-    panel = LivePanel(view, display, plan.folder, profile.camera)
+    screen = stack.enter_context(console.live(whole_screen=True))
+    panel = LivePanel(view, screen, plan.folder, profile.camera)
     operator: Operator = AtTheKeys(keys, panel, interrupts, teleoperator, ask=ask)
     listener = PanelListener(panel)
     subscribers: Sequence[Subscriber] = (panel,)
@@ -220,7 +220,7 @@ class PanelListener(RecordListener):
 
     def on_counts(self, counts: Counter[Outcome]) -> None:
         self._panel.view.counts = Counter(counts)
-        self._panel.refresh(now=False)
+        self._panel.refresh()
 
     def on_kept(self, path: Path, end: EpisodeEnd, label: Label) -> None:
         self._say(f"Kept as {label.outcome.value}: {path.name}")
@@ -230,7 +230,7 @@ class PanelListener(RecordListener):
 
     def _say(self, words: str) -> None:
         self._panel.view.message = words
-        self._panel.refresh(now=False)
+        self._panel.refresh()
 
 
 def in_words(leftover: Recovered) -> str:

@@ -204,7 +204,7 @@ def test_a_decision_on_an_old_observation_is_never_sent() -> None:
 
 
 def test_a_loop_that_cannot_keep_its_rate_stops_the_arm() -> None:
-    end, robot, heard = run_slowly(takes_s=0.35)
+    end, _, heard = run_slowly(takes_s=0.35)
     assert end.reason is EndReason.FAULT
     assert "10 periods in a row" in end.fault
     assert end.overruns == 10

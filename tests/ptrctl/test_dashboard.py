@@ -7,23 +7,24 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
-from rich.live import Live
 
 from ptrctl.dashboard import Dashboard, PlainLines, Stage
 from recordings.records import Frame, Observation, Step
+from tests.ptrctl.quiet_screen import QuietScreen
 
 
 def dashboard(width: int, height: int) -> tuple[Dashboard, Console]:
     console = Console(
         file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None
     )
-    live = Live("", console=console, auto_refresh=False)
-    return Dashboard("demo", live, [Stage("train", 60.0), Stage("evaluate", 30.0)]), console
+    return Dashboard(
+        "demo", QuietScreen(), [Stage("train", 60.0), Stage("evaluate", 30.0)]
+    ), console  # type: ignore[arg-type]
 
 
 def shown(board: Dashboard, console: Console) -> str:
     with console.capture() as capture:
-        console.print(board.draw())
+        console.print(board.draw(console.width, console.height))
     return capture.get()
 
 

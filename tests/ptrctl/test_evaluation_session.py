@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
@@ -20,23 +18,16 @@ from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
 from recordings.records import Label
+from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
-
-
-class Display:
-    """Stands for Rich's live display."""
-
-    console = Console(width=100, height=30)
-
-    def update(self, renderable: Any, *, refresh: bool) -> None: ...
 
 
 def by_keys(folder: Path, keys: Sequence[str | None]) -> TrialSummary:
     """Two trials on an arm that nobody judges, wired as `listening` does on hardware."""
     plan = dataclasses.replace(PLAN, trials=2, start_seeds=(1, 2))
     cell = make_fake_cell(judged=False)
-    panel = LivePanel(View("test", control_rate_hz=5.0), Display(), folder)  # type: ignore[arg-type]
+    panel = LivePanel(View("test", control_rate_hz=5.0), QuietScreen(), folder)  # type: ignore[arg-type]
     operator = AtTheKeys(ScriptedKeys(keys), panel, Interrupts(), wait_for_start=True)
     listeners = Listeners(
         subscribers=(panel,),

@@ -16,6 +16,7 @@ from ptrctl.halfblocks import HalfBlocks, fit
 from ptrctl.keymap import Moment, arm_keys, commands_at
 from ptrctl.panels import LivePanel, View, draw, gigabytes
 from recordings.records import Frame, Observation, Outcome, Score, Step
+from tests.ptrctl.quiet_screen import QuietScreen
 
 
 def view(picture: bool = True) -> View:
@@ -102,32 +103,14 @@ def test_a_picture_never_exceeds_its_room(height: int, width: int, columns: int,
     assert 1 <= high <= rows
 
 
-class Display:
-    console = Console(width=100, height=30)
-
-    def __init__(self) -> None:
-        self.drawn = 0
-
-    def update(self, renderable: Any, *, refresh: bool) -> None:
-        self.drawn += 1
-
-
 def step(index: int, **changes: Any) -> Step:
     seen = Observation({"front": Frame(np.zeros((8, 8, 3), np.uint8), 0, 0)}, np.zeros(7), 0.0)
     return Step(index, seen, np.zeros(7), np.zeros(7), **changes)
 
 
-def test_a_fast_loop_is_not_drawn_at_every_step(tmp_path: Path) -> None:
-    display = Display()
-    panel = LivePanel(view(), display, tmp_path)  # type: ignore[arg-type]
-    for index in range(500):
-        panel.on_step(step(index))
-    assert 1 <= display.drawn < 250
-
-
 def test_late_periods_and_interventions_add_up(tmp_path: Path) -> None:
     shown = view()
-    panel = LivePanel(shown, Display(), tmp_path)  # type: ignore[arg-type]
+    panel = LivePanel(shown, QuietScreen(), tmp_path)  # type: ignore[arg-type]
     panel.on_step(step(0, overrun_s=0.05, interventions=("step_clamp",)))
     panel.on_step(step(1, overrun_s=0.02, interventions=("step_clamp", "joint_limit")))
     text = text_of(draw(shown, 110, 34), 110)

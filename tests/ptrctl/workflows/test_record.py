@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from hardware.registry import Cell
 from ptrctl.interrupts import Interrupts
@@ -23,19 +22,8 @@ from recordings.errors import RobotError, UsageError
 from recordings.reader import read_summary
 from recordings.records import EpisodeEnd, EpisodeInfo, Label, Observation, Outcome, Step
 from recordings.writer import EpisodeWriter, new_episode_id
+from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
-
-
-class Display:
-    """Stands for Rich's live display."""
-
-    console = Console(width=100, height=30)
-
-    def __init__(self) -> None:
-        self.drawn = 0
-
-    def update(self, renderable: Any, *, refresh: bool) -> None:
-        self.drawn += 1
 
 
 class Desk:
@@ -47,7 +35,7 @@ class Desk:
         self.cell = make_fake_cell()
         self.interrupts = Interrupts()
         self.view = View("test", control_rate_hz=5.0)
-        self.panel = LivePanel(self.view, Display(), folder)  # type: ignore[arg-type]
+        self.panel = LivePanel(self.view, QuietScreen(), folder)  # type: ignore[arg-type]
         self.keys = ScriptedKeys(names)
 
     def by_keyboard(self, *, cell: Cell | None = None) -> RecordResult:
@@ -196,9 +184,9 @@ def test_the_panel_shows_only_keys_that_work_now(tmp_path: Path) -> None:
     shown: dict[Moment, str] = {}
     refresh = desk.panel.refresh
 
-    def note(*, now: bool = True) -> None:
+    def note() -> None:
         shown[desk.view.moment] = "".join(letter for letter, _ in desk.view.keys)
-        refresh(now=now)
+        refresh()
 
     desk.panel.refresh = note  # type: ignore[method-assign]
     desk.by_keyboard()
