@@ -17,6 +17,7 @@ from hardware.camera import Camera
 from hardware.clock import Clock, MonotonicClock
 from hardware.kinds import ArmKind, ArmRequest, CameraKind
 from hardware.loop import Decider, Judge
+from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.robot import ShouldStop, never_stop
 from hardware.settings import build_settings
 from hardware.station import Station
@@ -25,13 +26,6 @@ from recordings.records import CONTROL_RATE_HZ, ImageArray
 
 SIMULATED = "sim-wx250s"
 ENTRY_POINT_GROUP = "ptrctl.cells"
-
-ARM_MODULES: dict[str, str] = {}
-"""Real arms: name to the module whose `KIND` describes it."""
-CAMERA_MODULES: dict[str, str] = {
-    "test-pattern": "hardware.cameras.pattern",
-}
-"""Cameras: name to the module whose `KIND` describes it."""
 
 OPERATOR_SAYS = "the operator says that the task is done"
 
