@@ -128,6 +128,8 @@ class JointArm:
         solver: Its kinematics.
         clock: Paces motions.
         start_pose: (6,) where episodes begin.
+        neutral_rad: (6,) from which the way to the joint positions of a start pose is looked for.
+        sleep_rad: (6,) where it parks.
     """
 
     def __init__(
@@ -137,6 +139,8 @@ class JointArm:
         solver: Solver,
         clock: Clock,
         start_pose: Sequence[float] = wx250s.START_POSE,
+        neutral_rad: FloatArray = wx250s.NEUTRAL_RAD,
+        sleep_rad: FloatArray = wx250s.SLEEP_RAD,
     ) -> None:
         self._features = features
         self._drive = drive
@@ -144,6 +148,7 @@ class JointArm:
         self._clock = clock
         self._period_s = 1.0 / features.control_rate_hz
         self._start_pose = np.asarray(start_pose, dtype=np.float64)
+        self._neutral_rad, self._sleep_rad = neutral_rad, sleep_rad
         self._connected = False
         self._torque = False
         self._goal_rad: FloatArray = np.zeros(6)
@@ -180,14 +185,17 @@ class JointArm:
         self._require_connection()
         self._drive.check()
         here = self._drive.read().joints_rad
-        goal = self._solver.solve(self._start_pose, wx250s.NEUTRAL_RAD)
-        if goal is None:
+        neutral = self._solver.pose(self._neutral_rad)
+        # In small steps: a solution far from its seed counts as another branch.
+        solved = self._solved(self._line(neutral, self._start_pose), self._neutral_rad)
+        if solved is None:
             raise Unreachable(
                 f"The start pose {np.round(self._start_pose, 3).tolist()} cannot be reached.",
                 "It lies within the arm's reach: x ahead, y left, z up in m, then roll, pitch, "
                 "yaw in rad.",
                 "Run `ptrctl setup` and choose another start pose.",
             )
+        goal = solved[-1] if solved else self._neutral_rad
         way = self._way(here, goal)
         if not self._torque:
             self._drive.set_torque(True)
@@ -269,7 +277,7 @@ class JointArm:
     def _park(self, should_stop: ShouldStop) -> None:
         if self._torque:
             self._hold()
-            way = self._way(self._drive.read().joints_rad, wx250s.SLEEP_RAD)
+            way = self._way(self._drive.read().joints_rad, self._sleep_rad)
             self._travel(way, float(self._commanded[GRIPPER]), should_stop)
         self._let_go()
 
@@ -300,7 +308,10 @@ class JointArm:
 
     @staticmethod
     def _line(start: FloatArray, goal: FloatArray) -> list[FloatArray]:
-        steps = int(np.ceil(np.abs(goal - start)[:3].max() / GLIDE_STEP_M))
+        change = np.abs(goal - start)
+        steps = int(
+            np.ceil(max(change[:3].max() / GLIDE_STEP_M, change[3:].max() / GLIDE_STEP_RAD))
+        )
         return [start + (goal - start) * index / steps for index in range(1, steps + 1)]
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Forward and inverse kinematics of the WidowX 250s, by mink on our MJCF."""
+"""Forward and inverse kinematics of a six-joint arm, by mink on its MJCF."""
 
 from __future__ import annotations
 
@@ -28,17 +28,24 @@ class Kinematics:
 
     A pose is x, y, z in metres and roll, pitch, yaw in radians relative to gripper-down, base
     frame, as in `recordings.records.STATE_NAMES`.
+
+    Args:
+        xml: MJCF whose first six joints are limited hinges from base to gripper, and that has a
+            site "gripper" at the tool's tip, x along the fingers, z up at level; our WidowX 250s
+            by default.
     """
 
-    def __init__(self) -> None:
-        model = mujoco.MjModel.from_xml_string(arm_model.arm_only_xml())
+    def __init__(self, xml: str | None = None) -> None:
+        model = mujoco.MjModel.from_xml_string(xml or arm_model.arm_only_xml())
+        names = [model.joint(index).name for index in range(6)]
+        self._low_rad, self._high_rad = model.jnt_range[:6].T
         self._configuration = mink.Configuration(model)
         self._task = mink.FrameTask(
             "gripper", "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-4
         )
         self._limits = [
             mink.ConfigurationLimit(model),
-            mink.VelocityLimit(model, dict.fromkeys(wx250s.JOINT_NAMES, MAX_STEP_RAD)),
+            mink.VelocityLimit(model, dict.fromkeys(names, MAX_STEP_RAD)),
         ]
         self._fingers = self._configuration.q[6:].copy()
 
@@ -58,7 +65,7 @@ class Kinematics:
         Returns:
             None if no solution within the joint limits lies near the seed.
         """
-        seed = np.clip(seed_rad, wx250s.JOINT_LOW_RAD, wx250s.JOINT_HIGH_RAD)
+        seed = np.clip(seed_rad, self._low_rad, self._high_rad)
         target = np.eye(4)
         target[:3, :3] = wx250s.euler_to_rotation(np.asarray(pose[3:6])) @ wx250s.GRIPPER_DOWN
         target[:3, 3] = pose[:3]

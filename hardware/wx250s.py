@@ -44,6 +44,9 @@ WORKSPACE = WorkspaceBox(
     max_yaw_rad=1.57,
 )
 
+GIMBAL_LOCK = 1e-3
+"""So near to a pitch of +-pi/2 (its cosine), roll and yaw would be noise."""
+
 
 def finger_to_opening(finger_m: float) -> float:
     """Finger travel in metres to gripper opening, clipped to 0..1."""
@@ -69,11 +72,17 @@ def euler_to_rotation(rpy_rad: FloatArray) -> FloatArray:
 
 
 def rotation_to_euler(rotation: FloatArray) -> FloatArray:
-    """Rotation matrix (3, 3) to static xyz Euler angles (3,), pitch within +-pi/2."""
+    """Rotation matrix (3, 3) to static xyz Euler angles (3,), pitch within +-pi/2.
+
+    At a pitch of +-pi/2 only roll and yaw together mean something: roll is then said to be 0.
+    """
+    pitch = np.arcsin(np.clip(-rotation[2, 0], -1.0, 1.0))
+    if np.cos(pitch) < GIMBAL_LOCK:
+        return np.array([0.0, pitch, np.arctan2(-rotation[0, 1], rotation[1, 1])])
     return np.array(
         [
             np.arctan2(rotation[2, 1], rotation[2, 2]),
-            np.arcsin(np.clip(-rotation[2, 0], -1.0, 1.0)),
+            pitch,
             np.arctan2(rotation[1, 0], rotation[0, 0]),
         ]
     )

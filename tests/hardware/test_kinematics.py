@@ -21,6 +21,13 @@ def test_angles_survive_the_way_to_a_rotation_and_back(rpy) -> None:
     np.testing.assert_allclose(wx250s.rotation_to_euler(rotation), rpy, atol=1e-9)
 
 
+@given(st.sampled_from([-np.pi / 2, np.pi / 2]), ANGLE, st.tuples(*[st.floats(-1e-6, 1e-6)] * 3))
+def test_a_gripper_held_level_has_steady_angles(pitch, yaw, noise) -> None:
+    exact = wx250s.euler_to_rotation(np.array([0.0, pitch, yaw]))
+    noisy = wx250s.euler_to_rotation(np.array(noise)) @ exact
+    np.testing.assert_allclose(wx250s.rotation_to_euler(noisy), [0.0, pitch, yaw], atol=1e-3)
+
+
 @given(st.floats(0, 1))
 def test_openings_survive_the_way_to_finger_travel_and_back(opening) -> None:
     finger = wx250s.opening_to_finger(opening)
