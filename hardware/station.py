@@ -9,7 +9,7 @@ from typing import Any
 
 from hardware.camera import Camera
 from hardware.clock import Clock, MonotonicClock
-from hardware.robot import Robot, Stop
+from hardware.robot import Robot, ShouldStop, Stop, never_stop
 from hardware.safety import SafeAction, SafetyEnvelope
 from recordings.records import FloatArray, Observation
 
@@ -86,6 +86,6 @@ class Station:
         safe = self.safety.check(action, self.robot)
         return SafeAction(self.robot.apply(safe.action), safe.interventions)
 
-    def stop(self, kind: Stop = Stop.HOLD) -> None:
-        """Stop the arm."""
-        self.robot.stop(kind)
+    def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
+        """Stop the arm; see `Robot.stop`."""
+        self.robot.stop(kind, should_stop=should_stop)

@@ -21,8 +21,9 @@ from rich.text import Text
 from hardware.loop import Subscriber
 from ptrctl import console
 from ptrctl.halfblocks import HalfBlocks
+from ptrctl.panels import LivePanel
 from ptrctl.screen import Screen
-from recordings.records import EpisodeInfo, ImageArray, Step
+from recordings.records import EpisodeInfo, ImageArray, Outcome, Step
 
 LINE_EVERY_S = 10.0
 """Without a terminal, a running stage says a line this often."""
@@ -333,6 +334,55 @@ def _spark(values: Sequence[float], width: int) -> str:
     low, high = min(values), max(values)
     span = (high - low) or 1.0
     return "".join(_BLOCKS[min(7, int((value - low) / span * 8))] for value in values)
+
+
+class OnPanel:
+    """Reports of a long job as rows of the panel that an operator beside the arm looks at.
+
+    Args:
+        panel: Shared with the control loop.
+        stages: In order.
+    """
+
+    def __init__(self, panel: LivePanel, stages: Sequence[Stage]) -> None:
+        self._panel = panel
+        self._stages = _Stages(list(stages))
+        self._results: list[bool | None] = []
+
+    def begin(self, stage: str) -> None:
+        self._stages.begin(stage)
+        self._say(stage, "")
+
+    def advance(self, done: float, total: float, words: str = "") -> None:
+        self._stages.advance(done, total, words)
+        if self._stages.current is not None:
+            self._say(self._stages.current.name, f"{done:g} of {total:g}  {self._stages.words}")
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        """The panel is about the arm; a log has the metrics file."""
+
+    def trial(self, success: bool | None) -> None:
+        self._results.append(success)
+        counts = self._panel.view.counts
+        counts[Outcome.SUCCESS] = self._results.count(True)
+        counts[Outcome.FAILURE] = self._results.count(False)
+        self._panel.refresh()
+
+    def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
+        self._stages.finish(stage, reused=reused)
+        self._say(stage, words)
+
+    @property
+    def listener(self) -> Subscriber:
+        return self._panel
+
+    @property
+    def stages_s(self) -> dict[str, float]:
+        return self._stages.used
+
+    def _say(self, stage: str, words: str) -> None:
+        self._panel.view.rows[stage] = words
+        self._panel.refresh()
 
 
 @contextmanager

@@ -9,15 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hardware.loop import Signal
 from hardware.registry import Cell
 from ptrctl import console
+from ptrctl.at_the_arm import at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
-from ptrctl.dashboard import Display, PlainLines, Stage, display
+from ptrctl.dashboard import Display, OnPanel, Stage, display
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
+from ptrctl.operator_side import NobodyThere
+from ptrctl.panels import View
 from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Report, write_report
@@ -34,7 +36,6 @@ from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
 from ptrctl.workspace import Workspace, check_name, open_workspace
 from recordings.errors import UsageError
-from recordings.records import Label
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
@@ -232,12 +233,7 @@ def listening(
     """
     if cell.judge is not None:
         with display(title, stages) as shown:
-            yield (
-                shown,
-                Listeners(
-                    (shown.listener,), lambda: Signal.STOP if interrupts.requested else Signal.RUN
-                ),
-            )
+            yield shown, Listeners((shown.listener,), NobodyThere(interrupts))
         return
     if not console.is_interactive():
         raise UsageError(
@@ -246,23 +242,9 @@ def listening(
             "with a key.",
             "Run the command in a terminal.",
         )
-    from ptrctl.keys import TerminalKeys
-    from ptrctl.operator_side import AtTheKeys
-    from ptrctl.panels import LivePanel, View
-
     view = View(title=title, control_rate_hz=cell.station.robot.features.control_rate_hz)
-    with TerminalKeys() as keys, console.live(whole_screen=True) as screen:
-        panel = LivePanel(view, screen, folder)
-        operator = AtTheKeys(keys, panel, interrupts, wait_for_start=True)
-        yield (
-            PlainLines(stages),
-            Listeners(
-                subscribers=(panel,),
-                signal=operator.signal,
-                ask_label=lambda end: operator.verdict(end).label or Label(),
-                ready=operator.ready,
-            ),
-        )
+    with at_the_arm(view, cell, interrupts, folder, wait_for_start=True) as (panel, operator):
+        yield OnPanel(panel, stages), Listeners((panel,), operator)
 
 
 def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluation:

@@ -9,27 +9,33 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from hardware.teleoperator import NORMAL, SPEEDS, Speed
+
 
 class Command(enum.Enum):
     """What the operator can ask for, besides moving the arm."""
 
     START = "start"
     STOP = "stop"
-    PAUSE = "pause"
+    RESUME = "go on"
     SUCCESS = "success"
     FAILURE = "failure"
     LATER = "label later"
     DISCARD = "discard"
     REDO = "redo"
     QUIT = "quit"
+    HOLD = "hold the arm"
 
 
 class Moment(enum.Enum):
     """What is going on; decides which commands work."""
 
+    MOVE = "ready to move to the start pose"
+    MOVING = "moving to the start pose"
+    PARKING = "parking"
     READY = "ready to start"
     RUNNING = "running"
-    PAUSED = "paused"
+    PAUSED = "the arm holds"
     LABEL = "waiting for a label"
     REASON = "why did it fail?"
     TEXT = "type the reason"
@@ -38,7 +44,7 @@ class Moment(enum.Enum):
 
 @dataclass(frozen=True)
 class CommandKey:
-    """A letter, the command behind it, what the panel says, and when it works."""
+    """A key, the command behind it, what the panel says, and when it works."""
 
     key: str
     command: Command
@@ -46,18 +52,25 @@ class CommandKey:
     moments: frozenset[Moment]
 
 
+HOLD_KEYS = ("space", "escape")
+"""Hold the arm at any moment in which it may move; they never do anything else."""
+
 _R, _U, _P, _L = Moment.READY, Moment.RUNNING, Moment.PAUSED, Moment.LABEL
 COMMAND_KEYS: tuple[CommandKey, ...] = (
+    CommandKey("s", Command.START, "move to the start pose", frozenset({Moment.MOVE})),
     CommandKey("s", Command.START, "start", frozenset({_R})),
     CommandKey("y", Command.SUCCESS, "success", frozenset({_U, _P, _L})),
     CommandKey("f", Command.FAILURE, "failure", frozenset({_U, _P, _L})),
     CommandKey("x", Command.STOP, "stop, then label", frozenset({_U, _P})),
-    CommandKey("p", Command.PAUSE, "pause", frozenset({_U})),
-    CommandKey("p", Command.PAUSE, "go on", frozenset({_P})),
+    *(
+        CommandKey(key, Command.HOLD, "hold", frozenset({_U, Moment.MOVING, Moment.PARKING}))
+        for key in HOLD_KEYS
+    ),
+    CommandKey("p", Command.RESUME, "go on", frozenset({_P})),
     CommandKey("z", Command.LATER, "label later", frozenset({_L})),
     CommandKey("d", Command.DISCARD, "discard", frozenset({_L})),
     CommandKey("r", Command.REDO, "discard and redo", frozenset({_L})),
-    CommandKey("q", Command.QUIT, "quit", frozenset({_R, _U, _P, _L})),
+    CommandKey("q", Command.QUIT, "quit", frozenset({Moment.MOVE, _R, _U, _P, _L})),
 )
 
 FAILURE_REASONS: dict[str, str] = {
@@ -103,34 +116,9 @@ MOTIONS: tuple[Motion, ...] = (
     Motion(("e",), 5, -1.0, "turn right"),
 )
 GRIPPER_KEY = "o"
-HOLD_KEY = "space"
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How far one control period moves while a key is held.
-
-    Args:
-        key: Selects it.
-        words: Its name.
-        step_m, step_rad: Displacement a period.
-        single_steps: Each press moves exactly one period, for fine work; otherwise the half
-            second until the keyboard repeats is bridged and the motion is smooth.
-    """
-
-    key: str
-    words: str
-    step_m: float
-    step_rad: float
-    single_steps: bool = False
-
-
-SPEEDS: tuple[Speed, ...] = (
-    Speed("1", "fine", 0.01, 0.05, single_steps=True),
-    Speed("2", "normal", 0.02, 0.10),
-    Speed("3", "fast", 0.05, 0.25),
-)
-DEFAULT_SPEED = SPEEDS[1]
+SPEED_KEYS: dict[str, Speed] = {str(number): speed for number, speed in enumerate(SPEEDS, start=1)}
+"""Key to the speed level that it selects, of the keyboard and of any other device."""
+DEFAULT_SPEED = NORMAL
 
 
 def arm_keys() -> list[tuple[str, str]]:
@@ -139,13 +127,29 @@ def arm_keys() -> list[tuple[str, str]]:
         (f"{ahead.keys[0]} {back.keys[0]}", f"{ahead.words}, {back.words}")
         for ahead, back in zip(MOTIONS[0::2], MOTIONS[1::2], strict=True)
     ]
-    speeds = " ".join(speed.key for speed in SPEEDS), ", ".join(speed.words for speed in SPEEDS)
-    return [*shown, (GRIPPER_KEY, "open or close"), (HOLD_KEY, "hold"), speeds]
+    return [*shown, (GRIPPER_KEY, "open or close"), speed_keys()]
+
+
+def speed_keys() -> tuple[str, str]:
+    """The keys that choose a speed level, and the levels."""
+    return " ".join(SPEED_KEYS), ", ".join(speed.words for speed in SPEED_KEYS.values())
 
 
 def commands_at(moment: Moment) -> list[CommandKey]:
     """The command keys that work now, in the order to show them."""
     return [binding for binding in COMMAND_KEYS if moment in binding.moments]
+
+
+def command_keys_at(moment: Moment) -> list[tuple[str, str]]:
+    """(keys, words) of the commands that work now, keys of one command together."""
+    shown: dict[str, str] = {}
+    for binding in commands_at(moment):
+        key = _SHORT.get(binding.key, binding.key)
+        shown[binding.words] = f"{shown[binding.words]} {key}" if binding.words in shown else key
+    return [(keys, words) for words, keys in shown.items()]
+
+
+_SHORT = {"escape": "esc"}
 
 
 def command_for(key: str, moment: Moment) -> Command | None:
@@ -163,8 +167,4 @@ def motion_for(key: str) -> Motion | None:
 
 def moves_the_arm(key: str) -> bool:
     """Whether the keyboard teleoperator listens to this key."""
-    return (
-        key in (GRIPPER_KEY, HOLD_KEY)
-        or motion_for(key) is not None
-        or any(speed.key == key for speed in SPEEDS)
-    )
+    return key == GRIPPER_KEY or motion_for(key) is not None or key in SPEED_KEYS

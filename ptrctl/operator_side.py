@@ -12,11 +12,12 @@ from hardware.loop import Signal
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import (
     FAILURE_REASONS,
+    HOLD_KEYS,
     Command,
     Moment,
     arm_keys,
     command_for,
-    commands_at,
+    command_keys_at,
     moves_the_arm,
 )
 from ptrctl.keys import Key, KeySource
@@ -47,8 +48,25 @@ class Operator(Protocol):
     """Whoever watches over the episodes."""
 
     @property
+    def can_label(self) -> bool:
+        """Somebody is there who can say what became of an episode."""
+        ...
+
+    @property
     def wants_to_quit(self) -> bool:
         """No further episode shall begin."""
+        ...
+
+    def may_move(self) -> bool:
+        """Whether the arm may move to its start pose now; waits for consent. False quits."""
+        ...
+
+    def halt(self) -> bool:
+        """Asked once a control period while the arm moves between episodes; True holds it."""
+        ...
+
+    def held(self) -> None:
+        """A motion between episodes was stopped; the next one needs consent again."""
         ...
 
     def ready(self, observation: Observation) -> bool:
@@ -79,7 +97,7 @@ def judged(end: EpisodeEnd) -> Label:
 
 
 class NobodyThere:
-    """No terminal: episodes start by themselves and the simulator labels them.
+    """No terminal, or nothing to ask: episodes start by themselves and the simulator labels them.
 
     Args:
         interrupts: A signal ends the episode under way and quits.
@@ -88,9 +106,19 @@ class NobodyThere:
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
 
+    can_label = False
+
     @property
     def wants_to_quit(self) -> bool:
         return self._interrupts.requested
+
+    def may_move(self) -> bool:
+        return not self.wants_to_quit
+
+    def halt(self) -> bool:
+        return self.wants_to_quit
+
+    def held(self) -> None: ...
 
     def ready(self, observation: Observation) -> bool:
         return not self.wants_to_quit
@@ -115,7 +143,11 @@ class AtTheKeys:
             pressed a label key during the episode.
         wait_for_start: Each episode waits for the start key, also where a policy drives the arm:
             on hardware somebody lays out the scene.
+        ask_to_move: The first motion, and each after one that was stopped, waits for the start
+            key: a real arm never moves just because a command was typed.
     """
+
+    can_label = True
 
     def __init__(
         self,
@@ -126,6 +158,7 @@ class AtTheKeys:
         *,
         ask: bool = True,
         wait_for_start: bool = False,
+        ask_to_move: bool = False,
     ) -> None:
         self._keys = keys
         self._panel = panel
@@ -133,6 +166,8 @@ class AtTheKeys:
         self._teleoperator = teleoperator
         self._ask = ask
         self._wait_for_start = wait_for_start or teleoperator is not None
+        self._ask_to_move = ask_to_move
+        self._asks_from_then_on = ask_to_move
         self._quit = False
         self._paused = False
         self._said: Command | None = None
@@ -141,20 +176,45 @@ class AtTheKeys:
     def wants_to_quit(self) -> bool:
         return self._quit or self._interrupts.requested
 
+    def may_move(self) -> bool:
+        if self._ask_to_move and not self._started(Moment.MOVE):
+            return False
+        self._ask_to_move = False
+        self._show(Moment.MOVING)
+        return not self.wants_to_quit
+
+    def halt(self) -> bool:
+        for key in self._keys.poll():
+            if key.name in HOLD_KEYS:
+                return True
+            self._in_vain(key)
+        return self._interrupts.requested
+
+    def held(self) -> None:
+        self._ask_to_move = self._asks_from_then_on
+        self._panel.view.message = "The arm was stopped and holds."
+
+    def parking(self) -> None:
+        """The arm is about to park; show which keys stop it."""
+        self._show(Moment.PARKING)
+
     def ready(self, observation: Observation) -> bool:
         self._paused, self._said = False, None
         self._panel.see(observation)
-        if self._wait_for_start:
-            while not self.wants_to_quit:
-                command = self._next_command(Moment.READY)
-                if command is Command.QUIT:
-                    self._quit = True
-                elif command is Command.START:
-                    break
-        if self.wants_to_quit:
+        if self.wants_to_quit or (self._wait_for_start and not self._started(Moment.READY)):
             return False
         self._show(Moment.RUNNING)
         return True
+
+    def _started(self, moment: Moment) -> bool:
+        """Wait for the start key; False if the operator quits instead."""
+        while not self.wants_to_quit:
+            command = self._next_command(moment)
+            if command is Command.QUIT:
+                self._quit = True
+            elif command is Command.START:
+                return True
+        return False
 
     def signal(self) -> Signal:
         for key in self._keys.poll():
@@ -203,8 +263,10 @@ class AtTheKeys:
         """A key while an episode runs."""
         moment = Moment.PAUSED if self._paused else Moment.RUNNING
         command = command_for(key.name, moment)
-        if command is Command.PAUSE:
-            self._paused = not self._paused
+        if command in (Command.HOLD, Command.RESUME):
+            self._paused = command is Command.HOLD
+            if self._teleoperator is not None:
+                self._teleoperator.release()
             self._show(Moment.PAUSED if self._paused else Moment.RUNNING)
         elif command is not None:
             self._said = command
@@ -273,9 +335,7 @@ class AtTheKeys:
         view.moment = moment
         driving = self._teleoperator is not None and moment in (Moment.READY, Moment.RUNNING)
         view.arm_keys = arm_keys() if driving else ()
-        view.keys = _KEYS_SHOWN.get(moment) or [
-            (binding.key, binding.words) for binding in commands_at(moment)
-        ]
+        view.keys = _KEYS_SHOWN.get(moment) or command_keys_at(moment)
         self._panel.refresh()
 
 

@@ -153,6 +153,9 @@ def _figures(view: View) -> Table:
 
 
 _COLOURS = {
+    Moment.MOVE: "green",
+    Moment.MOVING: "red",
+    Moment.PARKING: "red",
     Moment.READY: "green",
     Moment.RUNNING: "red",
     Moment.PAUSED: "yellow",

@@ -5,14 +5,17 @@ Evaluation and improvement share it, so that a trial means the same in both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from hardware.loop import ControlLoop, Decider, Signal, Subscriber
+from hardware.faults import MotionStopped
+from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
+from ptrctl.interrupts import Interrupts
+from ptrctl.operator_side import NobodyThere, Operator, Verdict
 from ptrctl.video import TrialFilm
 from recordings.errors import UsageError
 from recordings.records import (
@@ -21,7 +24,6 @@ from recordings.records import (
     EpisodeInfo,
     ImageArray,
     Label,
-    Observation,
     Outcome,
 )
 from recordings.writer import EpisodeRecorder, new_episode_id
@@ -50,15 +52,11 @@ class Listeners:
 
     Args:
         subscribers: Told of every step (panels).
-        signal: What the operator wants, asked every period.
-        ask_label: Asks the operator for the label where nobody else judges.
-        ready: Waits until the operator has laid out the scene; False means no more.
+        operator: Starts, holds and stops; labels where nobody else judges.
     """
 
     subscribers: Sequence[Subscriber] = ()
-    signal: Callable[[], Signal] = lambda: Signal.RUN
-    ask_label: Callable[[EpisodeEnd], Label] | None = None
-    ready: Callable[[Observation], bool] = lambda observation: True
+    operator: Operator = field(default_factory=lambda: NobodyThere(Interrupts()))
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class Attempt:
         label: Unlabelled after a fault or a stop by the operator.
         episode: The recording; None if there was not a single step.
         pictures: The film, (H, W, 3) uint8 each.
+        redo: The operator wants the same start state again.
     """
 
     info: EpisodeInfo
@@ -78,6 +77,7 @@ class Attempt:
     label: Label
     episode: Path | None
     pictures: list[ImageArray] = field(repr=False)
+    redo: bool = False
 
     @property
     def counts(self) -> bool:
@@ -89,8 +89,8 @@ class Attempt:
 
 def run_attempt(
     cell: Cell, decider: Decider, settings: AttemptSettings, seed: int | None, listeners: Listeners
-) -> Attempt:
-    """Start from a seed, let the decider act, label and record.
+) -> Attempt | None:
+    """Start from a seed, let the decider act, label and record; None if the operator quits.
 
     Args:
         cell: Connected.
@@ -104,7 +104,8 @@ def run_attempt(
         PtrctlError, OSError, KeyboardInterrupt: From the parts; the arm holds still and the
             recording keeps what was seen.
     """
-    if cell.judge is None and listeners.ask_label is None:
+    operator = listeners.operator
+    if cell.judge is None and not operator.can_label:
         raise UsageError(
             "Nobody can say whether a trial succeeded.",
             "On hardware the operator labels each trial with a key.",
@@ -113,16 +114,17 @@ def run_attempt(
     recorder = EpisodeRecorder(settings.episodes)
     film = TrialFilm(cell.view)
     robot = cell.station.robot
-    cell.start(seed)
+    if not bring_to_start(cell, seed, operator):
+        return None
     info = new_episode_info(cell, kind=settings.kind, decided_by=decider.name, seed=seed)
     loop = ControlLoop(
         cell.station,
         robot.features.control_rate_hz,
         (recorder, film, *listeners.subscribers),
-        listeners.signal,
+        operator.signal,
     )
-    if not listeners.ready(cell.station.observe()):
-        raise KeyboardInterrupt
+    if not operator.ready(cell.station.observe()):
+        return None
     end = loop.run_episode(
         info,
         decider,
@@ -130,20 +132,41 @@ def run_attempt(
         judge=cell.judge,
         success_steps=settings.success_steps,
     )
-    label = _label(end, cell.judge is not None, listeners)
+    verdict = _verdict(end, cell.judge is not None, operator)
+    label = verdict.label or Label()
     if recorder.steps:
-        return Attempt(info, end, label, recorder.label(label), film.pictures)
+        episode = recorder.label(label)
+        return Attempt(info, end, label, episode, film.pictures, verdict.redo)
     recorder.discard()
-    return Attempt(info, end, label, None, film.pictures)
+    return Attempt(info, end, label, None, film.pictures, verdict.redo)
 
 
-def _label(end: EpisodeEnd, judged: bool, listeners: Listeners) -> Label:
+def bring_to_start(cell: Cell, seed: int | None, operator: Operator) -> bool:
+    """Bring the arm to its start pose as often as the operator stops it; False if they quit.
+
+    Raises:
+        RobotError: The arm failed; it holds.
+    """
+    while operator.may_move():
+        try:
+            cell.start(seed, should_stop=operator.halt)
+        except MotionStopped:
+            operator.held()
+        else:
+            return True
+    return False
+
+
+def _verdict(end: EpisodeEnd, judged: bool, operator: Operator) -> Verdict:
     if end.reason is EndReason.FAULT:
-        return Label(Outcome.UNLABELLED, end.fault)
+        return Verdict(Label(Outcome.UNLABELLED, end.fault))
     if not judged:
         # Where the operator judges, a key that says success or failure also ends the attempt.
-        assert listeners.ask_label is not None
-        return listeners.ask_label(end)
+        return operator.verdict(end)
+    return Verdict(_judged(end))
+
+
+def _judged(end: EpisodeEnd) -> Label:
     if end.reason is EndReason.OPERATOR_STOP:
         return Label(Outcome.UNLABELLED, "stopped by the operator")
     if end.reason is EndReason.SUCCESS:

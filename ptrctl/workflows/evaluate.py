@@ -125,10 +125,13 @@ def evaluate(
         except KeyboardInterrupt:
             log.append(interrupted_record(trial, seed))
             raise
+        if attempt is None:
+            log.append(interrupted_record(trial, seed))
+            break
         record = record_attempt(attempt, trial, seed, folder)
         log.append(record)
         on_event(TrialFinished(record, len(counted_trials(log.records)), plan.trials, _rate(log)))
-        if attempt.counts:
+        if attempt.counts or attempt.redo:
             continue
         if attempt.end.reason is not EndReason.FAULT:
             break

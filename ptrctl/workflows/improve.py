@@ -220,6 +220,9 @@ class _Session:
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
+            if attempt is None:
+                log.append(interrupted_record(trial, start))
+                return False
             self.scene_is_ours = True
             record = record_attempt(attempt, trial, start, self.folder / "practice")
             if attempt.counts:
@@ -235,6 +238,8 @@ class _Session:
             if attempt.counts:
                 self.on_event(Learned(trial, metrics))
                 return True
+            if attempt.redo:
+                continue
             if attempt.end.reason is not EndReason.FAULT:
                 return False
             if log.faults(trial) >= ATTEMPTS_PER_TRIAL:

@@ -12,7 +12,7 @@ from pathlib import Path
 from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
 from ptrctl.operator_side import Operator, Verdict
-from ptrctl.workflows.attempt import new_episode_info
+from ptrctl.workflows.attempt import bring_to_start, new_episode_info
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RobotError, UsageError
 from recordings.reader import EpisodeSummary
@@ -176,7 +176,8 @@ def record(
             raise _gave_up(session)
         seed = session.next_seed() if redo_seed is None else redo_seed
         session.used_seeds.add(seed)
-        cell.start(seed)
+        if not bring_to_start(cell, seed, operator):
+            break
         if not operator.ready(cell.station.observe()):
             break
         attempts_left -= 1

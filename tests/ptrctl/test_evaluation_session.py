@@ -17,7 +17,6 @@ from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
-from recordings.records import Label
 from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
@@ -29,14 +28,8 @@ def by_keys(folder: Path, keys: Sequence[str | None]) -> TrialSummary:
     cell = make_fake_cell(judged=False)
     panel = LivePanel(View("test", control_rate_hz=5.0), QuietScreen(), folder)  # type: ignore[arg-type]
     operator = AtTheKeys(ScriptedKeys(keys), panel, Interrupts(), wait_for_start=True)
-    listeners = Listeners(
-        subscribers=(panel,),
-        signal=operator.signal,
-        ask_label=lambda end: operator.verdict(end).label or Label(),
-        ready=operator.ready,
-    )
     with cell.station:
-        return evaluate(plan, cell, Walker(), folder, listeners=listeners)
+        return evaluate(plan, cell, Walker(), folder, listeners=Listeners((panel,), operator))
 
 
 def test_keys_start_and_label_every_trial(tmp_path: Path) -> None:
@@ -54,8 +47,15 @@ def test_silence_is_no_label_and_the_trial_does_not_count(tmp_path: Path) -> Non
 
 
 def test_quitting_before_a_trial_keeps_those_before_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        by_keys(tmp_path, ["s", None, "y", "q"])
+    summary = by_keys(tmp_path, ["s", None, "y", "q"])
+    assert (len(summary.counted), summary.complete) == (1, False)
+
+
+def test_a_discarded_trial_is_run_again(tmp_path: Path) -> None:
+    keys = ["s", None, "x", "r", "s", None, "y", "s", None, "y"]
+    summary = by_keys(tmp_path, keys)
+    assert summary.complete
+    assert len(summary.aborted) == 1
 
 
 def test_without_a_terminal_nobody_can_label(tmp_path: Path) -> None:

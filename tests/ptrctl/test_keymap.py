@@ -9,12 +9,14 @@ import pytest
 from ptrctl.keymap import (
     COMMAND_KEYS,
     FAILURE_REASONS,
+    HOLD_KEYS,
     MOTIONS,
-    SPEEDS,
+    SPEED_KEYS,
     Command,
     Moment,
     arm_keys,
     command_for,
+    command_keys_at,
     commands_at,
     motion_for,
     moves_the_arm,
@@ -31,14 +33,28 @@ def test_no_command_key_moves_the_arm() -> None:
     assert not [binding.key for binding in COMMAND_KEYS if moves_the_arm(binding.key)]
 
 
-def test_every_command_has_a_single_letter() -> None:
+def test_every_command_has_a_key_and_only_holding_has_a_named_one() -> None:
     assert {binding.command for binding in COMMAND_KEYS} == set(Command)
-    assert all(len(binding.key) == 1 for binding in COMMAND_KEYS)
+    named = {binding.key for binding in COMMAND_KEYS if len(binding.key) > 1}
+    assert named == set(HOLD_KEYS)
+
+
+@pytest.mark.parametrize("moment", [Moment.RUNNING, Moment.MOVING, Moment.PARKING])
+@pytest.mark.parametrize("key", HOLD_KEYS)
+def test_space_and_escape_hold_the_arm_whenever_it_may_move(key: str, moment: Moment) -> None:
+    assert command_for(key, moment) is Command.HOLD
+    assert ("space esc", "hold") in command_keys_at(moment)
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+@pytest.mark.parametrize("key", HOLD_KEYS)
+def test_space_and_escape_never_do_anything_else(key: str, moment: Moment) -> None:
+    assert command_for(key, moment) in (None, Command.HOLD)
 
 
 def test_motions_cover_both_directions_of_six_axes_without_sharing_a_key() -> None:
     assert {(m.axis, m.sign) for m in MOTIONS} == {(a, s) for a in range(6) for s in (1.0, -1.0)}
-    keys = [key for motion in MOTIONS for key in motion.keys] + [speed.key for speed in SPEEDS]
+    keys = [key for motion in MOTIONS for key in motion.keys] + list(SPEED_KEYS)
     assert len(keys) == len(set(keys))
 
 

@@ -86,7 +86,11 @@ def test_a_fault_of_the_drawing_comes_out_at_the_end_and_not_in_between() -> Non
         failed.set()
         raise ZeroDivisionError("drawing")
 
-    with pytest.raises(ZeroDivisionError, match="drawing"), screen(live_on(io.StringIO())) as shown:
-        shown.show(broken)
-        assert failed.wait(10)
-        shown.changed()
+    def use() -> None:
+        with screen(live_on(io.StringIO())) as shown:
+            shown.show(broken)
+            assert failed.wait(10)
+            shown.changed()
+
+    with pytest.raises(ZeroDivisionError, match="drawing"):
+        use()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from hardware.loop import Signal, Subscriber
+from ptrctl.interrupts import Interrupts
+from ptrctl.operator_side import NobodyThere, Verdict
 from ptrctl.plan import TrialPlan
 from ptrctl.trials import load_summary
 from ptrctl.workflows.attempt import Listeners
@@ -109,11 +111,12 @@ def test_the_operators_stop_aborts_the_trial_and_keeps_the_rest(tmp_path: Path) 
         def on_step(self, step: Step) -> None:
             seen.append(step)
 
-    def stop_after_six_steps() -> Signal:
-        return Signal.STOP if len(seen) == 6 else Signal.RUN
+    class StopsAfterSixSteps(NobodyThere):
+        def signal(self) -> Signal:
+            return Signal.STOP if len(seen) == 6 else Signal.RUN
 
     with cell.station:
-        listeners = Listeners(subscribers=(Watch(),), signal=stop_after_six_steps)
+        listeners = Listeners((Watch(),), StopsAfterSixSteps(Interrupts()))
         summary = evaluate(PLAN, cell, Walker(), tmp_path, listeners=listeners)
         assert not summary.complete
         assert summary.rate.trials == 1
@@ -137,11 +140,15 @@ def test_an_interrupt_is_written_down_as_an_abort(tmp_path: Path) -> None:
 def test_without_a_judge_the_operator_labels(tmp_path: Path) -> None:
     cell = make_fake_cell(judged=False)
 
-    def ask(end: EpisodeEnd) -> Label:
-        return Label(Outcome.FAILURE, "dropped", "operator")
+    class Labels(NobodyThere):
+        can_label = True
+
+        def verdict(self, end: EpisodeEnd) -> Verdict:
+            return Verdict(Label(Outcome.FAILURE, "dropped", "operator"))
 
     with cell.station:
-        summary = evaluate(PLAN, cell, Walker(), tmp_path, listeners=Listeners(ask_label=ask))
+        listeners = Listeners(operator=Labels(Interrupts()))
+        summary = evaluate(PLAN, cell, Walker(), tmp_path, listeners=listeners)
     assert {(r.success, r.reason, r.labelled_by) for r in summary.counted} == {
         (False, "dropped", "operator")
     }

@@ -1,0 +1,77 @@
+"""An operator beside an arm: panel and keys together, and what becomes of the arm at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hardware.faults import MotionStopped
+from hardware.registry import Cell
+from hardware.robot import Stop
+from ptrctl import console
+from ptrctl.interrupts import Interrupts
+from ptrctl.operator_side import AtTheKeys
+from ptrctl.panels import LivePanel, View
+from ptrctl.teleoperator import KeyboardTeleoperator
+
+HOLDS = "The arm holds where it is, under torque. Park it with `ptrctl stop --park`."
+PARKED = "The arm is parked and its torque is off."
+PARKED_UNDER_TORQUE = "The arm is parked, under torque."
+
+
+@contextmanager
+def at_the_arm(
+    view: View,
+    cell: Cell,
+    interrupts: Interrupts,
+    folder: Path,
+    *,
+    camera: str = "",
+    teleoperator: KeyboardTeleoperator | None = None,
+    ask: bool = True,
+    wait_for_start: bool = False,
+) -> Iterator[tuple[LivePanel, AtTheKeys]]:
+    """The live panel and the operator at the keys.
+
+    A real arm asks before its first motion. At the end of a session that went well it parks,
+    where Space or Esc stops it; after a fault or a signal it holds. Either is said.
+
+    Args:
+        view: What the panel shows.
+        cell: Connected.
+        interrupts: A signal ends the session.
+        folder: Where recordings go.
+        camera, teleoperator, ask, wait_for_start: See `LivePanel` and `AtTheKeys`.
+    """
+    from ptrctl.keys import TerminalKeys
+
+    real = not cell.station.robot.features.simulated
+    words = HOLDS
+    try:
+        with TerminalKeys() as keys, console.live(whole_screen=True) as screen:
+            panel = LivePanel(view, screen, folder, camera)
+            operator = AtTheKeys(
+                keys,
+                panel,
+                interrupts,
+                teleoperator,
+                ask=ask,
+                wait_for_start=wait_for_start,
+                ask_to_move=real,
+            )
+            yield panel, operator
+            if real and not interrupts.requested:
+                words = _park(cell, operator)
+    finally:
+        if real:
+            console.note(words)
+
+
+def _park(cell: Cell, operator: AtTheKeys) -> str:
+    operator.parking()
+    try:
+        cell.station.stop(Stop.PARK, should_stop=operator.halt)
+    except MotionStopped:
+        return HOLDS
+    return PARKED if cell.station.robot.features.releases_torque else PARKED_UNDER_TORQUE
