@@ -12,11 +12,13 @@ from typing import Any
 
 from hardware.loop import Decider, Subscriber
 from hardware.registry import Cell
+from hardware.teleoperation import TeleoperatedDecider
 from ptrctl import console
+from ptrctl.at_the_arm import at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.next_command import changed, next_command, scene_flags
-from ptrctl.operator_side import AtTheKeys, NobodyThere, Operator
+from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.teleoperator import KeyboardTeleoperator
@@ -107,8 +109,6 @@ def _record(
         lines = PlainLines(plan)
         return record(plan, cell, make_decider, NobodyThere(interrupts), lines)
 
-    from ptrctl.keys import TerminalKeys
-
     view = View(
         title=f"ptrctl record · {cell.task}",
         control_rate_hz=cell.station.robot.features.control_rate_hz,
@@ -117,10 +117,17 @@ def _record(
         disk_free_bytes=free_bytes(plan.folder),
     )
     view.rows["driven by"] = "keyboard" if teleoperator else "scripted demonstrator"
-    keys = stack.enter_context(TerminalKeys())
-    screen = stack.enter_context(console.live(whole_screen=True))
-    panel = LivePanel(view, screen, plan.folder, profile.camera)
-    operator: Operator = AtTheKeys(keys, panel, interrupts, teleoperator, ask=ask)
+    panel, operator = stack.enter_context(
+        at_the_arm(
+            view,
+            cell,
+            interrupts,
+            plan.folder,
+            camera=profile.camera,
+            teleoperator=teleoperator,
+            ask=ask,
+        )
+    )
     listener = PanelListener(panel)
     subscribers: Sequence[Subscriber] = (panel,)
     return record(plan, cell, make_decider, operator, listener, subscribers=subscribers)
@@ -129,9 +136,13 @@ def _record(
 def _deciders(
     cell: Cell, options: RecordOptions, teleoperator: KeyboardTeleoperator | None
 ) -> Callable[[int, bool], Decider]:
+    decider = None
+    if teleoperator is not None:
+        decider = TeleoperatedDecider(teleoperator, lambda: cell.station.robot.commanded_state)
+
     def make(seed: int, shall_fail: bool) -> Decider:
-        if teleoperator is not None:
-            return teleoperator
+        if decider is not None:
+            return decider
         from hardware.sim.demonstrator import FAILURES
 
         assert cell.demonstrator is not None, "checked before connecting"

@@ -1,4 +1,4 @@
-"""The keyboard as a teleoperator: keys to actions.
+"""The keyboard as a teleoperator.
 
 A terminal tells when a key is pressed and repeated, never when it is released: one repeat comes
 after about half a second, then about thirty a second.
@@ -13,18 +13,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hardware.loop import Decision
+from hardware.teleoperator import FINE, Button, Rate, Speed, TeleopReading
 from ptrctl.keymap import (
     DEFAULT_SPEED,
     GRIPPER_KEY,
-    HOLD_KEY,
-    SPEEDS,
+    SPEED_KEYS,
     Motion,
-    Speed,
     motion_for,
 )
 from ptrctl.keys import Key
-from recordings.records import ACTION_SIZE, GRIPPER, EpisodeInfo, Observation
 
 FIRST_PRESS_HOLDS_S = 0.6
 """Bridges the keyboard's delay before it repeats."""
@@ -64,7 +61,10 @@ class HeldKey:
 
 
 class KeyboardTeleoperator:
-    """A `Decider` behind which a person presses keys.
+    """The `Teleoperator` behind which a person presses keys.
+
+    At the fine speed each press moves exactly one period; otherwise the half second until the
+    keyboard repeats is bridged and the motion is smooth.
 
     Args:
         now_s: The clock of `Key.read_s`.
@@ -75,32 +75,35 @@ class KeyboardTeleoperator:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._held = HeldKey()
+        self._pressed: list[Button] = []
         self.speed: Speed = DEFAULT_SPEED
-        self.gripper = 1.0
+
+    def connect(self) -> None:
+        """Keys come by `press`; the terminal is shared with the commands over the episode."""
+
+    def disconnect(self) -> None:
+        self.begin()
 
     def press(self, key: Key) -> None:
         """Take a key; one that means nothing here is ignored."""
         motion = motion_for(key.name)
         if motion is not None:
-            self._held.press(motion, key.read_s, single_steps=self.speed.single_steps)
-        elif key.name == HOLD_KEY:
-            self._held.release()
+            self._held.press(motion, key.read_s, single_steps=self.speed is FINE)
         elif key.name == GRIPPER_KEY:
-            self.gripper = 1.0 - self.gripper
+            self._pressed.append(Button.GRIPPER)
         else:
-            self.speed = next((s for s in SPEEDS if s.key == key.name), self.speed)
+            self.speed = SPEED_KEYS.get(key.name, self.speed)
 
-    def begin(self, info: EpisodeInfo) -> None:
-        """Start with an open gripper and no key held."""
+    def begin(self) -> None:
         self._held.release()
-        self.gripper = 1.0
+        self._pressed.clear()
 
-    def act(self, observation: Observation) -> Decision:
-        """The action (7,) of the key held now; no key holds the arm still."""
-        action = np.zeros(ACTION_SIZE)
-        action[GRIPPER] = self.gripper
-        motion = self._held.take(self._now_s())
+    def read(self) -> TeleopReading:
+        """The key held now; no key holds the arm still."""
+        now_s = self._now_s()
+        values = np.zeros(6)
+        motion = self._held.take(now_s)
         if motion is not None:
-            step = self.speed.step_m if motion.axis < 3 else self.speed.step_rad
-            action[motion.axis] = motion.sign * step
-        return Decision(action)
+            values[motion.axis] = motion.sign
+        pressed, self._pressed = tuple(self._pressed), []
+        return TeleopReading(now_s, True, Rate(values), pressed=pressed)

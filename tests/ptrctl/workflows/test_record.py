@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hardware.registry import Cell
+from hardware.teleoperation import TeleoperatedDecider
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
 from ptrctl.keys import ScriptedKeys
@@ -41,12 +42,14 @@ class Desk:
     def by_keyboard(self, *, cell: Cell | None = None) -> RecordResult:
         teleoperator = KeyboardTeleoperator()
         operator = AtTheKeys(self.keys, self.panel, self.interrupts, teleoperator)
+        robot = (cell or self.cell).station.robot
+        decider = TeleoperatedDecider(teleoperator, lambda: robot.commanded_state)
         plan = replace(self.plan, end_on_success=False)
         with (cell or self.cell).station:
             return record(
                 plan,
                 cell or self.cell,
-                lambda seed, fail: teleoperator,
+                lambda seed, fail: decider,
                 operator,
                 RecordListener(),
                 subscribers=[self.panel],
