@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
@@ -12,8 +12,11 @@ import numpy as np
 
 from recordings.records import FloatArray
 
-ShouldStop = Callable[[], bool]
-"""Asked once a control period during motions between episodes; True makes the arm hold."""
+
+class ShouldStop(Protocol):
+    """Asked once a control period during motions between episodes; True makes the arm hold."""
+
+    def __call__(self) -> bool: ...
 
 
 def never_stop() -> bool:
