@@ -246,7 +246,7 @@ def check_fits(
     """Refuse a checkpoint that would move this robot wrongly.
 
     Args:
-        robot: Name of the arm's kind.
+        robot: Its embodiment.
         cameras: Names of its cameras.
         control_rate_hz: Its control rate.
 

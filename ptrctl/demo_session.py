@@ -195,7 +195,6 @@ class _Demo:
             self.workspace,
             self.cell.task,
             options,
-            robot=self.profile.robot,
             camera=self.profile.camera,
             shown=self.shown,
             stage=stage,

@@ -149,7 +149,7 @@ def check_checkpoint_fits(checkpoint: Checkpoint, cell: Cell) -> None:
     features = cell.station.robot.features
     check_fits(
         checkpoint,
-        robot=features.name,
+        robot=features.embodiment,
         cameras=sorted(cell.station.cameras),
         control_rate_hz=features.control_rate_hz,
     )

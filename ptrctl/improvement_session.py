@@ -250,7 +250,7 @@ def make_learner(
         init=checkpoint,
         preset=config.preset,
         seed=plan.seed,
-        robot=plan.robot,
+        robot=checkpoint.info.robot,
         cache=workspace.root / ".cache" / "packed",
         camera=checkpoint.info.camera,
     )

@@ -266,7 +266,7 @@ class AtTheKeys:
         if command in (Command.HOLD, Command.RESUME):
             self._paused = command is Command.HOLD
             if self._teleoperator is not None:
-                self._teleoperator.release()
+                self._teleoperator.begin()
             self._show(Moment.PAUSED if self._paused else Moment.RUNNING)
         elif command is not None:
             self._said = command

@@ -19,6 +19,7 @@ from ptrctl.workflows.finetune import (
     Trained,
     TrainingRequest,
     counts_in_words,
+    embodiment_of,
     finetune,
     load_demonstrations,
     pack_prior,
@@ -98,7 +99,6 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
             workspace,
             task,
             options,
-            robot=profile.robot,
             camera=profile.camera,
             shown=shown,
             stage=stage.name,
@@ -125,7 +125,6 @@ def finetune_task(
     task: str,
     options: FinetuneOptions,
     *,
-    robot: str,
     camera: str,
     shown: Display,
     stage: str,
@@ -140,6 +139,7 @@ def finetune_task(
     """
     name = options.name or task
     init = None if options.from_scratch else open_checkpoint(workspace, options.checkpoint)
+    folder = options.demos or workspace.demos(task)
     request = TrainingRequest(
         run=workspace.checkpoint(name),
         steps=options.steps,
@@ -147,12 +147,11 @@ def finetune_task(
         init=init,
         preset=options.preset,
         seed=options.seed,
-        robot=robot,
+        robot=embodiment_of([folder]),
         cache=workspace.root / ".cache" / "packed",
         camera=init.info.camera if init else camera,
     )
     shown.begin(stage)
-    folder = options.demos or workspace.demos(task)
     demonstrations = load_demonstrations(folder, request, packing(shown))
     prior = None
     rehearsal = init.path / REHEARSAL if init else None
@@ -206,7 +205,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         init=open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None,
         preset=options.preset,
         seed=options.seed,
-        robot=profile.robot,
+        robot=embodiment_of(options.data),
         cache=workspace.root / ".cache" / "packed",
         camera=profile.camera,
     )

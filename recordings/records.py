@@ -188,6 +188,11 @@ class EpisodeInfo:
     code_version: str = ""
     created_at: str = ""
 
+    @property
+    def embodiment(self) -> str:
+        """The arm as a policy feels it, whatever drove it; early recordings only name the arm."""
+        return str(self.robot.get("embodiment", self.robot.get("name", "")))
+
 
 class EndReason(enum.Enum):
     """Why an episode ended."""

@@ -20,6 +20,7 @@ from ptrctl.threads import learning_threads
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.packed import PackedDataset, pack
+from recordings.reader import read_summary
 from recordings.records import Outcome
 
 METRICS_FILE = "metrics.jsonl"
@@ -40,7 +41,7 @@ class TrainingRequest:
         init: Start from this checkpoint; None starts from random weights.
         preset: Networks and settings when there is no `init`.
         seed: Of weights, sampling and augmentation.
-        robot: Name of the arm's kind, kept in the checkpoint.
+        robot: The arm's embodiment, kept in the checkpoint; see `embodiment_of`.
         cache: Folder for packed pictures.
         camera: To learn from; by default `init`'s, else the first.
     """
@@ -99,6 +100,23 @@ class Trained:
     seconds: float
     resumed_at: int
     metrics: Mapping[str, float]
+
+
+def embodiment_of(folders: Sequence[Path]) -> str:
+    """The embodiment on which recordings were made; the first of each folder speaks for it.
+
+    Raises:
+        RecordingError: There is no recording, or there are several embodiments.
+    """
+    first = [path for folder in folders for path in EpisodeFolder(folder).paths()[:1]]
+    found = sorted({read_summary(path).info.embodiment for path in first})
+    if len(found) == 1:
+        return found[0]
+    raise RecordingError(
+        f"The recordings were made on: {', '.join(found) or 'no arm at all'}.",
+        "A policy is trained on one kind of arm.",
+        "Leave the other folders out, or record some with `ptrctl record`.",
+    )
 
 
 def load_demonstrations(

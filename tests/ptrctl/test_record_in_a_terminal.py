@@ -55,8 +55,8 @@ def test_a_session_by_keyboard_from_start_to_label(tmp_path: Path) -> None:
 
     terminal.press("s")
     terminal.see("running")
-    terminal.press("p")
-    terminal.see("paused")
+    terminal.press(" ")
+    terminal.see("the arm holds")
     terminal.press("p")
     terminal.see("stop, then label")
     terminal.press("x")

@@ -155,7 +155,7 @@ def test_quitting_before_an_episode_keeps_the_others(tmp_path: Path) -> None:
 
 
 def test_pausing_records_no_step_and_goes_on(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, "s__p____p__y")
+    desk = Desk(tmp_path, "s__ ____p__y")
     desk.by_keyboard()
     (summary,) = desk.summaries
     assert summary.steps == 5
@@ -188,14 +188,14 @@ def test_the_panel_shows_only_keys_that_work_now(tmp_path: Path) -> None:
     refresh = desk.panel.refresh
 
     def note() -> None:
-        shown[desk.view.moment] = "".join(letter for letter, _ in desk.view.keys)
+        shown[desk.view.moment] = " ".join(letter for letter, _ in desk.view.keys)
         refresh()
 
     desk.panel.refresh = note  # type: ignore[method-assign]
     desk.by_keyboard()
-    assert shown[Moment.READY] == "sq"
-    assert shown[Moment.RUNNING] == "yfxpq"
-    assert shown[Moment.LABEL] == "yfzdrq"
+    assert shown[Moment.READY] == "s q"
+    assert shown[Moment.RUNNING] == "y f x space esc q"
+    assert shown[Moment.LABEL] == "y f z d r q"
 
 
 def test_a_signal_ends_the_episode_and_keeps_it_unlabelled(tmp_path: Path) -> None:
