@@ -249,7 +249,11 @@ class JointArm:
     def _hold(self) -> None:
         """Hold where the joints are, and watch until they stand still."""
         if not self._torque:
-            return
+            raise RobotError(
+                "The arm's torque is off, so it does not hold.",
+                "Only an arm under torque holds.",
+                "Start an episode, or leave the arm as it is.",
+            )
         held = self._drive.hold()
         self._adopt(held, float(self._commanded[GRIPPER]))
         give_up_s = self._clock.now_s() + STILL_WITHIN_S

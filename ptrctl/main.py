@@ -32,6 +32,7 @@ COMMANDS = (
     ("demo", LEARN),
     ("data", LOOK),
     ("doctor", LOOK),
+    ("stop", LOOK),
 )
 """Name and help panel. `ptrctl.commands.<name>` holds a function, or a typer app, of that name."""
 

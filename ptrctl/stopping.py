@@ -1,0 +1,79 @@
+"""Stops a real arm outside of any session, and tells what its motors say afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hardware.faults import MotionStopped
+from hardware.robot import Stop
+from ptrctl import console
+from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
+from ptrctl.cells import make_cell
+from ptrctl.interrupts import Interrupts
+from ptrctl.keymap import HOLD_KEYS
+from ptrctl.next_command import next_command
+from ptrctl.profile import DEFAULT_TASK, load_profile
+from ptrctl.workspace import open_workspace
+from recordings.errors import UsageError
+
+WORDS = {
+    Stop.HOLD: HOLDS,
+    Stop.PARK: PARKED,
+    Stop.TORQUE_OFF: "The arm's torque is off. It can be moved by hand.",
+}
+
+
+def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
+    """Connect to the arm alone, stop it, and show the outcome.
+
+    Args:
+        folder: Of the workspace.
+        robot: Instead of the profile's arm.
+        kind: "hold", "park" or "torque-off".
+
+    Raises:
+        UsageError: The arm is simulated.
+        RobotError: It cannot be reached, or its motors do not confirm the stop.
+    """
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace).with_flags(robot=robot)
+    # The task means nothing here, but a cell has one.
+    cell = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=True)
+    arm, wanted = cell.station.robot, Stop(kind.replace("-", "_"))
+    if arm.features.simulated:
+        raise UsageError(
+            f"The arm {arm.features.name} is simulated.",
+            "It stops when its program ends.",
+            "Name a real arm with `--robot`, or run `ptrctl setup`.",
+        )
+    if wanted is Stop.PARK:
+        console.note("The arm moves to its sleep pose. Space, Esc or Ctrl-C holds it.")
+    words = WORDS[wanted]
+    with arm, watching() as should_stop:
+        try:
+            arm.stop(wanted, should_stop=should_stop)
+        except MotionStopped:
+            words = HOLDS
+    if words == PARKED and not arm.features.releases_torque:
+        words = PARKED_UNDER_TORQUE
+    console.outcome_panel(
+        "The arm has confirmed it",
+        {"arm": arm.features.name, "now": words},
+        next_command=next_command("doctor", workspace),
+        data={"robot": arm.features.name, "stop": kind, "state": words},
+    )
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[], bool]]:
+    """Whether the operator has pressed a key that holds the arm, or sent a signal."""
+    with Interrupts() as interrupts:
+        if not console.is_interactive():
+            yield lambda: interrupts.requested
+            return
+        from ptrctl.keys import TerminalKeys
+
+        with TerminalKeys() as keys:
+            yield lambda: interrupts.requested or any(k.name in HOLD_KEYS for k in keys.poll())
