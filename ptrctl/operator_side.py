@@ -5,6 +5,7 @@ Three kinds: at the keyboard, at a terminal while somebody else drives the arm, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,15 +66,18 @@ class Operator(Protocol):
         """Asked once a control period while the arm moves between episodes; True holds it."""
         ...
 
-    def held(self) -> None:
-        """A motion between episodes was stopped; the next one needs consent again."""
+    def held(self, why: str) -> None:
+        """The arm was stopped and holds; its next motion needs consent again."""
         ...
 
-    def ready(self, observation: Observation) -> bool:
+    def ready(self, observe: Callable[[], Observation]) -> bool:
         """Wait for the start of the next episode; False quits.
 
         Args:
-            observation: The start state that the operator is about to begin from.
+            observe: What the cameras and the arm say now, while the scene is laid out.
+
+        Raises:
+            RobotError: From `observe`: the arm or a camera failed meanwhile.
         """
         ...
 
@@ -118,9 +122,9 @@ class NobodyThere:
     def halt(self) -> bool:
         return self.wants_to_quit
 
-    def held(self) -> None: ...
+    def held(self, why: str) -> None: ...
 
-    def ready(self, observation: Observation) -> bool:
+    def ready(self, observe: Callable[[], Observation]) -> bool:
         return not self.wants_to_quit
 
     def signal(self) -> Signal:
@@ -190,26 +194,31 @@ class AtTheKeys:
             self._in_vain(key)
         return self._interrupts.requested
 
-    def held(self) -> None:
+    def held(self, why: str) -> None:
         self._ask_to_move = self._asks_from_then_on
-        self._panel.view.message = "The arm was stopped and holds."
+        self._panel.view.message = why
 
     def parking(self) -> None:
         """The arm is about to park; show which keys stop it."""
         self._show(Moment.PARKING)
 
-    def ready(self, observation: Observation) -> bool:
+    def ready(self, observe: Callable[[], Observation]) -> bool:
         self._paused, self._said = False, None
-        self._panel.see(observation)
-        if self.wants_to_quit or (self._wait_for_start and not self._started(Moment.READY)):
+
+        def look() -> None:
+            self._panel.see(observe())
+            self._panel.refresh()
+
+        look()
+        if self.wants_to_quit or (self._wait_for_start and not self._started(Moment.READY, look)):
             return False
         self._show(Moment.RUNNING)
         return True
 
-    def _started(self, moment: Moment) -> bool:
+    def _started(self, moment: Moment, look: Callable[[], None] = lambda: None) -> bool:
         """Wait for the start key; False if the operator quits instead."""
         while not self.wants_to_quit:
-            command = self._next_command(moment)
+            command = self._next_command(moment, look)
             if command is Command.QUIT:
                 self._quit = True
             elif command is Command.START:
@@ -277,10 +286,13 @@ class AtTheKeys:
         else:
             self._in_vain(key)
 
-    def _next_command(self, moment: Moment) -> Command | None:
+    def _next_command(
+        self, moment: Moment, look: Callable[[], None] = lambda: None
+    ) -> Command | None:
         """Wait for a command key; None after a signal. A lost terminal quits."""
         self._show(moment)
         while not self._interrupts.requested:
+            look()
             for key in self._wait():
                 command = command_for(key.name, moment)
                 if command is not None:

@@ -123,7 +123,7 @@ def run_attempt(
         (recorder, film, *listeners.subscribers),
         operator.signal,
     )
-    if not operator.ready(cell.station.observe()):
+    if not operator.ready(cell.station.observe):
         return None
     end = loop.run_episode(
         info,
@@ -151,7 +151,7 @@ def bring_to_start(cell: Cell, seed: int | None, operator: Operator) -> bool:
         try:
             cell.start(seed, should_stop=operator.halt)
         except MotionStopped:
-            operator.held()
+            operator.held("The arm was stopped and holds.")
         else:
             return True
     return False
@@ -159,6 +159,7 @@ def bring_to_start(cell: Cell, seed: int | None, operator: Operator) -> bool:
 
 def _verdict(end: EpisodeEnd, judged: bool, operator: Operator) -> Verdict:
     if end.reason is EndReason.FAULT:
+        operator.held(f"The arm was stopped: {end.fault}")
         return Verdict(Label(Outcome.UNLABELLED, end.fault))
     if not judged:
         # Where the operator judges, a key that says success or failure also ends the attempt.
@@ -176,7 +177,7 @@ def _judged(end: EpisodeEnd) -> Label:
 
 
 def new_episode_info(cell: Cell, *, kind: str, decided_by: str, seed: int | None) -> EpisodeInfo:
-    """What is known before an episode."""
+    """What is known before an episode; a seed means something in simulation only."""
     station = cell.station
     return EpisodeInfo(
         episode_id=new_episode_id(),
@@ -186,7 +187,7 @@ def new_episode_info(cell: Cell, *, kind: str, decided_by: str, seed: int | None
         cameras=station.camera_identities,
         control_rate_hz=station.robot.features.control_rate_hz,
         decided_by=decided_by,
-        seed=seed,
+        seed=seed if station.robot.features.simulated else None,
         scene=cell.scene,
         code_version=version("ptrctl"),
         created_at=now_utc(),

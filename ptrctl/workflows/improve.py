@@ -23,7 +23,7 @@ from ptrctl.plan import PLAN_FILE, check_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.statistics import Rate
 from ptrctl.threads import ACTING_THREADS, learning_threads, torch_threads
-from ptrctl.trials import ABORTED, TrialLog, TrialRecord, TrialSummary, counted_trials
+from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, TrialSummary, counted_trials
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
 from ptrctl.workflows.evaluate import (
     ATTEMPTS_PER_TRIAL,
@@ -35,7 +35,7 @@ from ptrctl.workflows.evaluate import (
     record_attempt,
 )
 from recordings.errors import RobotError, UsageError
-from recordings.reader import read_episode
+from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason
 from recordings.recovery import recover
 
@@ -210,7 +210,7 @@ class _Session:
             )
             policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
             done = counted_trials(log.records)
-            self.on_event(Phase("practice"))
+            self.on_event(Phase(f"practice, {task}" if plan.backward else "practice"))
             self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
             start = plan.practice_seeds[trial]
             log.start(trial, start, now_utc())
@@ -259,10 +259,20 @@ class _Session:
         stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
         if trial == 0 or stuck or not self.scene_is_ours:
             return plan.task, plan.practice_seeds[trial]
-        # The task that is less done is the one to practise.
-        forward = _use_task(self.cell, plan.task)
-        done = forward.judge is not None and forward.judge.score().success
-        return (plan.backward if done else plan.task), None
+        return (plan.backward if self.forward_is_done(log) else plan.task), None
+
+    def forward_is_done(self, log: TrialLog) -> bool:
+        """Whether the scene now is what the forward task leads to: the backward one is next."""
+        forward = _use_task(self.cell, self.plan.task)
+        if forward.judge is not None:
+            return forward.judge.score().success
+        # Nobody but the last trial's label says how the scene is.
+        counted = [r for r in log.records if r.status == COUNTED and r.episode]
+        if not counted:
+            return False
+        last = counted[-1]
+        was = read_summary(self.folder / "practice" / last.episode).info.task
+        return (was == self.plan.task) == last.success
 
     def take_up(self, record: TrialRecord) -> None:
         """Give the learner a recorded trial."""

@@ -178,7 +178,7 @@ def record(
         session.used_seeds.add(seed)
         if not bring_to_start(cell, seed, operator):
             break
-        if not operator.ready(cell.station.observe()):
+        if not operator.ready(cell.station.observe):
             break
         attempts_left -= 1
         decider = make_decider(seed, session.wants_failure(seed))
