@@ -8,6 +8,8 @@ from __future__ import annotations
 ARM_MODULES: dict[str, str] = {}
 """Real arms: name to module."""
 CAMERA_MODULES: dict[str, str] = {
+    "realsense": "hardware.cameras.realsense",
     "test-pattern": "hardware.cameras.pattern",
+    "uvc": "hardware.cameras.uvc",
 }
 """Cameras: name to module."""

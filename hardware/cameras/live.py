@@ -1,0 +1,138 @@
+"""A camera that streams: what RealSense and UVC cameras have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from hardware.camera import CameraFeatures
+from hardware.cameras.newest import NewestPicture, Picture, Source
+from hardware.cameras.watch import PictureWatch
+from hardware.clock import Clock
+from hardware.faults import CameraFault
+from recordings.images import RESIZE_ROUTINE, resize_image
+from recordings.records import Frame
+
+FIRST_PICTURE_S = 10.0
+"""How long an opened camera may take for its first picture."""
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What the stream was set to; see `PictureWatch`."""
+
+    width: int
+    height: int
+    fps: float
+    max_age_s: float
+    frozen_after_s: float
+
+
+class LiveCamera:
+    """Opens a source, reads it in the background, and resizes the newest picture when asked.
+
+    Args:
+        name: As in recordings.
+        kind: As in the profile.
+        clock: Stamps the pictures.
+        size: Edge of the square pictures delivered, in pixels.
+        stream: What to expect of the source.
+        open_source: Opens the device; may take seconds. Raises `PtrctlError`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        clock: Clock,
+        size: int,
+        stream: StreamSettings,
+        open_source: Callable[[], Source],
+    ) -> None:
+        self._features = CameraFeatures(name, size, size)
+        self._clock = clock
+        self._stream = stream
+        self._open_source = open_source
+        self._identity: dict[str, Any] = {
+            "kind": kind,
+            "native_width": stream.width,
+            "native_height": stream.height,
+            "fps": stream.fps,
+            "resize": RESIZE_ROUTINE,
+        }
+        self._reader: NewestPicture | None = None
+
+    @property
+    def features(self) -> CameraFeatures:
+        return self._features
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Once connected, with serial number, mode and locked settings."""
+        return dict(self._identity)
+
+    def connect(self) -> None:
+        """Open the device and wait for the first picture; does nothing if connected.
+
+        Raises:
+            CameraFault: It is missing, taken, or delivers something else than was set.
+            SystemSetupError: A library is missing.
+        """
+        if self._reader is not None:
+            return
+        source = self._open_source()
+        self._identity.update(source.identity)
+        stream = self._stream
+        watch = PictureWatch(
+            self._features.name,
+            stream.height,
+            stream.width,
+            max_age_s=stream.max_age_s,
+            frozen_after_s=stream.frozen_after_s,
+            fps=stream.fps,
+        )
+        reader = NewestPicture(self._features.name, source, watch, self._clock)
+        try:
+            reader.wait_for_first(FIRST_PICTURE_S)
+        except BaseException:
+            reader.stop()
+            raise
+        self._reader = reader
+
+    def disconnect(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.stop()
+
+    def newest(self) -> Picture:
+        """The newest picture as it came, not resized.
+
+        Raises:
+            CameraFault: It is stale, or the camera is faulty or not connected.
+        """
+        if self._reader is None:
+            raise CameraFault(
+                f"The camera {self._features.name} is not connected.",
+                "It is connected before it is read.",
+                "Run `ptrctl doctor`.",
+            )
+        return self._reader.newest()
+
+    def read(self) -> Frame:
+        picture = self.newest()
+        image = resize_image(picture.image, self._features.height)
+        return Frame(image, picture.captured_s, picture.arrived_s)
+
+    def __enter__(self) -> LiveCamera:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.disconnect()
