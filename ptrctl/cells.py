@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hardware.registry import Cell, CellRequest
+from hardware.registry import SIMULATED, Cell, CellRequest
 from hardware.registry import make_cell as make_cell_by_name
 from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from ptrctl.profile import Profile
-from ptrctl.workspace import PROFILE_NAME
+from ptrctl.workspace import PROFILE_NAME, check_name
 from recordings.errors import UsageError
 
 
@@ -20,9 +20,12 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
         realtime: Run a simulated arm at the control rate instead of as fast as it can.
 
     Raises:
-        RobotError: No such arm.
+        RobotError: No such arm or kind of camera.
         UsageError: No such task, or the profile does not fit the arm.
     """
+    if profile.tasks and profile.robot != SIMULATED:
+        # On a real arm nothing else would notice a misspelt name.
+        check_name(task, profile.tasks, "task", "--task")
     request = CellRequest(
         task=task,
         kitchen_seed=profile.kitchen_seed,
@@ -42,6 +45,7 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
             f"Run `ptrctl setup --rate {features.control_rate_hz:g}`, or correct "
             f"`robot.control_rate_hz` in {PROFILE_NAME}.",
         )
+    _check_start_pose(profile, features.workspace)
     cameras = sorted(cell.station.cameras)
     if profile.camera not in cameras:
         raise UsageError(
@@ -62,3 +66,18 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
             )
         )
     return cell
+
+
+def _check_start_pose(profile: Profile, own: WorkspaceBox) -> None:
+    """Raise `UsageError` if episodes would begin outside the box, where nothing may move."""
+    if profile.start_pose is None:
+        return
+    low, high = profile.workspace_low_m or own.low_m, profile.workspace_high_m or own.high_m
+    place = profile.start_pose[:3]
+    if not all(a <= value <= b for a, value, b in zip(low, place, high, strict=True)):
+        raise UsageError(
+            f"The start pose is at {place} m, outside the workspace box from {low} to {high}.",
+            "Episodes begin inside the box.",
+            "Run `ptrctl setup` and choose another start pose or box, or correct "
+            f"`robot.start_pose` in {PROFILE_NAME}.",
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,7 @@ class Profile:
     Args:
         robot: Name in the registry of arms.
         task: What commands work on when `--task` is left out; None for no default.
+        tasks: All task names of the workspace, the default among them; empty allows any.
         kitchen_seed: Which simulated kitchen.
         control_rate_hz: Steps a second.
         camera: Name of the camera that policies look through.
@@ -41,6 +43,7 @@ class Profile:
 
     robot: str = DEFAULT_ROBOT
     task: str | None = None
+    tasks: tuple[str, ...] = ()
     kitchen_seed: int = 0
     control_rate_hz: float = 5.0
     camera: str = "over_shoulder"
@@ -57,6 +60,12 @@ class Profile:
         _require(0.5 <= self.control_rate_hz <= 50, "robot.control_rate_hz", "0.5 to 50 Hz", self)
         _require(32 <= self.image_size <= 640, "camera.image_size", "32 to 640 pixels", self)
         _require(self.kitchen_seed >= 0, "scene.kitchen_seed", "0 or more", self)
+        _require_near(
+            "workspace_box", (*(self.workspace_low_m or ()), *(self.workspace_high_m or ()))
+        )
+        _require_near("robot.start_pose", (self.start_pose or ())[:3])
+        _require_near("robot.start_pose", (self.start_pose or ())[3:], math.pi, "rad")
+        self._require_kinds()
         low, high = self.workspace_low_m, self.workspace_high_m
         if (low is None) != (high is None) or (
             low and high and not all(a < b for a, b in zip(low, high, strict=True))
@@ -67,6 +76,15 @@ class Profile:
                 "Run `ptrctl setup` with `--box-low X Y Z --box-high X Y Z`, or correct "
                 f"[workspace_box] in {PROFILE_NAME}.",
             )
+
+    def _require_kinds(self) -> None:
+        for name, settings in self.cameras.items():
+            if not isinstance(settings.get("kind"), str):
+                raise UsageError(
+                    f"`cameras.{name}` names no kind of camera.",
+                    'Every camera has one, for example `kind = "realsense"`.',
+                    f"Add that line to {PROFILE_NAME}, or run `ptrctl setup` again.",
+                )
 
     def source(self, name: str) -> str:
         """Where a field's value came from."""
@@ -80,19 +98,34 @@ class Profile:
         """
         given = {name: value for name, value in flags.items() if value is not None}
         named = {name: f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given}
-        return dataclasses.replace(self, **given, sources={**self.sources, **named})
+        return self._for_arm(given.get("robot"))._replaced(given, named)
 
     def answered(self, **answers: Any) -> Profile:
         """The profile with the operator's answers in place of its own values."""
-        sources = {**self.sources, **dict.fromkeys(answers, "your answer")}
-        return dataclasses.replace(self, **answers, sources=sources)
+        sources = dict.fromkeys(answers, "your answer")
+        return self._for_arm(answers.get("robot"))._replaced(answers, sources)
+
+    def _replaced(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> Profile:
+        return dataclasses.replace(self, **values, sources={**self.sources, **sources})
+
+    def _for_arm(self, robot: str | None) -> Profile:
+        """The profile without what only fits the arm that it names, if another is wanted."""
+        if robot is None or robot == self.robot:
+            return self
+        kept = {name: value for name, value in self.sources.items() if name not in _OF_ONE_ARM}
+        own = {field.name: field for field in dataclasses.fields(self)}
+        fresh = {
+            name: {} if own[name].default is dataclasses.MISSING else own[name].default
+            for name in _OF_ONE_ARM
+        }
+        return dataclasses.replace(self, **fresh, sources=kept)
 
     def described(self) -> list[tuple[str, Any, str]]:
         """(key in the file, value, source) of everything that is set."""
         return [
             (f"{table}.{key}".rstrip("."), getattr(self, name), self.source(name))
             for table, key, name, _, _ in _LAYOUT
-            if getattr(self, name) not in (None, {})
+            if getattr(self, name) not in (None, {}, ())
         ]
 
     def task_or_fail(self) -> str:
@@ -111,13 +144,21 @@ class Profile:
         return self.task
 
 
+_OF_ONE_ARM = ("robot_options", "start_pose", "workspace_low_m", "workspace_high_m")
+
 _FLAGS = {
     "kitchen_seed": "kitchen",
     "control_rate_hz": "rate",
     "workspace_low_m": "box-low",
     "workspace_high_m": "box-high",
+    "robot_options": "option",
+    "cameras": "camera",
+    "tasks": "task",
 }
 """Field name to the flag's name, where they differ."""
+
+FARTHEST_M = 2.0
+"""No arm here reaches so far; larger numbers are probably millimetres."""
 
 
 def _require(holds: bool, key: str, range_in_words: str, profile: Profile) -> None:
@@ -126,6 +167,17 @@ def _require(holds: bool, key: str, range_in_words: str, profile: Profile) -> No
         raise UsageError(
             f"`{key}` is {value}.",
             f"It must be {range_in_words}.",
+            f"Correct {PROFILE_NAME}, or run `ptrctl setup` again.",
+        )
+
+
+def _require_near(
+    key: str, values: Sequence[float], limit: float = FARTHEST_M, unit: str = "m"
+) -> None:
+    if not all(abs(value) <= limit for value in values):  # NaN fails this too.
+        raise UsageError(
+            f"`{key}` has the numbers {', '.join(f'{value:g}' for value in values)}.",
+            f"They are in {unit}, between {-limit:.4g} and {limit:.4g}.",
             f"Correct {PROFILE_NAME}, or run `ptrctl setup` again.",
         )
 
@@ -143,6 +195,7 @@ _LAYOUT: tuple[tuple[str, str, str, type, str], ...] = (
     ),
     ("robot", "options", "robot_options", dict, "Settings of this kind of arm."),
     ("session", "task", "task", str, "The task that commands use when --task is left out."),
+    ("session", "tasks", "tasks", list, "All tasks of this workspace; another --task is refused."),
     ("scene", "kitchen_seed", "kitchen_seed", int, "Which simulated kitchen."),
     ("camera", "name", "camera", str, "The camera that policies look through."),
     ("camera", "image_size", "image_size", int, "Edge of the recorded pictures, in pixels."),
@@ -213,6 +266,8 @@ def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
         return float(value)
     if kind is tuple and isinstance(value, list) and len(value) == length:
         return tuple(_typed(item, float, key, path) for item in value)
+    if kind is list and isinstance(value, list):
+        return tuple(_typed(item, str, key, path) for item in value)
     if key == "cameras" and isinstance(value, dict):
         return {name: _typed(item, dict, f"{key}.{name}", path) for name, item in value.items()}
     if kind in (str, int, dict) and isinstance(value, kind) and not isinstance(value, bool):
@@ -222,6 +277,7 @@ def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
         int: "a whole number",
         float: "a number",
         tuple: f"{length} numbers",
+        list: "a list of texts",
         dict: "a table",
     }
     raise UsageError(
@@ -229,6 +285,35 @@ def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
         f"It must be {words[kind]}.",
         "Correct that line, or run `ptrctl setup` to write the file anew.",
     )
+
+
+def _setting_helps(kind: str, *, camera: bool) -> Mapping[str, str]:
+    """What each setting of a kind of arm or camera means; nothing for kinds that are not ours."""
+    from hardware import registry
+    from hardware.settings import setting_helps
+
+    if kind not in (registry.CAMERA_MODULES if camera else registry.ARM_MODULES):
+        return {}
+    found = registry.camera_kind(kind) if camera else registry.arm_kind(kind)
+    return setting_helps(found.settings)
+
+
+def _settings_table(settings: Mapping[str, Any], helps: Mapping[str, str], comment: str) -> Any:
+    """A table with a comment above each setting, and the ones that are not set as comments."""
+    import tomlkit
+
+    table = tomlkit.table()
+    table.add(tomlkit.comment(comment))
+    for key, value in settings.items():
+        if helps.get(key):
+            table.add(tomlkit.comment(helps[key]))
+        table.add(key, value)
+    unset = [key for key in helps if key not in settings]
+    if unset:
+        table.add(tomlkit.comment("Not set here, so at their defaults:"))
+    for key in unset:
+        table.add(tomlkit.comment(f"  {key}: {helps[key]}"))
+    return table
 
 
 def save_profile(workspace: Workspace, profile: Profile) -> Path:
@@ -241,20 +326,18 @@ def save_profile(workspace: Workspace, profile: Profile) -> Path:
     tables: dict[str, Any] = {}
     for table, key, name, _, comment in _LAYOUT:
         value = getattr(profile, name)
-        if value is None or value == {}:
+        if value in (None, {}, ()):
             continue
         if table not in tables:
             tables[table] = tomlkit.table()
-        if comment and not isinstance(value, Mapping):
-            tables[table].add(tomlkit.comment(comment))
         if not isinstance(value, Mapping):
+            if comment:
+                tables[table].add(tomlkit.comment(comment))
             tables[table].add(key, list(value) if isinstance(value, tuple) else value)
             continue
         for inner, settings in (value if not key else {key: value}).items():
-            content = tomlkit.table()
-            content.add(tomlkit.comment(comment))
-            content.update(settings)
-            tables[table].add(inner, content)
+            helps = _setting_helps(profile.robot if key else settings["kind"], camera=not key)
+            tables[table].add(inner, _settings_table(settings, helps, comment))
     for table, content in tables.items():
         toml.add(tomlkit.nl())
         toml.add(table, content)
