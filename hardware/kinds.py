@@ -10,6 +10,7 @@ from hardware.camera import Camera
 from hardware.checks import Finding
 from hardware.clock import Clock
 from hardware.robot import Robot
+from hardware.teleoperator import Teleoperator
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,26 @@ class CameraKind:
     summary: str
     settings: type[Any]
     make: Callable[[str, Any, Clock, int], Camera]
+    discover: Callable[[], Sequence[Discovered]]
+    check: Callable[[Any], Sequence[Finding]]
+
+
+@dataclass(frozen=True)
+class TeleoperatorKind:
+    """A kind of device with which a person drives the arm.
+
+    Args:
+        name: As in the profile and in recordings.
+        summary: One line for people who choose.
+        settings: Its settings, see `hardware.settings`.
+        make: The device, not yet connected.
+        discover: What seems to be plugged in.
+        check: What `ptrctl doctor` finds, given settings.
+    """
+
+    name: str
+    summary: str
+    settings: type[Any]
+    make: Callable[[Any], Teleoperator]
     discover: Callable[[], Sequence[Discovered]]
     check: Callable[[Any], Sequence[Finding]]

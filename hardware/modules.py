@@ -1,11 +1,13 @@
-"""Which module describes which arm or camera in its `KIND`.
+"""Which module describes which arm, camera or teleoperator in its `KIND`.
 
 A table of names alone, so that whoever needs one arm imports nothing of the others.
 """
 
 from __future__ import annotations
 
-ARM_MODULES: dict[str, str] = {}
+ARM_MODULES: dict[str, str] = {
+    "trossen": "hardware.trossen",
+}
 """Real arms: name to module."""
 CAMERA_MODULES: dict[str, str] = {
     "realsense": "hardware.cameras.realsense",
@@ -13,3 +15,9 @@ CAMERA_MODULES: dict[str, str] = {
     "uvc": "hardware.cameras.uvc",
 }
 """Cameras: name to module."""
+TELEOPERATOR_MODULES: dict[str, str] = {
+    "spacemouse": "hardware.teleoperators.spacemouse",
+    "gamepad": "hardware.teleoperators.gamepad",
+    "leader": "hardware.teleoperators.leader",
+}
+"""Devices with which a person drives the arm, besides the keyboard: name to module."""
