@@ -38,6 +38,8 @@ class Profile:
             relative to gripper-down; None takes the arm's own.
         robot_options: The real arm's settings, key to value.
         cameras: Name to settings ("kind" among them) of each camera of a real cell.
+        teleoperator: The device with which a person drives the arm, by name.
+        teleoperator_options: Its settings, key to value.
         sources: Field name to where its value came from.
     """
 
@@ -53,6 +55,8 @@ class Profile:
     start_pose: tuple[float, float, float, float, float, float] | None = None
     robot_options: Mapping[str, Any] = field(default_factory=dict)
     cameras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    teleoperator: str = "keyboard"
+    teleoperator_options: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,12 +117,14 @@ class Profile:
         if robot is None or robot == self.robot:
             return self
         kept = {name: value for name, value in self.sources.items() if name not in _OF_ONE_ARM}
-        own = {field.name: field for field in dataclasses.fields(self)}
-        fresh = {
-            name: {} if own[name].default is dataclasses.MISSING else own[name].default
-            for name in _OF_ONE_ARM
-        }
-        return dataclasses.replace(self, **fresh, sources=kept)
+        return dataclasses.replace(
+            self,
+            robot_options={},
+            start_pose=None,
+            workspace_low_m=None,
+            workspace_high_m=None,
+            sources=kept,
+        )
 
     def described(self) -> list[tuple[str, Any, str]]:
         """(key in the file, value, source) of everything that is set."""
@@ -152,6 +158,8 @@ _FLAGS = {
     "workspace_low_m": "box-low",
     "workspace_high_m": "box-high",
     "robot_options": "option",
+    "teleoperator": "demonstrator",
+    "teleoperator_options": "demonstrator-option",
     "cameras": "camera",
     "tasks": "task",
 }
@@ -208,6 +216,14 @@ _LAYOUT: tuple[tuple[str, str, str, type, str], ...] = (
     ),
     ("workspace_box", "high_m", "workspace_high_m", tuple, ""),
     ("cameras", "", "cameras", dict, "Each camera of a real cell: its kind and settings."),
+    (
+        "teleoperator",
+        "kind",
+        "teleoperator",
+        str,
+        "With what a person drives the arm: keyboard, spacemouse, gamepad, leader ...",
+    ),
+    ("teleoperator", "options", "teleoperator_options", dict, "Settings of this device."),
 )
 
 
@@ -287,15 +303,20 @@ def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
     )
 
 
-def _setting_helps(kind: str, *, camera: bool) -> Mapping[str, str]:
-    """What each setting of a kind of arm or camera means; nothing for kinds that are not ours."""
-    from hardware import registry
+def _setting_helps(table: str, profile: Profile, settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """What each setting in a table means; nothing for kinds that are not ours."""
+    from hardware.modules import ARM_MODULES, CAMERA_MODULES, TELEOPERATOR_MODULES
+    from hardware.registry import arm_kind, camera_kind
     from hardware.settings import setting_helps
+    from hardware.teleoperators.registry import teleoperator_kind
 
-    if kind not in (registry.CAMERA_MODULES if camera else registry.ARM_MODULES):
-        return {}
-    found = registry.camera_kind(kind) if camera else registry.arm_kind(kind)
-    return setting_helps(found.settings)
+    if table == "robot" and profile.robot in ARM_MODULES:
+        return setting_helps(arm_kind(profile.robot).settings)
+    if table == "cameras" and settings["kind"] in CAMERA_MODULES:
+        return setting_helps(camera_kind(settings["kind"]).settings)
+    if table == "teleoperator" and profile.teleoperator in TELEOPERATOR_MODULES:
+        return setting_helps(teleoperator_kind(profile.teleoperator).settings)
+    return {}
 
 
 def _settings_table(settings: Mapping[str, Any], helps: Mapping[str, str], comment: str) -> Any:
@@ -336,7 +357,7 @@ def save_profile(workspace: Workspace, profile: Profile) -> Path:
             tables[table].add(key, list(value) if isinstance(value, tuple) else value)
             continue
         for inner, settings in (value if not key else {key: value}).items():
-            helps = _setting_helps(profile.robot if key else settings["kind"], camera=not key)
+            helps = _setting_helps(table, profile, settings)
             tables[table].add(inner, _settings_table(settings, helps, comment))
     for table, content in tables.items():
         toml.add(tomlkit.nl())
