@@ -36,12 +36,14 @@ class ArmRequest:
         start_pose: x, y, z in m, roll, pitch, yaw in rad relative to gripper-down, where episodes
             begin; None takes the arm's own.
         image_size: Edge in pixels of the pictures from cameras that the arm itself brings.
+        task: What is to be done; only an arm that judges by itself asks.
     """
 
     clock: Clock
     control_rate_hz: float
     start_pose: tuple[float, float, float, float, float, float] | None = None
     image_size: int = 128
+    task: str = ""
 
 
 @dataclass(frozen=True)

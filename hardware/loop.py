@@ -6,7 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -95,6 +95,7 @@ class Signal(enum.Enum):
     STOP = "stop"
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Scores the present scene against the task's criterion."""
 

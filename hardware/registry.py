@@ -28,6 +28,7 @@ SIMULATED = "sim-wx250s"
 ENTRY_POINT_GROUP = "ptrctl.cells"
 
 OPERATOR_SAYS = "the operator says that the task is done"
+SIMULATOR_SAYS = "the arm's own simulator says that the task is done"
 
 
 class StartMotion(Protocol):
@@ -156,11 +157,17 @@ def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> RobotErro
 
 
 def make_real_cell(name: str, request: CellRequest) -> Cell:
-    """A real arm with its cameras; the operator judges, and nobody lays out the scene."""
+    """A real arm with its cameras; the operator judges and lays out the scene."""
     kind = arm_kind(name)
     robot, brought = kind.make(
         build_settings(kind.settings, request.robot_options, "robot.options"),
-        ArmRequest(request.clock, request.control_rate_hz, request.start_pose, request.image_size),
+        ArmRequest(
+            request.clock,
+            request.control_rate_hz,
+            request.start_pose,
+            request.image_size,
+            request.task,
+        ),
     )
     cameras = [make_camera(name, values, request) for name, values in request.cameras.items()]
     station = Station(robot, cameras or brought, clock=request.clock)
@@ -173,10 +180,14 @@ def make_real_cell(name: str, request: CellRequest) -> Cell:
         )
 
     def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
-        robot.move_to_start(should_stop=should_stop)
+        scene_seed = seed if robot.features.simulated else None
+        robot.move_to_start(seed=scene_seed, should_stop=should_stop)
 
     def use_task(other: str) -> Cell:
-        return Cell(station, other, OPERATOR_SAYS, "", {}, start, use_task=use_task)
+        # A simulated arm behind a server knows the truth about the one task it was started with.
+        judge = robot if isinstance(robot, Judge) and other == request.task else None
+        says = SIMULATOR_SAYS if judge else OPERATOR_SAYS
+        return Cell(station, other, says, "", {}, start, judge=judge, use_task=use_task)
 
     return use_task(request.task)
 

@@ -76,7 +76,7 @@ def test_it_is_a_robot_and_says_what_it_is_before_connecting(case) -> None:
     assert features.control_rate_hz == 5.0
     assert len(features.joint_names) == len(features.joint_low_rad) == len(features.joint_high_rad)
     assert (np.array(features.joint_low_rad) < features.joint_high_rad).all()
-    assert features.simulated == (case.peer is None)
+    assert features.simulated == (case.peer is None or case.peer.simulated)
 
 
 def test_using_it_before_connecting_is_an_error(case) -> None:

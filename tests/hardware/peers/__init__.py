@@ -27,6 +27,8 @@ class Peer:
             its arm can have.
         cameras: Cameras for the profile; empty where the arm brings its own.
         clock: For drivers in this process; a faster one where the peer can keep up.
+        simulated: Nothing real would move there either, and the arm says so.
+        env: What a `ptrctl` in another process needs in its environment to meet the peer.
     """
 
     robot: str
@@ -37,13 +39,23 @@ class Peer:
         default_factory=lambda: {"over_shoulder": {"kind": "test-pattern"}}
     )
     clock: Clock = field(default_factory=MonotonicClock)
+    env: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
 
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "remote": "tests.hardware.peers.remote",
+    "bridge": "tests.hardware.peers.bridge",
+    "trossen": "tests.hardware.peers.trossen",
+}
 """Name of the case to the module of its peer."""
 
 
-def open_peer(name: str) -> AbstractContextManager[Peer]:
-    """The peer behind a name in `PEERS`, running."""
-    peer: AbstractContextManager[Peer] = import_module(PEERS[name]).open_peer()
+def open_peer(name: str, **how: Any) -> AbstractContextManager[Peer]:
+    """The peer behind a name in `PEERS`, running.
+
+    Args:
+        how: `realtime=True` for commands in another process, whose time nobody can speed up.
+    """
+    peer: AbstractContextManager[Peer] = import_module(PEERS[name]).open_peer(**how)
     return peer

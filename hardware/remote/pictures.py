@@ -1,0 +1,72 @@
+"""The served cameras, read in a thread of their own: a stalled one must not hold up the dead-man.
+
+Runs on Python 3.8: it is part of `hardware.remote.serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from contextlib import ExitStack
+
+from hardware.camera import Camera
+from hardware.faults import CameraFault
+from recordings.records import Frame
+
+
+class Pictures:
+    """All cameras together; every call to them is made by one thread, as OpenGL wants it.
+
+    Args:
+        cameras: Name to camera, not yet connected.
+        wait_s: Longest wait for the pictures; None waits for ever, which only suits a simulator:
+            there the arm must not move while its picture is drawn.
+    """
+
+    def __init__(self, cameras: Mapping[str, Camera], wait_s: float | None) -> None:
+        self._cameras = cameras
+        self._wait_s = wait_s
+        self._open = ExitStack()
+        self._worker = ThreadPoolExecutor(1, "ptrctl cameras")
+        self._late: Future[dict[str, Frame]] | None = None
+
+    def connect(self) -> None:
+        """Raises `RobotError` if a camera is missing; none stays open then."""
+        self._worker.submit(self._connect).result()
+
+    def _connect(self) -> None:
+        with ExitStack() as stack:
+            for camera in self._cameras.values():
+                stack.enter_context(camera)
+            self._open = stack.pop_all()
+
+    def disconnect(self) -> None:
+        """Safe to call twice."""
+        self._worker.submit(self._open.close).result()
+
+    def read(self) -> dict[str, Frame]:
+        """The newest picture of every camera.
+
+        Raises:
+            CameraFault: They do not come in time, now or still.
+            RobotError: A camera is faulty.
+        """
+        if self._late is not None and not self._late.done():
+            raise self._stalled()
+        reading = self._worker.submit(self._read)
+        try:
+            return reading.result(self._wait_s)
+        except TooLate:
+            self._late = reading
+            raise self._stalled() from None
+
+    def _read(self) -> dict[str, Frame]:
+        return {name: camera.read() for name, camera in self._cameras.items()}
+
+    def _stalled(self) -> CameraFault:
+        return CameraFault(
+            f"The cameras {', '.join(self._cameras)} gave no picture within {self._wait_s:g} s.",
+            "Each gives its newest picture at once.",
+            "Unplug the camera and plug it in again, then run `ptrctl doctor` beside the arm.",
+        )

@@ -1,0 +1,238 @@
+"""Serves an arm with nothing but numpy, Pillow, msgpack, pyzmq and the arm's own driver.
+
+For the robot's machine, in the Python that its ROS distribution brings (3.8 with Noetic):
+
+    python3 -m hardware.remote.serve interbotix --camera over_shoulder=realsense,serial=123456
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hardware.camera import Camera
+from hardware.clock import MonotonicClock
+from hardware.kinds import ArmKind, ArmRequest, CameraKind
+from hardware.modules import ARM_MODULES, CAMERA_MODULES
+from hardware.remote.options import ServeOptions
+from hardware.remote.server import ArmServer
+from hardware.remote.status import ServerStatus
+from hardware.remote.tokens import FILE_NAME, server_token
+from hardware.robot import WorkspaceBox
+from hardware.safety import SafetyEnvelope
+from hardware.settings import build_settings
+from hardware.station import Station
+from recordings.errors import PtrctlError, UsageError
+
+INTERRUPTED_TWICE = 2
+
+
+class Signals:
+    """Ctrl-C, SIGTERM and SIGHUP end the serving; a second one also stops the parking."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # As under `nohup`.
+                signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: object) -> None:
+        self.count += 1
+
+    def should_end(self) -> bool:
+        return self.count > 0
+
+    def should_stop(self) -> bool:
+        return self.count >= INTERRUPTED_TWICE
+
+
+class Teller:
+    """Says on stderr what changes: who is in control, holds, faults."""
+
+    def __init__(self) -> None:
+        self._client = ""
+        self._silences = 0
+        self._faults: tuple[str, ...] = ()
+
+    def look(self, status: ServerStatus) -> None:
+        if status.client != self._client:
+            self._client = status.client
+            tell(f"in control: {self._client}" if self._client else "nobody is in control")
+        if status.silences != self._silences:
+            self._silences = status.silences
+            tell("the client fell silent: the arm was held")
+        for fault in status.faults:
+            if fault not in self._faults:
+                tell(fault)
+        self._faults = tuple(status.faults)
+
+
+def tell(words: str) -> None:
+    """One line for whoever started the server."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+def arm_kind(name: str) -> ArmKind:
+    """An arm of ours by name, or anybody's by the module that has a `KIND`.
+
+    Raises:
+        UsageError: There is none.
+    """
+    kind: ArmKind = _kind(name, ARM_MODULES, ArmKind)
+    return kind
+
+
+def make_camera(words: str, clock: MonotonicClock, image_size: int) -> Camera:
+    """A camera from "name=kind,key=value,...".
+
+    Raises:
+        UsageError: It does not say that.
+    """
+    first, *pairs = words.split(",")
+    name, equals, kind_name = first.partition("=")
+    if not equals:
+        raise UsageError(
+            f"`--camera {words}` names no kind.",
+            "It is written name=kind,key=value,...",
+            f"For example: --camera {name}={next(iter(CAMERA_MODULES))}",
+        )
+    kind: CameraKind = _kind(kind_name, CAMERA_MODULES, CameraKind)
+    return kind.make(name, _settings(kind.settings, pairs, f"cameras.{name}"), clock, image_size)
+
+
+def _kind(name: str, modules: dict[str, str], wanted: type[Any]) -> Any:
+    try:
+        kind = getattr(import_module(modules.get(name, name)), "KIND", None)
+    except ModuleNotFoundError:
+        kind = None
+    if not isinstance(kind, wanted):
+        raise UsageError(
+            f"`{name}` is no arm or camera that this Python can drive.",
+            f"Known: {', '.join(modules)}; or a module with a `KIND`.",
+            "Correct the name, or install what its driver needs.",
+        )
+    return kind
+
+
+def _settings(kind: type[Any], pairs: Sequence[str], where: str) -> Any:
+    """Settings from "key=value" words, typed as the dataclass says."""
+    types = {
+        field.name: str(field.type).split("|", maxsplit=1)[0].strip() for field in fields(kind)
+    }
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"`{pair}` is no setting.", "", "Write key=value.")
+        values[key] = _typed(text, types.get(key, "str"))
+    return build_settings(kind, values, where)
+
+
+def _typed(text: str, kind: str) -> Any:
+    """The value in a word; one that is not of its kind stays a word, and is refused later."""
+    if kind == "bool" and text in ("true", "false"):
+        return text == "true"
+    try:
+        return {"int": int, "float": float}.get(kind, str)(text)
+    except ValueError:
+        return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    words = argparse.ArgumentParser(prog="python3 -m hardware.remote.serve", description=__doc__)
+    words.formatter_class = argparse.RawDescriptionHelpFormatter
+    words.add_argument("arm", help=f"one of {', '.join(ARM_MODULES)}, or a module with a KIND")
+    words.add_argument("settings", nargs="*", metavar="key=value", help="settings of the arm")
+    words.add_argument("--camera", action="append", default=[], metavar="NAME=KIND,KEY=VALUE")
+    words.add_argument("--image-size", type=int, default=128, help="edge of the pictures sent")
+    words.add_argument("--rate", type=float, default=5.0, help="control steps a second")
+    words.add_argument("--start-pose", type=float, nargs=6, help="x y z m, roll pitch yaw rad")
+    words.add_argument("--box-low", type=float, nargs=3, help="lowest x y z of the gripper, m")
+    words.add_argument("--box-high", type=float, nargs=3, help="highest x y z of the gripper, m")
+    words.add_argument("--host", default=ServeOptions.host, help="address to listen on")
+    words.add_argument("--port", type=int, default=ServeOptions.port, help="0 takes a free one")
+    words.add_argument("--token-file", default="", help=f"default: {FILE_NAME}, made if missing")
+    words.add_argument("--park-after", type=float, default=ServeOptions.park_after_s, metavar="S")
+    words.add_argument("--park-at-end", action="store_true", help="park after Ctrl-C")
+    return words
+
+
+def make_station(given: argparse.Namespace) -> Station:
+    """Arm, cameras and envelope that the command line describes; not connected."""
+    clock = MonotonicClock()
+    kind = arm_kind(given.arm)
+    robot, brought = kind.make(
+        _settings(kind.settings, given.settings, "robot.options"),
+        ArmRequest(
+            clock,
+            given.rate,
+            tuple(given.start_pose) if given.start_pose else None,
+            given.image_size,
+        ),
+    )
+    cameras = [make_camera(words, clock, given.image_size) for words in given.camera]
+    box = robot.features.workspace
+    try:
+        box = WorkspaceBox(
+            tuple(given.box_low or box.low_m),
+            tuple(given.box_high or box.high_m),
+            box.max_roll_rad,
+            box.max_pitch_rad,
+            box.max_yaw_rad,
+        )
+    except ValueError as problem:
+        raise UsageError(
+            f"The {problem}.", "", "Give --box-low and --box-high, low below high."
+        ) from problem
+    return Station(robot, cameras or brought, SafetyEnvelope(box), clock)
+
+
+def serve(given: argparse.Namespace) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        PtrctlError: The options do not fit, or arm or port are not to be had.
+    """
+    try:
+        options = ServeOptions(given.host, given.port, park_after_s=given.park_after)
+    except ValueError as problem:
+        raise UsageError(f"{problem}.", "", "Correct that option.") from problem
+    token, file = server_token(given.host, given.token_file, Path(FILE_NAME))
+    server = ArmServer(make_station(given), token, options)
+    signals, teller = Signals(), Teller()
+
+    def should_end() -> bool:
+        teller.look(server.status())
+        return signals.should_end()
+
+    def ready() -> None:
+        tell(f"serving {given.arm} on {server.address}; token in {file or 'PTRCTL_TOKEN'}")
+
+    server.run(
+        should_end,
+        park_at_end=given.park_at_end,
+        should_stop=signals.should_stop,
+        ready=ready,
+    )
+    tell("the arm holds still" if not given.park_at_end else "the arm is parked")
+
+
+def main() -> None:
+    """The command."""
+    try:
+        serve(parser().parse_args())
+    except PtrctlError as problem:
+        tell(f"Error: {problem}")
+        sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Serves the simulated arm in a process of its own, and writes down when its motors moved.
+
+python -m tests.hardware.peers.remote_server '{"log": FILE, "speed": 4.0, "options": {...}}'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+from hardware.registry import SIMULATED, CellRequest, make_cell
+from hardware.remote.options import ServeOptions
+from hardware.remote.server import ArmServer
+from hardware.remote.tokens import VARIABLE
+from hardware.robot import never_stop
+from tests.hardware.fakes import FastClock
+
+TASK = "put_carrot_on_plate"
+MOVES, MOVED_S, HOLDS, HELD_S = range(4)
+"""Entries of the log: how often the motors got goals and when last, and the same for holds."""
+
+
+def main() -> None:
+    wanted = json.loads(sys.argv[1])
+    log = np.memmap(wanted["log"], dtype=np.float64, mode="r+", shape=(4,))
+    clock = FastClock(wanted["speed"])
+    cell = make_cell(SIMULATED, CellRequest(TASK, image_size=wanted["image_size"], clock=clock))
+    station, world = cell.station, cell.judge
+    station.clock = station.robot._clock = station.robot._drive._clock = clock
+    for camera in station.cameras.values():
+        camera._clock = clock
+    drive, hold = world.drive, world.hold
+
+    def logged_drive(*goals):
+        log[MOVES] += 1
+        log[MOVED_S] = time.monotonic()
+        drive(*goals)
+
+    def logged_hold(joints):
+        log[HOLDS] += 1
+        log[HELD_S] = time.monotonic()
+        hold(joints)
+
+    world.drive, world.hold = logged_drive, logged_hold
+    options = ServeOptions(port=0, **wanted["options"])
+    server = ArmServer(station, os.environ[VARIABLE], options, judge=world, task=TASK)
+
+    def ready() -> None:
+        sys.stdout.write(server.address.rpartition(":")[2] + "\n")
+        sys.stdout.flush()
+
+    server.run(never_stop, ready=ready)
+
+
+if __name__ == "__main__":
+    main()
