@@ -7,6 +7,7 @@ can hold the loop back.
 from __future__ import annotations
 
 import shutil
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,9 @@ from recordings.records import (
     Score,
     Step,
 )
+
+MESSAGE_ROWS = 4
+"""A fault is told in full: what happened, what was expected, what to do."""
 
 NARROW_COLUMNS = 78
 """Below this the picture goes above the figures instead of beside them."""
@@ -172,10 +176,10 @@ def _bar(value: float, full: float, cells: int) -> Text:
 
 
 def _keys(view: View, columns: int) -> list[Text]:
-    """The key lines, each cut to fit, and the message."""
+    """The key lines, each cut to fit, and the message over several lines."""
     lines = [line for pairs in (view.arm_keys, view.keys) for line in _key_lines(pairs, columns)]
-    message = Text(view.message, style="yellow", no_wrap=True, overflow="ellipsis")
-    return [*lines, message]
+    words = textwrap.wrap(view.message, columns, max_lines=MESSAGE_ROWS, placeholder=" …") or [""]
+    return [*lines, *(Text(line, style="yellow", no_wrap=True) for line in words)]
 
 
 def _key_lines(pairs: Sequence[tuple[str, str]], columns: int) -> list[Text]:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pexpect
@@ -23,9 +23,10 @@ class Terminal:
     Args:
         words: Arguments of `ptrctl`.
         folder: Where it runs.
+        env: Added to the environment.
     """
 
-    def __init__(self, words: str, folder: Path) -> None:
+    def __init__(self, words: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
         self.screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self.screen)
         self.output = b""
@@ -34,7 +35,7 @@ class Terminal:
             "/bin/bash",
             ["--norc", "-c", script],
             cwd=str(folder),
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
             dimensions=(ROWS, COLUMNS),
             timeout=TIMEOUT_S,
         )

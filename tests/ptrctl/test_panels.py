@@ -121,3 +121,14 @@ def test_late_periods_and_interventions_add_up(tmp_path: Path) -> None:
 def test_sizes_are_said_in_words() -> None:
     assert gigabytes(41.2e9) == "41.2 GB"
     assert gigabytes(3e6) == "3 MB"
+
+
+def test_a_fault_is_told_in_full() -> None:
+    shown = view()
+    shown.message = (
+        "The arm was stopped: Joint `elbow` is at 71 °C. It should stay below 65 °C. "
+        "Let it cool for ten minutes, then run `ptrctl doctor`."
+    )
+    lines = text_of(draw(shown, 80, 24), 80).splitlines()
+    said = " ".join(line.strip("│ ") for line in lines)
+    assert shown.message in said

@@ -44,6 +44,7 @@ class Peer:
 
 
 PEERS: dict[str, str] = {
+    "dynamixel": "tests.hardware.peers.dynamixel",
     "remote": "tests.hardware.peers.remote",
     "bridge": "tests.hardware.peers.bridge",
     "trossen": "tests.hardware.peers.trossen",

@@ -1,0 +1,182 @@
+"""`record`, `finetune`, `evaluate`, `improve` to the end on every arm, and a fault in the middle.
+
+An operator sits at a real terminal; behind the driver is the arm's peer from `tests.hardware`. With
+PTRCTL_KEEP_LOGS=FOLDER the screens that the operator saw are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ptrctl.profile import Profile, save_profile
+from ptrctl.workspace import Workspace
+from recordings.dataset import EpisodeFolder
+from recordings.records import EndReason, Outcome
+from tests.hardware.peers import PEERS, Peer, open_peer
+from tests.ptrctl.terminal import PTRCTL, Terminal
+
+pytestmark = [pytest.mark.sim, pytest.mark.slow, pytest.mark.timeout(600)]
+
+TASK = "put_cup_on_shelf"
+"""No simulator knows it: on a real arm a task is whatever the operator says."""
+
+
+class Lab:
+    """An operator's workspace with an arm."""
+
+    def __init__(self, name: str, peer: Peer, folder: Path) -> None:
+        self.name, self.peer, self.folder = name, peer, folder
+        self.workspace = Workspace(folder)
+        profile = Profile(
+            robot=peer.robot,
+            task=TASK,
+            image_size=64,
+            robot_options=peer.options,
+            cameras=peer.cameras,
+        )
+        save_profile(self.workspace, profile)
+        self.screens: list[str] = []
+
+    def operator(self, words: str) -> Terminal:
+        self.screens.append(f"$ ptrctl {words}")
+        return Terminal(words, self.folder, self.peer.env)
+
+    def see(self, terminal: Terminal, words: str) -> None:
+        terminal.see(words)
+        self.screens.append(f"--- the operator sees `{words}`\n{shown_by(terminal)}")
+
+    def ends(self, terminal: Terminal) -> int:
+        code, restored = terminal.end()
+        self.screens.append(f"--- the end\n{shown_by(terminal)}")
+        assert restored, "the terminal's settings were not put back"
+        return code
+
+    def keep_log(self) -> None:
+        if folder := os.environ.get("PTRCTL_KEEP_LOGS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            text = "\n\n".join(self.screens).replace(str(self.folder), "lab")
+            (Path(folder) / f"{self.name}.txt").write_text(text + "\n", encoding="utf-8")
+
+    def begins(self, terminal: Terminal) -> None:
+        """The operator lets the arm go to its start pose, and starts."""
+        self.see(terminal, "ready to move to the start pose")
+        assert self.peer.is_still(), "the arm moved before it was asked to"
+        terminal.press("s")
+        self.see(terminal, "ready to start")
+        terminal.press("s")
+
+    def next_one(self, terminal: Terminal) -> None:
+        self.see(terminal, "ready to start")
+        terminal.press("s")
+
+    def label(self, terminal: Terminal, key: str = "y") -> None:
+        terminal.see("waiting for a label")
+        assert self.peer.is_still()
+        terminal.press(key)
+
+
+def shown_by(terminal: Terminal) -> str:
+    """The screen without the camera's picture."""
+    lines = [re.sub("▀+", "▀", line).rstrip() for line in terminal.screen.display]
+    return "\n".join(line for line in lines if line)
+
+
+def wait_for_step(terminal: Terminal, number: int) -> None:
+    def there() -> bool:
+        found = re.search(r"step +(\d+) of", "\n".join(terminal.screen.display))
+        return found is not None and int(found[1]) >= number
+
+    terminal.read_until(there, f"step {number}")
+
+
+@pytest.fixture(params=PEERS)
+def lab(request, tmp_path: Path) -> Iterator[Lab]:
+    with open_peer(request.param, realtime=True) as peer:
+        made = Lab(request.param, peer, tmp_path)
+        yield made
+        made.keep_log()
+
+
+def test_the_whole_way_on_a_real_arm(lab: Lab) -> None:
+    record(lab)
+    finetune(lab)
+    evaluate(lab)
+    improve(lab)
+    meet_a_fault(lab)
+
+
+def record(lab: Lab) -> None:
+    terminal = lab.operator("record --episodes 2 --max-steps 30")
+    lab.begins(terminal)
+    terminal.see("hold")
+    terminal.press("j")
+    wait_for_step(terminal, 4)
+    terminal.press(" ")
+    lab.see(terminal, "the arm holds")
+    terminal.press("p")
+    terminal.see("stop, then label")
+    terminal.press("y")
+    lab.next_one(terminal)
+    terminal.see("stop, then label")
+    terminal.press("l")
+    wait_for_step(terminal, 4)
+    terminal.press("y")
+    assert lab.ends(terminal) == 0
+    assert "parked" in "\n".join(terminal.screen.display)
+    assert lab.peer.is_still()
+    kept = EpisodeFolder(lab.workspace.demos(TASK)).summaries()
+    assert [summary.label.outcome for summary in kept] == [Outcome.SUCCESS] * 2
+    assert {summary.info.seed for summary in kept} == {None}
+    assert len({summary.info.embodiment for summary in kept}) == 1
+
+
+def finetune(lab: Lab) -> None:
+    words = "finetune --from-scratch --preset tiny --learner bc --steps 4"
+    done = subprocess.run(
+        [str(PTRCTL), *words.split()], cwd=lab.folder, capture_output=True, text=True, check=False
+    )
+    lab.screens.append(f"$ ptrctl {words}\n{done.stderr}")
+    assert done.returncode == 0, done.stderr
+
+
+def evaluate(lab: Lab) -> None:
+    terminal = lab.operator("evaluate --trials 2 --max-steps 6")
+    lab.begins(terminal)
+    lab.label(terminal)
+    lab.next_one(terminal)
+    lab.label(terminal, "f")
+    terminal.see("missed grasp")
+    terminal.press("m")
+    assert lab.ends(terminal) == 0
+    lab.see(terminal, "1/2")
+
+
+def improve(lab: Lab) -> None:
+    terminal = lab.operator("improve --trials 1 --selection 1 --updates 2 --max-steps 6")
+    lab.begins(terminal)
+    lab.label(terminal)
+    for _ in range(2):
+        lab.next_one(terminal)
+        lab.label(terminal)
+    assert lab.ends(terminal) == 0
+
+
+def meet_a_fault(lab: Lab) -> None:
+    terminal = lab.operator("record --episodes 4 --max-steps 60")
+    lab.begins(terminal)
+    wait_for_step(terminal, 2)
+    lab.peer.faults["lost"]()
+    lab.see(terminal, "The arm was stopped")
+    assert lab.peer.is_still()
+    terminal.press("z")
+    assert lab.ends(terminal) == 3
+    last = EpisodeFolder(lab.workspace.demos(TASK)).summaries()[-1]
+    assert last.end.reason is EndReason.FAULT
+    assert last.end.fault
+    assert last.label.outcome is Outcome.UNLABELLED
