@@ -74,7 +74,7 @@ class HandFollower:
             # An absolute hand proves itself by coming back to the gripper.
             self._lost = not hand.absolute
         if self._lost:
-            self.problem = "the hand jumped: release the clutch"
+            self.problem = "jumped, release the clutch"
             return np.zeros(6)
         if self._reference is None:
             self._reference = self._engage(hand, commanded)
@@ -112,7 +112,7 @@ class HandFollower:
         away_rad = _angle(hand.rotation @ euler_to_rotation(commanded[3:]).T)
         if away_m <= MATCHED_M and away_rad <= MATCHED_RAD:
             return _Reference(hand, commanded.copy())
-        self.problem = f"{away_m * 100:.0f} cm and {np.degrees(away_rad):.0f}° away from the arm"
+        self.problem = f"{away_m * 100:.0f} cm, {np.degrees(away_rad):.0f}° from the arm"
         return None
 
     def _target(self, hand: HandPose) -> FloatArray:

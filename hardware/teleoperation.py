@@ -68,7 +68,7 @@ class TeleoperatedDecider:
         self._acted_s: float | None = None
         self._pause_s = PAUSE_PERIODS / CONTROL_RATE_HZ
         self._engaged = False
-        self._words = ""
+        self._words = "not yet"
 
     @property
     def name(self) -> str:
@@ -79,11 +79,10 @@ class TeleoperatedDecider:
         return self.device.speed
 
     @property
-    def status(self) -> str:
+    def engaged(self) -> str:
         """Whether the device drives the arm, and if not, why; for the panel."""
-        if self._engaged:
-            return "engaged"
-        return f"not engaged: {self._words}" if self._words else "not engaged"
+        why = self._hand.problem if self._engaged else self._words
+        return f"no: {why}" if why else "yes"
 
     def __enter__(self) -> TeleoperatedDecider:
         self.device.connect()
@@ -140,7 +139,7 @@ class TeleoperatedDecider:
         self._pressed += reading.pressed
         stale = self._now_s() - reading.received_s > STALE_AFTER_S
         self._engaged = reading.engaged and not stale
-        self._words = reading.words or ("no fresh data" if stale else "press the clutch")
+        self._words = "no fresh data" if stale else reading.words or "press the clutch"
         for button in reading.pressed:
             if button in (Button.SLOWER, Button.FASTER):
                 self._change_speed(1 if button is Button.FASTER else -1)
@@ -158,10 +157,7 @@ class TeleoperatedDecider:
             steps = np.repeat([speed.step_m, speed.step_rad], 3)
             scaled: FloatArray = np.clip(motion.values, -1.0, 1.0) * steps
             return scaled
-        wanted = self._hand.displacement(motion, self._commanded_state()[:6], speed, self._now_s())
-        if self._hand.problem:
-            self._engaged, self._words = False, self._hand.problem
-        return wanted
+        return self._hand.displacement(motion, self._commanded_state()[:6], speed, self._now_s())
 
     def _release(self) -> None:
         self._engaged = False

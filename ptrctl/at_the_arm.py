@@ -9,6 +9,7 @@ from pathlib import Path
 from hardware.faults import MotionStopped
 from hardware.registry import Cell
 from hardware.robot import Stop
+from hardware.teleoperation import TeleoperatedDecider
 from ptrctl import console
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import AtTheKeys
@@ -29,6 +30,7 @@ def at_the_arm(
     *,
     camera: str = "",
     teleoperator: KeyboardTeleoperator | None = None,
+    device: TeleoperatedDecider | None = None,
     ask: bool = True,
     wait_for_start: bool = False,
 ) -> Iterator[tuple[LivePanel, AtTheKeys]]:
@@ -42,7 +44,7 @@ def at_the_arm(
         cell: Connected.
         interrupts: A signal ends the session.
         folder: Where recordings go.
-        camera, teleoperator, ask, wait_for_start: See `LivePanel` and `AtTheKeys`.
+        camera, teleoperator, device, ask, wait_for_start: See `LivePanel` and `AtTheKeys`.
     """
     from ptrctl.keys import TerminalKeys
 
@@ -56,6 +58,7 @@ def at_the_arm(
                 panel,
                 interrupts,
                 teleoperator,
+                device=device,
                 ask=ask,
                 wait_for_start=wait_for_start,
                 ask_to_move=real,

@@ -7,9 +7,10 @@ episode ends can do no harm.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hardware.teleoperator import NORMAL, SPEEDS, Speed
+from hardware.teleoperator import NORMAL, SPEEDS, Button, Speed
 
 
 class Command(enum.Enum):
@@ -158,6 +159,25 @@ def command_for(key: str, moment: Moment) -> Command | None:
         if binding.key == key:
             return binding.command
     return None
+
+
+BUTTON_COMMANDS: dict[Button, tuple[Command, ...]] = {
+    Button.START: (Command.START,),
+    Button.STOP: (Command.STOP, Command.HOLD),
+    Button.PAUSE: (Command.HOLD, Command.RESUME),
+    Button.SUCCESS: (Command.SUCCESS,),
+    Button.FAILURE: (Command.FAILURE,),
+    Button.DISCARD: (Command.DISCARD,),
+    Button.REDO: (Command.REDO,),
+}
+"""What the buttons of a device mean, the first that works at the moment."""
+
+
+def command_for_buttons(pressed: Sequence[Button], moment: Moment) -> Command | None:
+    """The first command that works now among those that the pressed buttons ask for, if any."""
+    works = {binding.command for binding in commands_at(moment)}
+    wanted = [command for button in pressed for command in BUTTON_COMMANDS[button]]
+    return next((command for command in wanted if command in works), None)
 
 
 def motion_for(key: str) -> Motion | None:

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hardware.loop import Signal
+from hardware.teleoperation import TeleoperatedDecider
+from hardware.teleoperator import Button
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import (
     FAILURE_REASONS,
     HOLD_KEYS,
+    SPEED_KEYS,
     Command,
     Moment,
     arm_keys,
     command_for,
+    command_for_buttons,
     command_keys_at,
     moves_the_arm,
+    speed_keys,
 )
 from ptrctl.keys import Key, KeySource
 from ptrctl.panels import LivePanel
@@ -143,6 +148,7 @@ class AtTheKeys:
         panel: Shows the moment, the keys that work, and what was pressed in vain.
         interrupts: A signal ends the episode under way and quits, asking nothing more.
         teleoperator: Gets the keys that move the arm; None if somebody else drives it.
+        device: Another device that drives the arm; its buttons work like keys.
         ask: Labels come from the operator; otherwise from the simulator, unless the operator
             pressed a label key during the episode.
         wait_for_start: Each episode waits for the start key, also where a policy drives the arm:
@@ -160,6 +166,7 @@ class AtTheKeys:
         interrupts: Interrupts,
         teleoperator: KeyboardTeleoperator | None = None,
         *,
+        device: TeleoperatedDecider | None = None,
         ask: bool = True,
         wait_for_start: bool = False,
         ask_to_move: bool = False,
@@ -168,8 +175,10 @@ class AtTheKeys:
         self._panel = panel
         self._interrupts = interrupts
         self._teleoperator = teleoperator
+        self._device = device
         self._ask = ask
-        self._wait_for_start = wait_for_start or teleoperator is not None
+        by_hand = teleoperator is not None or device is not None
+        self._wait_for_start = wait_for_start or by_hand
         self._ask_to_move = ask_to_move
         self._asks_from_then_on = ask_to_move
         self._quit = False
@@ -192,7 +201,8 @@ class AtTheKeys:
             if key.name in HOLD_KEYS:
                 return True
             self._in_vain(key)
-        return self._interrupts.requested
+        button = command_for_buttons(self._buttons(), Moment.MOVING)
+        return self._interrupts.requested or button is Command.HOLD
 
     def held(self, why: str) -> None:
         self._ask_to_move = self._asks_from_then_on
@@ -228,12 +238,17 @@ class AtTheKeys:
     def signal(self) -> Signal:
         for key in self._keys.poll():
             self._press(key)
+        command = command_for_buttons(self._buttons(), self._moment)
+        if command is not None:
+            self._command(command)
         if self._interrupts.requested or self._said is not None:
             return Signal.STOP
         return Signal.PAUSE if self._paused else Signal.RUN
 
     def verdict(self, end: EpisodeEnd) -> Verdict:
         if end.fault:
+            # The device itself may be gone; after a fault the keys alone decide.
+            self._device = None
             self._panel.view.message = f"The arm was stopped: {end.fault}"
         while not self._interrupts.requested:
             command, self._said = self._said, None
@@ -270,21 +285,41 @@ class AtTheKeys:
 
     def _press(self, key: Key) -> None:
         """A key while an episode runs."""
-        moment = Moment.PAUSED if self._paused else Moment.RUNNING
-        command = command_for(key.name, moment)
+        command = command_for(key.name, self._moment)
+        if command is not None:
+            self._command(command)
+        elif self._teleoperator is not None and moves_the_arm(key.name):
+            self._teleoperator.press(key)
+            self._panel.view.rows["speed"] = self._teleoperator.speed.words
+        elif self._device is not None and key.name in SPEED_KEYS:
+            self._device.device.speed = SPEED_KEYS[key.name]
+        else:
+            self._in_vain(key)
+
+    @property
+    def _moment(self) -> Moment:
+        """While an episode runs."""
+        return Moment.PAUSED if self._paused else Moment.RUNNING
+
+    def _command(self, command: Command) -> None:
+        """A command while an episode runs."""
+        self._panel.view.message = ""
         if command in (Command.HOLD, Command.RESUME):
             self._paused = command is Command.HOLD
             if self._teleoperator is not None:
                 self._teleoperator.begin()
-            self._show(Moment.PAUSED if self._paused else Moment.RUNNING)
-        elif command is not None:
-            self._said = command
-            self._panel.view.message = ""
-        elif self._teleoperator is not None and moves_the_arm(key.name):
-            self._teleoperator.press(key)
-            self._panel.view.rows["speed"] = self._teleoperator.speed.words
+            self._show(self._moment)
         else:
-            self._in_vain(key)
+            self._said = command
+
+    def _buttons(self) -> list[Button]:
+        """What was pressed on the device since the last call; shows how it stands."""
+        if self._device is None:
+            return []
+        pressed = self._device.episode_buttons()
+        rows = self._panel.view.rows
+        rows["engaged"], rows["speed"] = self._device.engaged, self._device.speed.words
+        return pressed
 
     def _next_command(
         self, moment: Moment, look: Callable[[], None] = lambda: None
@@ -301,10 +336,15 @@ class AtTheKeys:
                 # A motion key may still be held from the episode that has just ended.
                 if not moves_the_arm(key.name):
                     self._in_vain(key)
+            command = command_for_buttons(self._buttons(), moment)
+            if command is not None:
+                self._panel.view.message = ""
+                return command
         return None
 
     def _reason(self) -> str:
-        """Why the episode failed: a letter from the table, or typed; "" for no reason."""
+        """Why the episode failed: a letter from the table, or typed; "" for no reason, which is
+        also what a second press of the device's button means."""
         self._show(Moment.REASON)
         while not self._interrupts.requested:
             for key in self._wait():
@@ -314,6 +354,8 @@ class AtTheKeys:
                     return FAILURE_REASONS[key.name] or self._typed_reason()
                 if not moves_the_arm(key.name):
                     self._in_vain(key)
+            if Button.FAILURE in self._buttons():
+                return ""
         return ""
 
     def _typed_reason(self) -> str:
@@ -347,6 +389,8 @@ class AtTheKeys:
         view.moment = moment
         driving = self._teleoperator is not None and moment in (Moment.READY, Moment.RUNNING)
         view.arm_keys = arm_keys() if driving else ()
+        if self._device is not None and moment is Moment.RUNNING:
+            view.arm_keys = [speed_keys()]
         view.keys = _KEYS_SHOWN.get(moment) or command_keys_at(moment)
         self._panel.refresh()
 

@@ -73,7 +73,7 @@ def test_nothing_moves_without_the_clutch_and_the_gripper_holds() -> None:
     desk.device.pressed = [Button.GRIPPER]
     desk.device.opening = 1.0
     assert desk.act().tolist() == [0, 0, 0, 0, 0, 0, 0.0]
-    assert desk.decider.status == "not engaged: press the clutch"
+    assert desk.decider.engaged == "no: press the clutch"
 
 
 def test_nothing_moves_on_stale_data_and_it_goes_on_with_fresh_data() -> None:
@@ -83,10 +83,10 @@ def test_nothing_moves_on_stale_data_and_it_goes_on_with_fresh_data() -> None:
     assert desk.act()[0] > 0
     assert desk.act()[0] > 0
     assert not desk.act()[:6].any()
-    assert desk.decider.status == "not engaged: no fresh data"
+    assert desk.decider.engaged == "no: no fresh data"
     desk.device.received_s = None
     assert desk.act()[0] > 0
-    assert desk.decider.status == "engaged"
+    assert desk.decider.engaged == "yes"
 
 
 def test_speed_buttons_go_through_the_levels_and_stop_at_the_ends() -> None:
@@ -182,7 +182,7 @@ def test_a_hand_that_jumps_moves_nothing_until_the_clutch_was_released() -> None
     assert not desk.act()[:6].any()
     desk.device.put_hand((0.55, 0, 0))
     assert not desk.act()[:6].any()
-    assert "the hand jumped" in desk.decider.status
+    assert desk.decider.engaged == "no: jumped, release the clutch"
     desk.device.engaged = False
     desk.act()
     desk.device.engaged = True
@@ -207,11 +207,11 @@ def test_a_leader_is_followed_only_once_it_is_near_and_then_slowly_at_first() ->
     desk.device.speed = FAST
     desk.device.put_hand((0.3, 0.2, 0.15), absolute=True)
     assert not desk.act()[:6].any()
-    assert desk.decider.status == "not engaged: 20 cm and 0° away from the arm"
+    assert desk.decider.engaged == "no: 20 cm, 0° from the arm"
     desk.device.put_hand((0.3, 0.07, 0.15), absolute=True)
     steps = [desk.act()[1] for _ in range(9)]
     assert max(steps) == pytest.approx(FINE.step_m)
-    assert desk.decider.status == "engaged"
+    assert desk.decider.engaged == "yes"
     assert desk.arm[1] == pytest.approx(0.07)
     desk.device.put_hand((0.3, 0.11, 0.15), absolute=True)
     assert desk.act()[1] == pytest.approx(0.04)
