@@ -178,7 +178,9 @@ def _bar(value: float, full: float, cells: int) -> Text:
 def _keys(view: View, columns: int) -> list[Text]:
     """The key lines, each cut to fit, and the message over several lines."""
     lines = [line for pairs in (view.arm_keys, view.keys) for line in _key_lines(pairs, columns)]
-    words = textwrap.wrap(view.message, columns, max_lines=MESSAGE_ROWS, placeholder=" …") or [""]
+    # No panel is narrower than this, if the terminal is not.
+    width = min(columns, NARROW_COLUMNS - 4)
+    words = textwrap.wrap(view.message, width, max_lines=MESSAGE_ROWS, placeholder=" …") or [""]
     return [*lines, *(Text(line, style="yellow", no_wrap=True) for line in words)]
 
 

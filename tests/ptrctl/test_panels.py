@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from ptrctl.halfblocks import HalfBlocks, fit
-from ptrctl.keymap import Moment, arm_keys, commands_at
+from ptrctl.keymap import Moment, arm_keys, command_keys_at
 from ptrctl.panels import LivePanel, View, draw, gigabytes
 from recordings.records import Frame, Observation, Outcome, Score, Step
 from tests.ptrctl.quiet_screen import QuietScreen
@@ -28,7 +28,7 @@ def view(picture: bool = True) -> View:
         max_steps=60,
         wanted={Outcome.SUCCESS: 10},
         moment=moment,
-        keys=[(binding.key, binding.words) for binding in commands_at(moment)],
+        keys=command_keys_at(moment),
         arm_keys=arm_keys(),
         picture=image if picture else None,
         state=np.zeros(7),
@@ -54,7 +54,7 @@ def test_the_panel_fits_the_terminal(columns: int, rows: int) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (110, 34), (60, 40)])
 def test_the_working_keys_are_always_shown(size: tuple[int, int]) -> None:
     text = text_of(draw(view(), *size), size[0])
-    for words in ("success", "failure", "stop, then label", "pause", "quit", "open or close"):
+    for words in ("success", "failure", "stop, then label", "hold", "quit", "open or close"):
         assert words in text
 
 
