@@ -256,8 +256,18 @@ class JointArm:
             )
         held = self._drive.hold()
         self._adopt(held, float(self._commanded[GRIPPER]))
+        self._wait_until_still()
+        if not self._drive.torque_is_on():
+            self._torque = False
+            raise MotorFault(
+                "A motor has no torque, so the arm does not hold.",
+                "Every motor is under torque while the arm holds.",
+                "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
+            )
+
+    def _wait_until_still(self) -> None:
+        before = self._drive.read().joints_rad
         give_up_s = self._clock.now_s() + STILL_WITHIN_S
-        before = held
         while True:
             self._clock.wait_until_s(self._clock.now_s() + STILL_CHECK_S)
             now = self._drive.read().joints_rad
@@ -270,13 +280,6 @@ class JointArm:
                     "Support the arm, switch its power off, then run `ptrctl doctor`.",
                 )
             before = now
-        if not self._drive.torque_is_on():
-            self._torque = False
-            raise MotorFault(
-                "A motor has no torque, so the arm does not hold.",
-                "Every motor is under torque while the arm holds.",
-                "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
-            )
 
     def _park(self, should_stop: ShouldStop) -> None:
         if self._torque:
@@ -352,6 +355,7 @@ class JointArm:
                     )
                 if should_stop():
                     raise MotionStopped("The motion was stopped; the arm holds.")
+            self._wait_until_still()
         except BaseException:
             self._hold()
             raise
