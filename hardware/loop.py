@@ -249,7 +249,10 @@ class _Run:
         try:
             self.loop.station.stop(Stop.HOLD)
         except RobotError as problem:
-            fault += f" The arm did not confirm that it holds: {problem}"
+            same = isinstance(error, RobotError) and error.found == problem.found
+            fault += " The arm did not confirm that it holds" + (
+                "." if same else f": {problem.found}"
+            )
         return self.finish(EndReason.FAULT, None, fault=fault)
 
     def one_period(self, late_s: float) -> EpisodeEnd | None:

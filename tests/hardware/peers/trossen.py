@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ class SimulatorProcess:
 
     def __init__(self, *firmware: str) -> None:
         self.address = _free_address()
+        self._asking = threading.Lock()
         self.process = subprocess.Popen(
             [sys.executable, "-m", SIMULATOR_MODULE, self.address, *firmware],
             stdin=subprocess.PIPE,
@@ -47,9 +49,19 @@ class SimulatorProcess:
     def ask(self, command: str) -> Any:
         """The answer to a command."""
         assert self.process.stdin is not None
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return self._answer()
+        with self._asking:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+            return self._answer()
+
+    def is_still(self) -> bool:
+        """Whether no joint moves; what is dead does not move."""
+        if not self.is_alive():
+            return True
+        try:
+            return bool(self.ask("is_still"))
+        except (OSError, RuntimeError):
+            return True
 
     def place(self, positions: Sequence[float]) -> None:
         """Put the arm there, at rest, with nothing wrong."""
@@ -102,7 +114,7 @@ def peer_of(simulator: SimulatorProcess) -> Peer:
         robot="trossen",
         # Patient where a loaded machine may take its time.
         options={"address": simulator.address, "timeout_s": 5.0, "max_silence_s": 1.0},
-        is_still=lambda: bool(simulator.ask("is_still")),
+        is_still=simulator.is_still,
         faults={
             "lost": simulator.kill,
             "overload": lambda: simulator.ask("effort 30"),
