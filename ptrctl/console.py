@@ -67,10 +67,14 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def show(renderable: RenderableType) -> None:
-    """Print a result (text, table, panel) to stdout; nothing in JSON mode."""
+def show(renderable: RenderableType, *, wrap: bool = True) -> None:
+    """Print a result (text, table, panel) to stdout; nothing in JSON mode.
+
+    Args:
+        wrap: False leaves long lines as they are, for what a file shall hold.
+    """
     if not mode.json:
-        results().print(renderable)
+        results().print(renderable, soft_wrap=not wrap)
 
 
 def document(data: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,20 +11,71 @@ from ptrctl import console
 from ptrctl.options import JsonOption, WorkspaceOption
 from recordings.errors import SystemSetupError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None:
-    """Check this machine, the workspace and the devices, and say how to fix what is wrong.
-
-    Exits with 6 if something is missing that ptrctl cannot do without.
-    """
     from rich.table import Table
-    from rich.text import Text
+
+    from ptrctl.diagnosis import Area
+
+
+def doctor(
+    workspace: WorkspaceOption = Path(),
+    print_udev_rules: Annotated[
+        bool,
+        typer.Option(
+            "--print-udev-rules",
+            help="Only print the rules that give you access to U2D2, RealSense and SpaceMouse.",
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check this machine, the workspace, the arm and the cameras, and say how to fix what is wrong.
+
+    Nothing moves. Exits with 6 if something is missing that ptrctl cannot do without.
+    """
+    if print_udev_rules:
+        _print_udev_rules()
+        return
 
     from hardware.checks import Health
     from ptrctl.diagnosis import examine
     from ptrctl.workspace import open_workspace
 
-    findings = examine(open_workspace(workspace))
+    areas = examine(open_workspace(workspace))
+    console.show(_table(areas))
+    findings = [(area.name, finding) for area in areas for finding in area.findings]
+    failed = [finding.name for _, finding in findings if finding.health is Health.FAIL]
+    warned = [finding.name for _, finding in findings if finding.health is Health.WARN]
+    console.document(
+        {
+            "healthy": not failed,
+            "checks": [
+                {
+                    "area": area,
+                    "name": f.name,
+                    "health": f.health.value,
+                    "found": f.found,
+                    "fix": f.fix,
+                }
+                for area, f in findings
+            ],
+        }
+    )
+    if warned:
+        console.note(f"Warnings: {', '.join(warned)}.")
+    if failed:
+        console.note(f"FAIL: {', '.join(failed)}. Each says above what to do.")
+        raise typer.Exit(SystemSetupError.exit_code)
+    console.note("Nothing that ptrctl needs is missing.")
+
+
+def _table(areas: Sequence[Area]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from hardware.checks import Health
+
     signs = {
         Health.OK: ("✓ ok", "green"),
         Health.ABSENT: ("– not there", "dim"),
@@ -31,25 +83,25 @@ def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> Non
         Health.FAIL: ("✗ FAIL", "bold red"),
     }
     table = Table(box=None, padding=(0, 1), show_header=False)
-    for style, no_wrap in (("bold", True), ("", True), ("", False)):
-        table.add_column(style=style, no_wrap=no_wrap, overflow="fold")
-    for finding in findings:
-        sign, colour = signs[finding.health]
-        words = Text(finding.found)
-        if finding.fix:
-            words.append(f"\n{finding.fix}", style="cyan")
-        table.add_row(finding.name, Text(sign, style=colour), words)
-    console.show(table)
-    failed = [finding.name for finding in findings if finding.health is Health.FAIL]
-    console.document(
-        {
-            "healthy": not failed,
-            "checks": [
-                {"name": f.name, "health": f.health.value, "found": f.found, "fix": f.fix}
-                for f in findings
-            ],
-        }
-    )
-    if failed:
-        raise typer.Exit(SystemSetupError.exit_code)
-    console.note("Nothing that ptrctl needs is missing.")
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=16)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for area in areas:
+        table.add_row(Text(area.name, style="bold underline"), "", "")
+        for finding in area.findings:
+            sign, colour = signs[finding.health]
+            words = Text(finding.found, style="dim" if finding.health is Health.ABSENT else "")
+            if finding.fix:
+                words.append(f"\n{finding.fix}", style="cyan")
+            table.add_row(finding.name, Text(sign, style=colour), words)
+    return table
+
+
+def _print_udev_rules() -> None:
+    from rich.text import Text
+
+    from ptrctl.udev import HOW_TO, RULES, RULES_PATH
+
+    console.show(Text(RULES.rstrip()), wrap=False)
+    console.document({"path": str(RULES_PATH), "rules": RULES, "how_to": HOW_TO})
+    console.note(HOW_TO)

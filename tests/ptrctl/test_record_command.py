@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from ptrctl.diagnosis import Finding, Health, check_rendering
+from hardware.checks import Finding, Health
+from ptrctl.machine_checks import check_rendering
 from ptrctl.main import app
 from recordings.dataset import EpisodeFolder
 from recordings.reader import read_episode

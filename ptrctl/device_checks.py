@@ -1,0 +1,80 @@
+"""What `ptrctl doctor` asks the arm and the cameras of the profile. Nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hardware.checks import Finding, Health
+from hardware.kinds import ArmKind, CameraKind
+from hardware.modules import ARM_MODULES
+from hardware.registry import SIMULATED, arm_kind, camera_kind
+from hardware.settings import build_settings
+from ptrctl.profile import Profile
+from ptrctl.time_limit import within
+from recordings.errors import PtrctlError
+
+DEVICE_LIMIT_S = 45.0
+"""A RealSense that does not start takes 15 s to say so."""
+
+
+def check_arm(profile: Profile) -> Sequence[Finding]:
+    """What the profile's kind of arm finds; errors and hanging are findings too."""
+    name = profile.robot
+    if name == SIMULATED:
+        return [Finding(name, Health.OK, "Simulated: always there.")]
+    if name not in ARM_MODULES:
+        words = "An arm from another package, which ptrctl cannot check."
+        return [Finding(name, Health.ABSENT, words)]
+    return _asked(name, lambda: arm_kind(name), profile.robot_options, "robot.options")
+
+
+def check_camera(name: str, values: Mapping[str, Any]) -> Sequence[Finding]:
+    """The same for one camera of the profile."""
+    options = dict(values)
+    kind = str(options.pop("kind"))
+    return _asked(name, lambda: camera_kind(kind), options, f"cameras.{name}")
+
+
+def _asked(
+    name: str,
+    find: Callable[[], ArmKind | CameraKind],
+    options: Mapping[str, Any],
+    table: str,
+) -> Sequence[Finding]:
+    def ask() -> Sequence[Finding]:
+        kind = find()
+        return kind.check(build_settings(kind.settings, options, table))
+
+    return examined(name, ask, DEVICE_LIMIT_S) or [
+        Finding(name, Health.OK, "There is nothing to check.")
+    ]
+
+
+def examined(
+    name: str, check: Callable[[], Sequence[Finding]], limit_s: float
+) -> Sequence[Finding]:
+    """What a check finds; that it fails or does not come back is a finding as well."""
+    try:
+        return within(limit_s, check)
+    except PtrctlError as problem:
+        words = f"{problem.found} {problem.expected}".strip()
+        return [Finding(name, Health.FAIL, words, problem.try_next)]
+    except TimeoutError:
+        return [
+            Finding(
+                name,
+                Health.FAIL,
+                f"No answer within {limit_s:g} s.",
+                "Unplug it, or switch its power off and on, then run `ptrctl doctor` again.",
+            )
+        ]
+    except Exception as problem:  # a doctor that dies of what it finds helps nobody
+        return [
+            Finding(
+                name,
+                Health.FAIL,
+                f"The check itself failed with {type(problem).__name__}: {problem}",
+                "Run `ptrctl --debug doctor` and report the trace.",
+            )
+        ]
