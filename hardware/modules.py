@@ -6,6 +6,8 @@ A table of names alone, so that whoever needs one arm imports nothing of the oth
 from __future__ import annotations
 
 ARM_MODULES: dict[str, str] = {
+    "interbotix": "hardware.interbotix",
+    "dynamixel": "hardware.dynamixel",
     "remote": "hardware.remote",
     "bridge": "hardware.bridge",
     "trossen": "hardware.trossen",

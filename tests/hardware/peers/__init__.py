@@ -44,6 +44,8 @@ class Peer:
 
 
 PEERS: dict[str, str] = {
+    "interbotix-ros1": "tests.hardware.peers.interbotix_ros1",
+    "interbotix-ros2": "tests.hardware.peers.interbotix_ros2",
     "dynamixel": "tests.hardware.peers.dynamixel",
     "remote": "tests.hardware.peers.remote",
     "bridge": "tests.hardware.peers.bridge",

@@ -1,0 +1,192 @@
+"""Watches the joint_states topic: is it alive, is it true, does a joint push too hard?"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hardware import wx250s
+from hardware.clock import Clock
+from hardware.faults import LostConnection, MotorFault
+from recordings.errors import RobotError
+from recordings.records import FloatArray
+
+GRIPPER, FINGER = "gripper", "left_finger"
+MOTORS = (*wx250s.JOINT_NAMES, GRIPPER)
+
+STALE_S = 0.2
+"""The topic comes at 100 Hz; 20 messages missing, or unusable, is a fault."""
+FAILED_READ_RAD = 1e-3
+"""The node publishes -pi for every motor when it cannot read them; so near is that near."""
+BRIDGE_EFFORT: FloatArray = 1.7 * np.array([800.0, 1000.0, 600.0, 600.0, 600.0, 700.0]) + 10.0
+"""Largest efforts by joint in the topic's own units: mA, and for the XL430 in wrist_rotate its
+load in 0.1 % times 2.69. Source: rail-berkeley/bridge_data_robot, widowx_controller.py."""
+BEHIND_RAD = 0.15
+STUCK_S = 1.0
+STUCK_RAD = 0.02
+"""A joint that is this far from its goal and has moved less than this for so long is stuck."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One joint_states message.
+
+    Args:
+        joints_rad: (6,).
+        efforts: (6,), see `BRIDGE_EFFORT`.
+        finger_m: The left finger's distance from the centre line.
+        gripper_effort: Of the gripper's motor.
+        taken_s: When it was first seen, on the arm's clock.
+    """
+
+    joints_rad: FloatArray
+    efforts: FloatArray
+    finger_m: float
+    gripper_effort: float
+    taken_s: float
+
+
+class JointWatch:
+    """Looks at the vendor's newest joint_states message whenever it is polled; thread-safe.
+
+    A message that cannot be true (not finite, or -pi for every motor, which is what the node
+    publishes after a failed read) is never a position. One such message is skipped; when nothing
+    better follows for `STALE_S`, that is a fault.
+
+    Args:
+        core: The vendor's core object.
+        clock: Stamps the samples.
+        effort_limits: (6,), in the topic's units.
+        effort_samples: Consecutive messages above a limit that make a fault.
+    """
+
+    def __init__(
+        self, core: Any, clock: Clock, effort_limits: FloatArray, effort_samples: int
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._effort_limits = effort_limits
+        self._effort_samples = effort_samples
+        self._lock = threading.Lock()
+        self._message: Any = None
+        self._sample: Sample | None = None
+        self._unusable = ""
+        self._above = np.zeros(6, dtype=int)
+        self._fault: RobotError | None = None
+        self._goal_rad: FloatArray | None = None
+        self._moved: tuple[FloatArray, FloatArray] | None = None
+
+    def poll(self) -> None:
+        """Take in the newest message, if there is a new one."""
+        with self._lock:
+            with self._core.js_mutex:
+                message = self._core.joint_states
+            if message is self._message or message is None:
+                return
+            self._message = message
+            sample = self._read(message)
+            if sample is None:
+                return
+            self._sample = sample
+            self._check_effort(sample)
+            self._check_following(sample)
+
+    def newest(self) -> Sample:
+        """The newest true sample.
+
+        Raises:
+            MotorFault: A joint pushes too hard or does not follow, or `report` said so.
+            LostConnection: There is none, or it is older than `STALE_S`.
+        """
+        self.poll()
+        with self._lock:
+            if self._fault is not None:
+                raise self._fault
+        return self.fresh()
+
+    def fresh(self) -> Sample:
+        """The newest true sample, whatever else is wrong with the arm.
+
+        Raises:
+            LostConnection: There is none, or it is older than `STALE_S`.
+        """
+        self.poll()
+        with self._lock:
+            sample = self._sample
+            if sample is None or self._clock.now_s() - sample.taken_s > STALE_S:
+                raise LostConnection(
+                    self._unusable or f"No joint positions have come for {STALE_S:g} s.",
+                    "The node xs_sdk publishes joint_states at 100 Hz.",
+                    "Look at its terminal and the arm's cable and power, start the node again, "
+                    "then run `ptrctl doctor`.",
+                )
+            return sample
+
+    def report(self, fault: RobotError) -> None:
+        """Make `newest` raise a fault that somebody else has noticed."""
+        with self._lock:
+            self._fault = self._fault or fault
+
+    def forgive(self) -> None:
+        """The arm has been stopped: look afresh. What is still wrong is found again."""
+        with self._lock:
+            self._fault = None
+            self._above[:] = 0
+            self._goal_rad = self._moved = None
+
+    def follow(self, goal_rad: FloatArray) -> None:
+        """The joints are on their way there."""
+        with self._lock:
+            self._goal_rad = goal_rad
+
+    def _read(self, message: Any) -> Sample | None:
+        index = {name: place for place, name in enumerate(message.name)}
+        position = np.asarray(message.position, dtype=np.float64)
+        effort = np.asarray(message.effort, dtype=np.float64)
+        motors = position[[index[name] for name in MOTORS]]
+        finger_m = float(position[index[FINGER]])
+        if not (np.isfinite(motors).all() and np.isfinite(finger_m)):
+            self._unusable = "The node reports positions that are not numbers: its reads fail."
+            return None
+        if (np.abs(motors + np.pi) < FAILED_READ_RAD).all():
+            self._unusable = "The node reports -3.14 rad for every motor: its reads fail."
+            return None
+        self._unusable = ""
+        efforts = effort[[index[name] for name in MOTORS]]
+        return Sample(motors[:6], efforts[:6], finger_m, float(efforts[6]), self._clock.now_s())
+
+    def _check_effort(self, sample: Sample) -> None:
+        above = ~(np.abs(sample.efforts) <= self._effort_limits)
+        self._above = np.where(above, self._above + 1, 0)
+        if self._fault is None and self._above.max() >= self._effort_samples:
+            worst = int(self._above.argmax())
+            self._fault = MotorFault(
+                f"The joint {wx250s.JOINT_NAMES[worst]} pushes with an effort of "
+                f"{abs(sample.efforts[worst]):.0f}.",
+                f"The limit is {self._effort_limits[worst]:.0f} (in the units of joint_states).",
+                "Look at what the arm has met, clear it, then start again.",
+            )
+
+    def _check_following(self, sample: Sample) -> None:
+        if self._goal_rad is None:
+            return
+        joints = sample.joints_rad
+        if self._moved is None:
+            self._moved = (joints.copy(), np.full(6, sample.taken_s))
+        where, when = self._moved
+        moved = (np.abs(joints - where) > STUCK_RAD) | (
+            np.abs(joints - self._goal_rad) < BEHIND_RAD
+        )
+        where[moved], when[moved] = joints[moved], sample.taken_s
+        if self._fault is None and (sample.taken_s - when).max() > STUCK_S:
+            stuck = int(when.argmin())
+            behind_deg = np.degrees(abs(joints[stuck] - self._goal_rad[stuck]))
+            self._fault = MotorFault(
+                f"The joint {wx250s.JOINT_NAMES[stuck]} is {behind_deg:.0f} degrees from its goal "
+                "and does not move.",
+                "Every joint follows.",
+                "Look at what holds it, and at the motor's cable, then run `ptrctl doctor`.",
+            )

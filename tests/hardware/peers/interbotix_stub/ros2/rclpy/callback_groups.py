@@ -1,0 +1,2 @@
+class ReentrantCallbackGroup:
+    pass

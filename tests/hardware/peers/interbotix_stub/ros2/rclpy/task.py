@@ -1,0 +1,3 @@
+from rclpy.node import Future
+
+__all__ = ["Future"]

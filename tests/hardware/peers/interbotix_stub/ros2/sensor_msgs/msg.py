@@ -1,0 +1,5 @@
+"""Standard messages, as far as they are used."""
+
+
+class JointState:
+    pass
