@@ -1,0 +1,176 @@
+"""What `ptrctl doctor` finds out about the arm on its servo bus; moves nothing."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+from collections.abc import Sequence
+
+from hardware.checks import Finding, Health
+from hardware.dynamixel import registers as reg
+from hardware.dynamixel.bus import Bus, Silence, import_sdk
+from hardware.dynamixel.guardian import log_path
+from hardware.dynamixel.lock import DOCTOR, PortBusy
+from hardware.dynamixel.motors import MOTORS, Motor
+from hardware.dynamixel.ports import choose_port, latency_timer
+from hardware.dynamixel.registers import Reading
+from hardware.dynamixel.settings import DynamixelSettings
+from hardware.dynamixel.watch import MIN_VOLTAGE_V
+from hardware.faults import LostConnection
+from recordings.errors import PtrctlError, SystemSetupError
+
+UDEV_FILE = "/etc/udev/rules.d/99-ptrctl-u2d2.rules"
+UDEV_RULE = (
+    'SUBSYSTEM=="tty", ATTRS{idVendor}=="0403", ATTRS{idProduct}=="6014", MODE="0666", '
+    'ATTR{device/latency_timer}="1", ENV{ID_MM_DEVICE_IGNORE}="1", SYMLINK+="ttyDXL"'
+)
+"""Lets everybody use a U2D2, lets it answer within 1 ms, keeps ModemManager away.
+Source: interbotix_xs_sdk, 99-interbotix-udev.rules."""
+UDEV_FIX = (
+    f"echo '{UDEV_RULE}' | sudo tee {UDEV_FILE} && sudo udevadm control --reload-rules && "
+    "sudo udevadm trigger"
+)
+
+
+def check(settings: DynamixelSettings) -> Sequence[Finding]:
+    """Look at package, port, permission, latency, other users of the port, and every motor."""
+    try:
+        import_sdk()
+    except SystemSetupError as error:
+        return [_failed("dynamixel-sdk", error)]
+    try:
+        port = choose_port(settings.port)
+    except LostConnection as error:
+        return [_failed("port", error)]
+    findings = [Finding("port", Health.OK, port), _permission(port), *_latency(port)]
+    if not any(finding.health is Health.FAIL for finding in findings):
+        findings += _motors(port, settings)
+    if log_path(port).exists():
+        said = f"an earlier program died while it drove the arm; see {log_path(port)}"
+        findings.append(Finding("guardian", Health.OK, said))
+    return findings
+
+
+def _failed(name: str, error: PtrctlError) -> Finding:
+    return Finding(name, Health.FAIL, error.found, error.try_next)
+
+
+def _permission(port: str) -> Finding:
+    if os.access(port, os.R_OK | os.W_OK):
+        return Finding("permission", Health.OK, "the port may be read and written")
+    group = _group_of(port)
+    fix = f"{UDEV_FIX}, then plug the U2D2 out and in"
+    if group:
+        fix = f"sudo usermod -aG {group} {getpass.getuser()}, then log in again; or {fix}"
+    return Finding("permission", Health.FAIL, f"this user may not use {port}", fix)
+
+
+def _group_of(port: str) -> str:
+    try:
+        return grp.getgrgid(os.stat(port).st_gid).gr_name
+    except (KeyError, OSError):
+        return ""
+
+
+def _latency(port: str) -> list[Finding]:
+    timer = latency_timer(port)
+    try:
+        latency_ms = int(timer.read_text("ascii"))
+    except (OSError, ValueError):
+        return []
+    if latency_ms <= 1:
+        return [Finding("latency timer", Health.OK, f"{latency_ms} ms")]
+    return [
+        Finding(
+            "latency timer",
+            Health.WARN,
+            f"{latency_ms} ms: every reading of the arm waits so long",
+            f"echo 1 | sudo tee {timer} (until it is plugged out), or for good: {UDEV_FIX}",
+        )
+    ]
+
+
+def _motors(port: str, settings: DynamixelSettings) -> list[Finding]:
+    bus = Bus(port, settings.baud_rate, DOCTOR)
+    try:
+        bus.open()
+    except PortBusy as error:
+        return [Finding("other programs", Health.WARN, error.found, error.try_next)]
+    except LostConnection as error:
+        return [_failed("port", error)]
+    try:
+        findings = [_motor(bus, motor, settings) for motor in MOTORS.values()]
+    except LostConnection as error:
+        return [_failed("bus", error)]
+    finally:
+        bus.close()
+    if all(finding.found == Silence.NOTHING.value for finding in findings):
+        return [
+            Finding(
+                "motors",
+                Health.FAIL,
+                f"no motor answers at {settings.baud_rate} baud",
+                "switch the arm's 12 V supply on, look at the cable from the U2D2; if it was set "
+                "to another speed, set `baud_rate` under [robot.options]",
+            )
+        ]
+    return [_say_silence(finding) for finding in findings]
+
+
+def _say_silence(finding: Finding) -> Finding:
+    if finding.found != Silence.NOTHING.value:
+        return finding
+    return Finding(
+        finding.name,
+        Health.FAIL,
+        "does not answer",
+        "look at the cable to it and at its ID (DYNAMIXEL Wizard)",
+    )
+
+
+def _motor(bus: Bus, motor: Motor, settings: DynamixelSettings) -> Finding:
+    name = f"motor {motor.id} {motor.joint}"
+    answer = bus.ping(motor.id)
+    if answer is Silence.NOTHING:
+        return Finding(name, Health.FAIL, Silence.NOTHING.value)
+    if answer is Silence.GARBLED:
+        return Finding(
+            name,
+            Health.FAIL,
+            "answers, but garbled",
+            "two motors may have this ID: give each its own with DYNAMIXEL Wizard, one at a time "
+            "on the cable; else look at the cable",
+        )
+    if answer not in motor.models:
+        wanted = " or ".join(reg.MODELS[number].name for number in motor.models)
+        return Finding(
+            name, Health.FAIL, f"model {answer}, not {wanted}", "see docs/arms/dynamixel.md"
+        )
+    eeprom = bus.read([motor.id], reg.EEPROM)[motor.id]
+    ram = bus.read([motor.id], reg.RAM)[motor.id]
+    return _judge(name, eeprom, ram, settings)
+
+
+def _judge(name: str, eeprom: Reading, ram: Reading, settings: DynamixelSettings) -> Finding:
+    volts, degrees = ram[reg.INPUT_VOLTAGE] / 10.0, ram[reg.TEMPERATURE]
+    found = (
+        f"{reg.MODELS[eeprom[reg.MODEL_NUMBER]].name}, firmware {eeprom[reg.FIRMWARE]}, "
+        f"{degrees} C, {volts:.1f} V, torque {'on' if ram[reg.TORQUE] else 'off'}"
+    )
+    errors = reg.errors_in_words(ram[reg.HARDWARE_ERROR])
+    if errors:
+        return Finding(
+            name,
+            Health.FAIL,
+            f"{found}, reports {errors}",
+            "support the arm, then switch its power off and on: that clears the error; if it "
+            "comes back, let the motor cool or look at its supply",
+        )
+    if eeprom[reg.FIRMWARE] < reg.MIN_FIRMWARE:
+        return Finding(name, Health.FAIL, found, "update its firmware with DYNAMIXEL Wizard")
+    if degrees > settings.max_temperature_c:
+        return Finding(name, Health.FAIL, found, "park the arm and let it cool for ten minutes")
+    if volts < MIN_VOLTAGE_V:
+        return Finding(name, Health.FAIL, found, "look at the 12 V supply and its plug")
+    return Finding(name, Health.OK, found)

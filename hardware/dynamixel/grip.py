@@ -1,0 +1,41 @@
+"""How hard the gripper pushes: its motor measures no current, so its power is limited."""
+
+from __future__ import annotations
+
+from hardware.dynamixel import registers as reg
+from hardware.dynamixel.motors import GRIPPER_ID
+from hardware.dynamixel.registers import Reading
+from hardware.dynamixel.settings import DynamixelSettings
+from hardware.dynamixel.watch import STILL_UNITS, Watch
+
+GRASP_SAMPLES = 3
+GRASP_FRACTION = 0.7
+"""The gripper has grasped something after so many readings, standing still, at this part of its
+force."""
+
+
+class Grip:
+    """The limit on the gripper's power, lower once it has grasped something, so that the motor
+    does not switch itself off."""
+
+    def __init__(self, settings: DynamixelSettings) -> None:
+        self._moving = settings.gripper_force
+        self._holding = min(settings.gripper_force, settings.gripper_holding_force)
+        self._samples = 0
+
+    def let_go(self) -> None:
+        """The gripper is about to move."""
+        self._samples = 0
+
+    @property
+    def goal_pwm(self) -> int:
+        """The value of Goal_PWM, which limits the power in position mode."""
+        grasped = self._samples >= GRASP_SAMPLES
+        return round((self._holding if grasped else self._moving) * reg.PWM_FULL)
+
+    def feel(self, reading: Reading, watch: Watch) -> None:
+        """Notice that something is grasped, by the gripper motor's reading."""
+        if self._samples < GRASP_SAMPLES:
+            pushing = watch.pushing(GRIPPER_ID, reading, GRASP_FRACTION * self._moving)
+            still = abs(reading[reg.PRESENT_VELOCITY]) <= STILL_UNITS
+            self._samples = self._samples + 1 if pushing and still else 0

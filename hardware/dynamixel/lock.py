@@ -1,0 +1,129 @@
+"""One program at a time on a servo bus: a lock file for each port."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.faults import LostConnection
+
+DOCTOR = "doctor"
+
+_mine: set[str] = set()
+"""Locks of this process: POSIX locks do not exclude the process that has them."""
+
+
+class PortBusy(LostConnection):
+    """Another program has the bus."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has, or last had, a port.
+
+    Args:
+        pid: Its process.
+        purpose: "ptrctl", "guardian", "reboot", or "doctor", who only looks.
+        token: Different for every time that the port was opened by one who does more than look.
+    """
+
+    pid: int
+    purpose: str
+    token: str
+
+
+def lock_path(port: str) -> Path:
+    """The lock file of a port, the same whatever name the port is called by."""
+    name = os.path.realpath(port).strip("/").replace("/", "-")
+    return Path(tempfile.gettempdir()) / f"ptrctl-{name}.lock"
+
+
+def last_holder(port: str) -> Holder | None:
+    """Who opened the port last, whether or not they still have it; None if that is not known."""
+    try:
+        return Holder(**json.loads(lock_path(port).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class PortLock:
+    """The right to use a port. A POSIX lock, so that it ends with the process, however it ends,
+    and no child inherits it.
+
+    Args:
+        port: Device path.
+        purpose: See `Holder`.
+    """
+
+    def __init__(self, port: str, purpose: str) -> None:
+        self._port = port
+        self._purpose = purpose
+        self._path = lock_path(port)
+        self._file: int | None = None
+        self.token = ""
+
+    def acquire(self) -> None:
+        """Take the port.
+
+        Raises:
+            PortBusy: Somebody has it.
+        """
+        if str(self._path) in _mine:
+            raise self._busy()
+        try:
+            file = self._open()
+        except PermissionError as problem:
+            raise PortBusy(
+                f"The lock file {self._path} belongs to another user.",
+                "Everybody who uses the arm may write it.",
+                f"Type `sudo chmod a+rw {self._path}`, then try again.",
+            ) from problem
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            os.close(file)
+            raise self._busy() from problem
+        self._file = file
+        _mine.add(str(self._path))
+        before = last_holder(self._port)
+        looks_only = self._purpose == DOCTOR
+        self.token = before.token if before and looks_only else uuid.uuid4().hex
+        holder = {"pid": os.getpid(), "purpose": self._purpose, "token": self.token}
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(holder).encode(), 0)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR)
+        except FileNotFoundError:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            os.fchmod(file, 0o666)
+            return file
+
+    def release(self) -> None:
+        """Give the port back; safe to call twice."""
+        if self._file is not None:
+            _mine.discard(str(self._path))
+            os.close(self._file)
+            self._file = None
+
+    def _busy(self) -> PortBusy:
+        holder = last_holder(self._port)
+        if holder is not None and holder.purpose == "guardian":
+            return PortBusy(
+                f"The arm on {self._port} is being parked, because the program that drove it "
+                f"died (process {holder.pid}).",
+                "One program at a time drives the arm.",
+                "Wait until the arm lies still, then try again.",
+            )
+        process = f" (process {holder.pid})" if holder else ""
+        return PortBusy(
+            f"Another program{process} drives the arm on {self._port}.",
+            "One program at a time.",
+            "End that program, then try again.",
+        )

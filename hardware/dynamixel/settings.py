@@ -1,0 +1,54 @@
+"""What can be set of the WidowX 250s on its servo bus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hardware.settings import setting
+
+BAUD_RATES = (57600, 115200, 1000000, 2000000, 3000000, 4000000)
+
+
+@dataclass(frozen=True)
+class DynamixelSettings:
+    """Settings of the arm, see the help of each."""
+
+    port: str = setting(
+        "", "The U2D2's port, best by /dev/serial/by-id/...; empty takes the only one there is."
+    )
+    baud_rate: int = setting(1_000_000, "Baud rate of the motors; Interbotix ships 1000000.")
+    max_temperature_c: float = setting(
+        65.0, "A motor hotter than this stops the arm, before it switches itself off at 72 or 80."
+    )
+    max_current_fraction: float = setting(
+        0.75, "A joint that pushes harder than this part of its stall current stops the arm."
+    )
+    over_current_samples: int = setting(5, "After so many readings in a row.")
+    watchdog_s: float = setting(
+        0.5, "Motors stop by themselves after so long a silence; 0 switches that off."
+    )
+    gripper_force: float = setting(0.4, "Part of its full power with which the gripper moves.")
+    gripper_holding_force: float = setting(
+        0.25, "Part of its full power with which the gripper holds what it has grasped."
+    )
+    guardian: bool = setting(
+        True, "Park the arm when the program that drives it dies without a word."
+    )
+    guardian_wait_s: float = setting(10.0, "How long the arm holds before it is parked.")
+
+    def __post_init__(self) -> None:
+        if self.baud_rate not in BAUD_RATES:
+            raise ValueError(f"baud_rate is {self.baud_rate}, not one of {BAUD_RATES}")
+        for name, low, high in (
+            ("max_temperature_c", 40.0, 71.0),
+            ("max_current_fraction", 0.1, 1.0),
+            ("over_current_samples", 1, 50),
+            ("gripper_force", 0.1, 1.0),
+            ("gripper_holding_force", 0.05, 1.0),
+            ("guardian_wait_s", 0.0, 3600.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}, not within {low} to {high}")
+        if self.watchdog_s != 0.0 and not 0.1 <= self.watchdog_s <= 2.54:
+            raise ValueError(f"watchdog_s is {self.watchdog_s}, neither 0 nor within 0.1 to 2.54")
