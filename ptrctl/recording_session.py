@@ -13,9 +13,11 @@ from typing import Any
 from hardware.loop import Decider, Subscriber
 from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
+from hardware.teleoperators.registry import make_teleoperator
 from ptrctl import console
 from ptrctl.at_the_arm import at_the_arm
 from ptrctl.cells import make_cell
+from ptrctl.demonstrators import KEYBOARD, Demonstrator, chosen_demonstrator
 from ptrctl.interrupts import Interrupts
 from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.operator_side import NobodyThere
@@ -28,7 +30,7 @@ from recordings.errors import UsageError
 from recordings.records import EpisodeEnd, Label, Outcome
 from recordings.recovery import Recovered
 
-KEYBOARD_MAX_STEPS = 300
+PERSON_MAX_STEPS = 300
 SCRIPTED_MAX_STEPS = 60
 
 
@@ -37,12 +39,15 @@ class RecordOptions:
     """What the command line says beyond the profile; None leaves the choice to us.
 
     Args:
+        demonstrator: "keyboard", "scripted" or the name of a device; None takes the profile's.
+        demonstrator_options: Settings of the device, "key=value".
         ask: Labels come from the operator.
         realtime: See `make_cell`.
     """
 
     episodes: int = 10
-    by_keyboard: bool = True
+    demonstrator: str | None = None
+    demonstrator_options: tuple[str, ...] = ()
     noise: float = 0.5
     failures: float = 0.0
     ask: bool | None = None
@@ -60,19 +65,20 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
-    ask = options.by_keyboard if options.ask is None else options.ask
-    _check(options, ask)
-    cell = make_cell(profile, task=task, realtime=options.by_keyboard or bool(options.realtime))
-    _check_cell(cell, options, ask)
+    demonstrator = chosen_demonstrator(profile, options.demonstrator, options.demonstrator_options)
+    by_person = not demonstrator.scripted
+    ask = by_person if options.ask is None else options.ask
+    _check(options, demonstrator, ask)
+    cell = make_cell(profile, task=task, realtime=by_person or bool(options.realtime))
+    _check_cell(cell, demonstrator, ask)
     if profile.source("robot") == BUILT_IN and not workspace.profile_path.exists():
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
-    default_steps = KEYBOARD_MAX_STEPS if options.by_keyboard else SCRIPTED_MAX_STEPS
     plan = RecordPlan(
         folder=workspace.demos(task),
         episodes=options.episodes,
         failures=options.failures,
         seed=options.seed,
-        max_steps=options.max_steps or default_steps,
+        max_steps=options.max_steps or (PERSON_MAX_STEPS if by_person else SCRIPTED_MAX_STEPS),
         end_on_success=not ask,
     )
     with Interrupts() as interrupts:
@@ -82,7 +88,8 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
                 plan,
                 cell,
                 profile=profile,
-                options=options,
+                demonstrator=demonstrator,
+                noise=options.noise,
                 ask=ask,
                 interrupts=interrupts,
             )
@@ -98,13 +105,27 @@ def _record(
     cell: Cell,
     *,
     profile: Profile,
-    options: RecordOptions,
+    demonstrator: Demonstrator,
+    noise: float,
     ask: bool,
     interrupts: Interrupts,
 ) -> RecordResult:
+    keyboard = KeyboardTeleoperator() if demonstrator.name == KEYBOARD else None
+    device = None
+    make_decider = _scripted(cell, noise)
+    if not demonstrator.scripted:
+        # A device that is missing is told before the arm is touched.
+        by_hand = TeleoperatedDecider(
+            keyboard or make_teleoperator(demonstrator.name, demonstrator.options),
+            lambda: cell.station.robot.commanded_state,
+        )
+        stack.enter_context(by_hand)
+        device = None if keyboard else by_hand
+
+        def make_decider(seed: int, shall_fail: bool) -> Decider:
+            return by_hand
+
     stack.enter_context(cell.station)
-    teleoperator = KeyboardTeleoperator() if options.by_keyboard else None
-    make_decider = _deciders(cell, options, teleoperator)
     if not console.is_interactive():
         lines = PlainLines(plan)
         return record(plan, cell, make_decider, NobodyThere(interrupts), lines)
@@ -116,7 +137,10 @@ def _record(
         wanted=plan.wanted,
         disk_free_bytes=free_bytes(plan.folder),
     )
-    view.rows["driven by"] = "keyboard" if teleoperator else "scripted demonstrator"
+    view.rows["driven by"] = demonstrator.words
+    if device is not None:
+        # Present from the beginning: the panel draws in a thread of its own.
+        view.rows["engaged"], view.rows["speed"] = device.engaged, device.speed.words
     panel, operator = stack.enter_context(
         at_the_arm(
             view,
@@ -124,7 +148,8 @@ def _record(
             interrupts,
             plan.folder,
             camera=profile.camera,
-            teleoperator=teleoperator,
+            teleoperator=keyboard,
+            device=device,
             ask=ask,
         )
     )
@@ -133,42 +158,35 @@ def _record(
     return record(plan, cell, make_decider, operator, listener, subscribers=subscribers)
 
 
-def _deciders(
-    cell: Cell, options: RecordOptions, teleoperator: KeyboardTeleoperator | None
-) -> Callable[[int, bool], Decider]:
-    decider = None
-    if teleoperator is not None:
-        decider = TeleoperatedDecider(teleoperator, lambda: cell.station.robot.commanded_state)
-
+def _scripted(cell: Cell, noise: float) -> Callable[[int, bool], Decider]:
     def make(seed: int, shall_fail: bool) -> Decider:
-        if decider is not None:
-            return decider
         from hardware.sim.demonstrator import FAILURES
 
         assert cell.demonstrator is not None, "checked before connecting"
         failure = random.Random(seed).choice(FAILURES) if shall_fail else ""
-        return cell.demonstrator(noise=options.noise, failure=failure)
+        return cell.demonstrator(noise=noise, failure=failure)
 
     return make
 
 
-def _check(options: RecordOptions, ask: bool) -> None:
+def _check(options: RecordOptions, demonstrator: Demonstrator, ask: bool) -> None:
     """Raise `UsageError` if the options do not fit the terminal or each other."""
-    if options.by_keyboard and not console.is_interactive():
+    by_person = not demonstrator.scripted
+    if by_person and not console.is_interactive():
         raise UsageError(
-            "The keyboard demonstrator needs a terminal, and there is none.",
-            "Keys are read from the terminal in which ptrctl runs.",
+            f"The demonstrator `{demonstrator.name}` needs a terminal, and there is none.",
+            "A person drives the arm, and holds it by a key of the terminal.",
             "Add `--demonstrator scripted`, or run the command in a terminal.",
         )
-    if options.by_keyboard and options.realtime is False:
+    if by_person and options.realtime is False:
         raise UsageError(
-            "`--fast` was given for the keyboard demonstrator.",
+            f"`--fast` was given for the demonstrator `{demonstrator.name}`.",
             "A person drives the arm at its real pace.",
             "Leave `--fast` out, or add `--demonstrator scripted`.",
         )
-    if options.by_keyboard and options.failures:
+    if by_person and options.failures:
         raise UsageError(
-            "`--failures` was given for the keyboard demonstrator.",
+            f"`--failures` was given for the demonstrator `{demonstrator.name}`.",
             "Only the scripted demonstrator fails to order.",
             "Leave `--failures` out; label failures with the key `f`.",
         )
@@ -180,10 +198,10 @@ def _check(options: RecordOptions, ask: bool) -> None:
         )
 
 
-def _check_cell(cell: Cell, options: RecordOptions, ask: bool) -> None:
+def _check_cell(cell: Cell, demonstrator: Demonstrator, ask: bool) -> None:
     """Raise `UsageError` if the arm cannot do what the options ask for."""
     name = cell.station.robot.features.name
-    if not options.by_keyboard and cell.demonstrator is None:
+    if demonstrator.scripted and cell.demonstrator is None:
         raise UsageError(
             f"The arm {name} has no scripted demonstrator.",
             "Only simulated arms have one.",
@@ -251,9 +269,7 @@ def in_words(leftover: Recovered) -> str:
 
 def _same_command(workspace: Workspace, profile: Profile, options: RecordOptions) -> str:
     """What to type to go on towards the same total."""
-    given = changed(options, by_keyboard="demonstrator", ask="label_by")
-    if "demonstrator" in given:
-        given["demonstrator"] = "scripted"
+    given = changed(options, demonstrator_options="demonstrator_option", ask="label_by")
     if "label_by" in given:
         given["label_by"] = "operator" if options.ask else "simulator"
     given["episodes"] = options.episodes

@@ -20,13 +20,6 @@ from ptrctl.options import (
 )
 
 
-class Demonstrator(str, enum.Enum):
-    """Who drives the arm."""
-
-    KEYBOARD = "keyboard"
-    SCRIPTED = "scripted"
-
-
 class LabelBy(str, enum.Enum):
     """Who says what became of an episode."""
 
@@ -47,8 +40,22 @@ def record(
         ),
     ] = 10,
     demonstrator: Annotated[
-        Demonstrator, typer.Option("--demonstrator", help="Who drives the arm.")
-    ] = Demonstrator.KEYBOARD,
+        str | None,
+        typer.Option(
+            "--demonstrator",
+            help="Who drives the arm: keyboard, scripted, spacemouse, gamepad, leader, or a "
+            "device of your own.",
+            show_default="the profile's, else keyboard",
+        ),
+    ] = None,
+    demonstrator_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--demonstrator-option",
+            metavar="KEY=VALUE",
+            help="A setting of that device (docs/teleoperation.md); may be repeated.",
+        ),
+    ] = None,
     noise: Annotated[
         float, typer.Option(min=0.0, max=2.0, help="How hasty the scripted demonstrator is.")
     ] = 0.5,
@@ -61,7 +68,7 @@ def record(
         typer.Option(
             "--label-by",
             help="Who labels the episodes.",
-            show_default="operator for the keyboard, simulator for scripted",
+            show_default="operator for a person, simulator for scripted",
         ),
     ] = None,
     max_steps: Annotated[
@@ -70,7 +77,7 @@ def record(
             "--max-steps",
             min=1,
             help="Time limit of an episode in control periods.",
-            show_default="300 for the keyboard, 60 for scripted",
+            show_default="300 for a person, 60 for scripted",
         ),
     ] = None,
     kitchen: KitchenOption = None,
@@ -91,7 +98,8 @@ def record(
         {"robot": robot, "task": task, "kitchen_seed": kitchen},
         RecordOptions(
             episodes=episodes,
-            by_keyboard=demonstrator is Demonstrator.KEYBOARD,
+            demonstrator=demonstrator,
+            demonstrator_options=tuple(demonstrator_option or ()),
             noise=noise,
             failures=failures,
             ask=None if label_by is None else label_by is LabelBy.OPERATOR,

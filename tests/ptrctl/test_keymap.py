@@ -6,7 +6,9 @@ from collections import Counter
 
 import pytest
 
+from hardware.teleoperator import EPISODE_BUTTONS, Button
 from ptrctl.keymap import (
+    BUTTON_COMMANDS,
     COMMAND_KEYS,
     FAILURE_REASONS,
     HOLD_KEYS,
@@ -16,6 +18,7 @@ from ptrctl.keymap import (
     Moment,
     arm_keys,
     command_for,
+    command_for_buttons,
     command_keys_at,
     commands_at,
     motion_for,
@@ -81,3 +84,17 @@ def test_failure_reasons_have_single_letters_and_one_is_free_text() -> None:
 def test_an_unknown_key_moves_nothing() -> None:
     assert motion_for("#") is None
     assert not moves_the_arm("#")
+
+
+def test_every_button_about_an_episode_has_a_command() -> None:
+    assert set(BUTTON_COMMANDS) == set(EPISODE_BUTTONS)
+
+
+def test_a_button_means_the_first_command_that_works_now() -> None:
+    pressed = [Button.START, Button.STOP]
+    assert command_for_buttons(pressed, Moment.READY) is Command.START
+    assert command_for_buttons(pressed, Moment.RUNNING) is Command.STOP
+    assert command_for_buttons(pressed, Moment.MOVING) is Command.HOLD
+    assert command_for_buttons(pressed, Moment.LABEL) is None
+    assert command_for_buttons([Button.PAUSE], Moment.RUNNING) is Command.HOLD
+    assert command_for_buttons([Button.PAUSE], Moment.PAUSED) is Command.RESUME

@@ -1,0 +1,53 @@
+"""Who drives the arm: the flag, the profile, the settings of the device."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptrctl.demonstrators import Demonstrator, chosen_demonstrator
+from ptrctl.profile import Profile, load_profile, save_profile
+from ptrctl.workspace import Workspace
+from recordings.errors import UsageError
+
+PROFILE = Profile(teleoperator="gamepad", teleoperator_options={"dead_zone": 0.3, "device": "Pro"})
+
+
+def test_the_keyboard_is_the_default() -> None:
+    assert chosen_demonstrator(Profile(), None, ()) == Demonstrator("keyboard", {})
+
+
+def test_the_profile_names_the_device_and_its_settings_and_flags_win() -> None:
+    assert chosen_demonstrator(PROFILE, None, ()).options == PROFILE.teleoperator_options
+    chosen = chosen_demonstrator(PROFILE, None, ("dead_zone=0.1", "axes=x=-1 y=-0"))
+    assert chosen.name == "gamepad"
+    assert chosen.options == {"dead_zone": 0.1, "device": "Pro", "axes": "x=-1 y=-0"}
+
+
+def test_the_profiles_settings_do_not_follow_to_another_device() -> None:
+    chosen = chosen_demonstrator(PROFILE, "spacemouse", ("rotate=false",))
+    assert chosen.options == {"rotate": False}
+    assert chosen_demonstrator(PROFILE, "scripted", ()).scripted
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("gampad", (), "--demonstrator gamepad"),
+        ("keyboard", ("dead_zone=0.1",), "sets up a device"),
+        ("gamepad", ("dead_zone",), "dead_zone=0.2"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name: str, options: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        chosen_demonstrator(Profile(), name, options)
+
+
+def test_the_profile_keeps_the_device_with_an_explanation_of_every_setting(
+    tmp_path: object,
+) -> None:
+    workspace = Workspace(tmp_path)  # type: ignore[arg-type]
+    path = save_profile(workspace, PROFILE)
+    assert load_profile(workspace) == PROFILE
+    text = path.read_text()
+    assert "# Sticks below this share of their travel are ignored." in text
+    assert "#   buttons: What each button does" in text
