@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+SETTLE_PERIODS = 2.0
+"""An arm that cannot be asked has come to rest by itself after this many control periods."""
+
+
 class Decider(Protocol):
     """A teleoperator, a policy or a scripted demonstrator."""
 
@@ -249,6 +253,9 @@ class _Run:
         try:
             self.loop.station.stop(Stop.HOLD)
         except RobotError as problem:
+            # What was sent last is carried out within a period, whoever answers or not.
+            clock = self.loop.station.clock
+            clock.wait_until_s(clock.now_s() + SETTLE_PERIODS * self.period_s)
             same = isinstance(error, RobotError) and error.found == problem.found
             fault += " The arm did not confirm that it holds" + (
                 "." if same else f": {problem.found}"
