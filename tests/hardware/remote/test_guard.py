@@ -1,0 +1,329 @@
+"""The rules around the served arm, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from hardware.camera import CameraFeatures
+from hardware.clock import SimulatedClock
+from hardware.faults import CameraFault, LostConnection, MissedDeadline, MotionStopped, MotorFault
+from hardware.remote.guard import GuardedArm, Mood
+from hardware.remote.options import ServeOptions
+from hardware.remote.pictures import Pictures
+from hardware.robot import Stop
+from hardware.station import Station
+from recordings.errors import RobotError
+from tests.hardware.fakes import FakeCamera
+from tests.hardware.remote.arms import SlowRobot, slow_station
+
+PERIOD_S = 0.2
+
+
+class Bench:
+    """A guarded arm and the clock."""
+
+    def __init__(self, motion_s: float = 0.0) -> None:
+        self.station = slow_station(motion_s)
+        self.robot: SlowRobot = self.station.robot
+        self.clock: SimulatedClock = self.station.clock
+        self.arm = GuardedArm(self.station, ServeOptions())
+        self.arm.connect()
+
+    def wait(self, seconds: float) -> None:
+        self.clock.wait_until_s(self.clock.now_s() + seconds)
+
+    def apply(self, x_m: float = 0.01, age_s: float = 0.0) -> np.ndarray:
+        action = np.array([x_m, 0, 0, 0, 0, 0, 1.0])
+        return self.arm.apply(action, self.clock.now_s() - age_s)
+
+    def ended(self) -> None:
+        """Wait for the end of a motion, which raises what it raised."""
+        until_s = time.monotonic() + 10
+        while not self.arm.motion_ended():
+            assert time.monotonic() < until_s
+            time.sleep(0.001)
+
+    @property
+    def holds(self) -> int:
+        return self.robot.log.count("stop hold")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_after_two_silent_periods_the_arm_is_held_once(bench) -> None:
+    bench.apply()
+    bench.wait(2 * PERIOD_S - 0.01)
+    bench.arm.tick()
+    assert bench.holds == 0
+    assert bench.arm.mood is Mood.DRIVEN
+    bench.wait(0.02)
+    bench.arm.tick()
+    bench.arm.tick()
+    assert bench.holds == 1
+    assert bench.arm.mood is Mood.SILENCED
+
+
+def test_an_arm_that_was_not_driven_is_left_alone(bench) -> None:
+    bench.wait(100.0)
+    bench.arm.tick()
+    assert bench.holds == 0
+
+
+def test_being_heard_is_no_command(bench) -> None:
+    bench.apply()
+    for _ in range(5):
+        bench.wait(0.1)
+        bench.arm.heard()
+        bench.arm.read_state()
+        bench.arm.tick()
+    assert bench.holds == 1
+
+
+def test_after_silence_commands_are_refused_until_the_client_holds_or_starts(bench) -> None:
+    bench.apply()
+    bench.wait(1.0)
+    bench.arm.tick()
+    with pytest.raises(MissedDeadline, match="held"):
+        bench.apply()
+    assert bench.robot.applied == 1
+    bench.arm.hold()
+    bench.apply()
+    bench.wait(1.0)
+    bench.arm.tick()
+    bench.arm.start(None, bench.clock.now_s())
+    bench.ended()
+    bench.apply()
+    assert bench.robot.applied == 3
+
+
+def test_a_refused_command_does_not_count_as_one(bench) -> None:
+    bench.apply()
+    for _ in range(3):
+        bench.wait(0.15)
+        with pytest.raises(RobotError):
+            bench.apply(0.3)
+        bench.arm.tick()
+    assert bench.arm.mood is Mood.SILENCED
+
+
+@pytest.mark.parametrize("age_s", [0.21, 5.0, -0.21, -5.0])
+def test_a_command_from_another_time_is_refused(bench, age_s) -> None:
+    with pytest.raises(MissedDeadline, match="old"):
+        bench.apply(age_s=age_s)
+    for move in (bench.arm.start, lambda seed, asked_s: bench.arm.park(asked_s)):
+        with pytest.raises(MissedDeadline):
+            move(None, bench.clock.now_s() - age_s)
+    with pytest.raises(MissedDeadline):
+        bench.arm.let_go(bench.clock.now_s() - age_s)
+    assert bench.robot.log == ["connect"]
+    assert bench.arm.refused["stale"] == 4
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.051, -7.0])
+def test_what_is_not_finite_or_larger_than_a_step_never_reaches_the_arm(bench, bad) -> None:
+    with pytest.raises(RobotError, match="reached the server"):
+        bench.apply(bad)
+    assert bench.robot.applied == 0
+
+
+def test_the_servers_own_envelope_keeps_the_arm_inside_its_box(bench) -> None:
+    for _ in range(20):
+        sent = bench.apply(0.05)
+        bench.wait(PERIOD_S)
+    assert bench.robot.state[0] == pytest.approx(bench.robot.features.workspace.high_m[0])
+    assert sent[0] == pytest.approx(0.0)
+    assert bench.station.safety.counts["workspace_box"] > 0
+
+
+def test_what_needs_no_clamp_is_passed_on_to_the_bit(bench) -> None:
+    for x_m in (0.05, -0.05, 1e-17, 0.0123456789):
+        assert bench.apply(x_m)[0] == x_m
+
+
+def test_a_fault_holds_the_arm_before_the_client_hears_of_it(bench) -> None:
+    bench.apply()
+    bench.robot.fails["read"] = MotorFault("Motor 4 is overloaded.")
+    with pytest.raises(MotorFault):
+        bench.arm.observe()
+    assert bench.robot.log[-1] == "stop hold"
+    assert "overloaded" in bench.arm.faults[-1]
+
+
+def test_a_hold_that_is_not_confirmed_is_said_and_tried_again(bench) -> None:
+    bench.apply()
+    bench.robot.fails["stop"] = LostConnection("The bus is silent.")
+    bench.wait(0.5)
+    bench.arm.tick()
+    assert bench.arm.mood is Mood.NOT_HELD
+    bench.wait(0.25)
+    bench.arm.tick()
+    assert bench.holds == 2
+    del bench.robot.fails["stop"]
+    bench.wait(0.25)
+    bench.arm.tick()
+    assert bench.arm.mood is Mood.SILENCED
+    assert bench.holds == 3
+
+
+def test_a_hold_that_was_asked_for_and_failed_is_tried_again(bench) -> None:
+    bench.robot.fails["stop"] = LostConnection("The bus is silent.")
+    with pytest.raises(LostConnection):
+        bench.arm.hold()
+    assert bench.arm.mood is Mood.NOT_HELD
+    del bench.robot.fails["stop"]
+    bench.wait(0.25)
+    bench.arm.tick()
+    assert bench.arm.mood is Mood.STILL
+
+
+def moving(motion_s: float = 1e9) -> Bench:
+    """A bench whose arm is on its way for ever; its clock runs by itself meanwhile."""
+    bench = Bench(motion_s)
+    bench.robot.clock = _Patient(bench.clock)
+    bench.arm.start(3, bench.clock.now_s())
+    return bench
+
+
+class _Patient:
+    """Waits a little in real time instead of moving the test's clock."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self.now_s = clock.now_s
+
+    def wait_until_s(self, moment_s: float) -> None:
+        time.sleep(0.002)
+
+
+def test_a_motion_can_be_cancelled_and_says_so() -> None:
+    bench = moving()
+    assert bench.arm.mood is Mood.MOVING
+    bench.arm.cancel()
+    with pytest.raises(MotionStopped):
+        bench.ended()
+    assert bench.robot.log[-1] == "stop hold"
+    assert bench.arm.mood is Mood.STILL
+
+
+def test_while_it_moves_by_itself_no_command_is_taken() -> None:
+    bench = moving()
+    for use in (bench.apply, bench.arm.observe, bench.arm.read_state):
+        with pytest.raises(RobotError, match="moving to the start"):
+            use()
+    with pytest.raises(RobotError, match="moving to the start"):
+        bench.arm.start(None, bench.clock.now_s())
+    bench.arm.hold()
+    assert bench.arm.mood is Mood.STILL
+    bench.apply()
+
+
+def test_a_motion_that_nobody_watches_any_more_is_stopped() -> None:
+    bench = moving()
+    bench.wait(0.9)
+    bench.arm.heard()
+    bench.wait(0.9)
+    assert not bench.arm.motion_ended()
+    bench.wait(0.2)
+    with pytest.raises(MissedDeadline, match="silent"):
+        bench.ended()
+    assert bench.robot.log[-1] == "stop hold"
+
+
+def test_a_motion_that_fails_tells_why() -> None:
+    bench = Bench()
+    bench.robot.fails["move"] = ZeroDivisionError("in the driver")
+    bench.arm.start(None, bench.clock.now_s())
+    with pytest.raises(RobotError, match="ZeroDivisionError: in the driver"):
+        bench.ended()
+    assert bench.arm.faults
+
+
+def test_the_seed_reaches_a_simulated_arm() -> None:
+    bench = Bench()
+    bench.arm.start(17, bench.clock.now_s())
+    bench.ended()
+    assert bench.robot.log[-1] == "start 17"
+
+
+def test_a_client_that_leaves_while_the_arm_moves_leaves_it_holding() -> None:
+    bench = moving()
+    bench.arm.abandoned()
+    with pytest.raises(MotionStopped):
+        bench.ended()
+    bench.robot.motion_s = 0.0
+    bench.apply()
+    bench.arm.abandoned()
+    assert bench.robot.log[-1] == "stop hold"
+
+
+def test_parking_by_itself_gives_way_to_a_client() -> None:
+    bench = Bench(motion_s=1e9)
+    bench.robot.clock = _Patient(bench.clock)
+    bench.arm.park()
+    bench.wait(100.0)
+    assert bench.arm.mood is Mood.MOVING
+    bench.arm.taken()
+    bench.robot.motion_s = 0.0
+    bench.arm.start(None, bench.clock.now_s())
+    bench.ended()
+    assert bench.robot.log[-2:] == ["stop hold", "start None"]
+
+
+class StalledCamera(FakeCamera):
+    """Gives no picture until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(SimulatedClock())
+        self.go_on = threading.Event()
+
+    def read(self):
+        self.go_on.wait(10)
+        return super().read()
+
+
+def test_a_stalled_camera_holds_nobody_up() -> None:
+    camera = StalledCamera()
+    pictures = Pictures({"grey": camera}, wait_s=0.05)
+    pictures.connect()
+    for _ in range(3):
+        with pytest.raises(CameraFault, match="no picture"):
+            pictures.read()
+    camera.go_on.set()
+    deadline_s = time.monotonic() + 10
+    while True:
+        try:
+            assert pictures.read().keys() == {"grey"}
+            break
+        except CameraFault:
+            assert time.monotonic() < deadline_s
+    pictures.disconnect()
+    pictures.disconnect()
+
+
+def test_a_camera_that_is_missing_leaves_none_open() -> None:
+    class Missing(FakeCamera):
+        @property
+        def features(self) -> CameraFeatures:
+            return CameraFeatures("missing", 8, 8)
+
+        def __enter__(self):
+            raise CameraFault("The camera is not plugged in.")
+
+    clock = SimulatedClock()
+    robot = SlowRobot(clock)
+    arm = GuardedArm(Station(robot, [Missing(clock)], clock=clock), ServeOptions())
+    with pytest.raises(CameraFault):
+        arm.connect()
+    assert robot.log == []
+
+
+def test_ending_holds_first_and_parks_if_asked(bench) -> None:
+    bench.apply()
+    bench.arm.end(park=True)
+    assert bench.robot.log[-2:] == [f"stop {kind.value}" for kind in (Stop.HOLD, Stop.PARK)]
