@@ -186,7 +186,8 @@ class _Lock:
         The present value is tried first: cameras that keep what their automatic chose need no
         search.
         """
-        best = self._knobs.get(name)
+        best = float(np.clip(self._knobs.get(name), *limits))
+        self.set(name, best)
         best_off = _relative(measure(self._look()), target)
         low, high = np.log(np.maximum(limits, 1.0))
         for _ in range(SEARCH_STEPS):
@@ -200,7 +201,8 @@ class _Lock:
             if _relative(measured, target) < best_off:
                 best, best_off = value, _relative(measured, target)
             low, high = (middle, high) if measured < target else (low, middle)
-        self.set(name, best)
+        if self._knobs.get(name) != best:
+            self.set(name, best)
         return best_off
 
 

@@ -78,7 +78,7 @@ class V4l2Controls:
 
     def has(self, name: str) -> bool:
         try:
-            flags = self._query(name)[6]
+            flags = self._query(name)[7]
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENOTTY):
                 return False
