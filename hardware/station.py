@@ -9,9 +9,10 @@ from typing import Any
 
 from hardware.camera import Camera
 from hardware.clock import Clock, MonotonicClock
+from hardware.faults import CameraFault
 from hardware.robot import Robot, ShouldStop, Stop, never_stop
 from hardware.safety import SafeAction, SafetyEnvelope
-from recordings.records import FloatArray, Observation
+from recordings.records import FloatArray, Frame, Observation
 
 
 class Station:
@@ -71,11 +72,28 @@ class Station:
         """Newest pictures and measured state.
 
         Raises:
-            RobotError: The arm is faulty, or a camera is stale or gone.
+            RobotError: The arm is faulty, a camera is stale or gone, or pictures of two cameras
+                are more than a control period apart: they do not show the same moment.
         """
         frames = {name: camera.read() for name, camera in self.cameras.items()}
+        self._check_skew(frames)
         state = self.robot.read_state()
         return Observation(frames, state.state, self.clock.now_s())
+
+    def _check_skew(self, frames: Mapping[str, Frame]) -> None:
+        if len(frames) < 2:
+            return
+        in_order = sorted(frames, key=lambda name: frames[name].captured_s)
+        oldest, newest = in_order[0], in_order[-1]
+        apart_s = frames[newest].captured_s - frames[oldest].captured_s
+        period_s = 1.0 / self.robot.features.control_rate_hz
+        if apart_s > period_s:
+            raise CameraFault(
+                f"The camera {oldest} is {apart_s:.2f} s behind the camera {newest}.",
+                f"Pictures of one moment are at most one control period, {period_s:.2f} s, apart.",
+                "Give each camera a USB controller of its own or lower their resolution, then run "
+                "`ptrctl doctor`.",
+            )
 
     def apply(self, action: FloatArray) -> SafeAction:
         """Pass the action through the envelope and send it; returns what was sent.
