@@ -44,6 +44,7 @@ def make_realsense_recording(
     domain: str = "global_time",
     pixel_format: str = "rgb8",
     usb_type: str = "3.2",
+    first_stamp_s: float = 1_700_000_000.0,
 ) -> Path:
     """Record pictures from a software device, as the RealSense library would from a camera.
 
@@ -57,6 +58,7 @@ def make_realsense_recording(
         domain: Of the stamps: "hardware_clock", "system_time" or "global_time".
         pixel_format: "rgb8" or "bgr8".
         usb_type: As the camera reports it.
+        first_stamp_s: The first picture's stamp, on the clock that `domain` names.
     """
     import pyrealsense2 as rs
 
@@ -106,7 +108,7 @@ def make_realsense_recording(
     def feed(sensor: Any, pixels: Any, profile: Any, index: int, size: int) -> None:
         frame = rs.software_video_frame()
         frame.pixels, frame.stride, frame.bpp = pixels, width * size, size
-        frame.timestamp = 1_700_000_000_000.0 + times_s[index] * 1000
+        frame.timestamp = (first_stamp_s + times_s[index]) * 1000
         frame.domain = getattr(rs.timestamp_domain, domain)
         frame.frame_number = numbers[index]
         frame.profile = profile.as_video_stream_profile()
