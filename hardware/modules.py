@@ -23,5 +23,6 @@ TELEOPERATOR_MODULES: dict[str, str] = {
     "spacemouse": "hardware.teleoperators.spacemouse",
     "gamepad": "hardware.teleoperators.gamepad",
     "leader": "hardware.teleoperators.leader",
+    "phone": "hardware.teleoperators.phone",
 }
 """Devices with which a person drives the arm, besides the keyboard: name to module."""

@@ -113,6 +113,11 @@ class Teleoperator(Protocol):
     name: str
     speed: Speed
 
+    @property
+    def hint(self) -> str:
+        """What the person does first, once connected; "" if that is plain."""
+        ...
+
     def connect(self) -> None:
         """Raises `RobotError` if the device is missing, `SystemSetupError` if a package is."""
         ...

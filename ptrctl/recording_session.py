@@ -120,6 +120,8 @@ def _record(
             lambda: cell.station.robot.commanded_state,
         )
         stack.enter_context(by_hand)
+        if by_hand.device.hint:
+            console.note(by_hand.device.hint)
         device = None if keyboard else by_hand
 
         def make_decider(seed: int, shall_fail: bool) -> Decider:
@@ -141,6 +143,7 @@ def _record(
     if device is not None:
         # Present from the beginning: the panel draws in a thread of its own.
         view.rows["engaged"], view.rows["speed"] = device.engaged, device.speed.words
+        view.message = device.device.hint
     panel, operator = stack.enter_context(
         at_the_arm(
             view,

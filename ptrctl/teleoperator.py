@@ -71,6 +71,7 @@ class KeyboardTeleoperator:
     """
 
     name = "keyboard"
+    hint = ""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s

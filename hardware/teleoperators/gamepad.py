@@ -111,6 +111,7 @@ class Gamepad:
     """
 
     name = "gamepad"
+    hint = ""
 
     def __init__(
         self, settings: GamepadSettings, now_s: Callable[[], float] = time.monotonic

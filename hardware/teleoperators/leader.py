@@ -76,6 +76,7 @@ class Leader:
     """
 
     name = "leader"
+    hint = "Hold the leader in the arm's pose; the arm follows it from there."
 
     def __init__(
         self,

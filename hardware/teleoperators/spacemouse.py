@@ -142,6 +142,7 @@ class SpaceMouse:
     """
 
     name = "spacemouse"
+    hint = ""
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class FakeTeleoperator:
     """
 
     name = "fake"
+    hint = ""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         self.speed: Speed = NORMAL

@@ -26,6 +26,7 @@ class DeviceInAFile:
     """A `Teleoperator`."""
 
     name = "in-a-file"
+    hint = ""
 
     def __init__(self, settings: FileSettings) -> None:
         self.speed: Speed = NORMAL
