@@ -356,9 +356,22 @@ class JointArm:
                 if should_stop():
                     raise MotionStopped("The motion was stopped; the arm holds.")
             self._wait_until_still()
-        except BaseException:
-            self._hold()
+        except BaseException as error:
+            self._hold_after(error)
             raise
+
+    def _hold_after(self, error: BaseException) -> None:
+        """Hold; where that is not confirmed, say so besides what went wrong before."""
+        try:
+            self._hold()
+        except RobotError as problem:
+            if not isinstance(error, RobotError) or isinstance(error, MotionStopped):
+                raise
+            raise type(error)(
+                f"{error.found} The arm did not confirm that it holds: {problem.found}",
+                error.expected,
+                error.try_next,
+            ) from problem
 
     def _adopt(self, joints_rad: FloatArray, opening: float) -> None:
         """Let joint positions be the goal, and their pose the commanded one."""

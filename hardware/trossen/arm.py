@@ -12,6 +12,7 @@ from hardware.kinds import ArmRequest
 from hardware.robot import RobotFeatures, ShouldStop, Stop, never_stop
 from hardware.trossen import TrossenSettings, widowx_ai
 from hardware.trossen.drive import TrossenDrive
+from recordings.errors import RobotError
 
 NAME = "trossen"
 FOLDED_RAD = 0.05
@@ -71,10 +72,7 @@ class TrossenArm(JointArm):
         super().move_to_start(seed=seed, should_stop=should_stop)
 
     def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
-        """After a fault of the controller the joints are braked, and that they stand still counts.
-
-        PARK also moves an arm that is braked, which other arms leave where they lie.
-        """
+        """See `Robot.stop`. PARK also folds an arm that is braked; others lie where they fell."""
         self._require_connection()
         self._face_fault()
         if kind is Stop.PARK and not self._torque:
@@ -88,9 +86,15 @@ class TrossenArm(JointArm):
 
     def _hold(self) -> None:
         self._face_fault()
-        super()._hold()
         if not self._torque:
             self._wait_until_still()
+            raise RobotError(
+                "The arm's joints are braked and stand still; its torque is off, so it does not "
+                "hold.",
+                "Only an arm under torque holds.",
+                "Start an episode, fold the arm with `ptrctl stop --park`, or leave it as it is.",
+            )
+        super()._hold()
 
     def _face_fault(self) -> None:
         """See how the arm stands after a fault. A lost controller is not waited for."""

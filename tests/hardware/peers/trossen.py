@@ -43,6 +43,8 @@ class SimulatorProcess:
             cwd=REPOSITORY,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
+        self._lock = threading.Lock()
+        self.unplugged = False
         atexit.register(self.kill)
         assert self._answer() == "ready"
 
@@ -67,8 +69,14 @@ class SimulatorProcess:
         """Put the arm there, at rest, with nothing wrong."""
         self.ask("place " + " ".join(str(position) for position in positions))
 
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
+    def unplug(self) -> None:
+        """The network goes; the arm itself lives on."""
+        self.unplugged = True
+        self.ask("unplug")
+
+    def is_whole(self) -> bool:
+        """Whether it can be used again."""
+        return self.process.poll() is None and not self.unplugged
 
     def kill(self) -> None:
         """The power goes: no farewell, and nobody listens any more."""
@@ -96,13 +104,15 @@ def open_simulator(*, positions: Sequence[float] = AT_NEUTRAL) -> Iterator[Simul
         simulator.place(positions)
         yield simulator
     finally:
-        if simulator.is_alive():
+        if simulator.is_whole():
             _idle.append(simulator)
+        else:
+            simulator.kill()
 
 
 @contextmanager
-def open_peer(**how: Any) -> Iterator[Peer]:
-    """See `open_simulator`."""
+def open_peer(*, realtime: bool = True, **how: Any) -> Iterator[Peer]:
+    """See `open_simulator`; the vendor's simulator knows no other time than the real one."""
     with ExitStack() as stack:
         simulator = stack.enter_context(open_simulator(**how))
         yield peer_of(simulator)
@@ -116,7 +126,7 @@ def peer_of(simulator: SimulatorProcess) -> Peer:
         options={"address": simulator.address, "timeout_s": 5.0, "max_silence_s": 1.0},
         is_still=simulator.is_still,
         faults={
-            "lost": simulator.kill,
+            "lost": simulator.unplug,
             "overload": lambda: simulator.ask("effort 30"),
             "overheated": lambda: simulator.ask("fault JOINT_OVERHEATED"),
             "torque_lost": lambda: simulator.ask("torque_lost"),

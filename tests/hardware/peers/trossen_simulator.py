@@ -44,7 +44,8 @@ class Simulator(WidowXSim):
                 self.model.body(self.model.geom_bodyid[geom]).name
                 for geom in (contact.geom1, contact.geom2)
             ]
-            self.touched.add(" and ".join(bodies))
+            if bodies != ["carriage_right", "carriage_left"]:  # a closed gripper
+                self.touched.add(" and ".join(bodies))
 
     def apply_joint_commands(self, modes, positions) -> None:
         if not self.stuck:
@@ -130,6 +131,7 @@ def main() -> None:
     commands = {
         "fault": fault,
         "torque_lost": torque_lost,
+        "unplug": server.stop,
         "keep_error": lambda: setattr(server, "keeps_error", True),
         "silence": server.silent.set,
         "stuck": lambda: setattr(simulator, "stuck", True),
