@@ -34,7 +34,11 @@ class Camera(Protocol):
         ...
 
     def connect(self) -> None:
-        """Raises `RobotError` if the camera is missing."""
+        """Open the camera; does nothing if it is open, and opens it anew after a fault.
+
+        Raises:
+            RobotError: It is missing or does not work.
+        """
         ...
 
     def disconnect(self) -> None:

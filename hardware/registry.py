@@ -180,6 +180,9 @@ def make_real_cell(name: str, request: CellRequest) -> Cell:
         )
 
     def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
+        for camera in cameras:
+            # Does nothing, except for one that failed in the episode before: it is opened anew.
+            camera.connect()
         scene_seed = seed if robot.features.simulated else None
         robot.move_to_start(seed=scene_seed, should_stop=should_stop)
 

@@ -74,14 +74,16 @@ class LiveCamera:
         return dict(self._identity)
 
     def connect(self) -> None:
-        """Open the device and wait for the first picture; does nothing if connected.
+        """Open the device and wait for the first picture; see `Camera.connect`.
 
         Raises:
             CameraFault: It is missing, taken, or delivers something else than was set.
             SystemSetupError: A library is missing.
         """
         if self._reader is not None:
-            return
+            if not self._reader.failed:
+                return
+            self.disconnect()
         source = self._open_source()
         self._identity.update(source.identity)
         stream = self._stream

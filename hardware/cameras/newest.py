@@ -101,6 +101,12 @@ class NewestPicture:
             )
         self._raise_fault()
 
+    @property
+    def failed(self) -> bool:
+        """It met a fault, so there will be no more pictures."""
+        with self._changed:
+            return self._fault is not None
+
     def newest(self) -> Picture:
         """The newest picture.
 

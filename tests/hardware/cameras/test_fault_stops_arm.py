@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hardware import registry
 from hardware.camera import Camera, CameraFeatures
+from hardware.cameras.pattern import PatternSettings
 from hardware.clock import MonotonicClock, SimulatedClock
+from hardware.kinds import ArmKind
 from hardware.loop import ControlLoop, Subscriber
-from hardware.registry import CellRequest, make_camera
+from hardware.registry import CellRequest, make_camera, make_real_cell
 from hardware.station import Station
 from recordings.records import EndReason, EpisodeEnd, Frame
 from tests.hardware.cameras.streams import (
@@ -90,6 +93,33 @@ def test_the_arm_holds_first_and_the_episode_carries_the_words(tmp_path, open_ca
     assert words in end.fault
     assert robot.log == ["connect", "stop hold", "told", "disconnect"]
     assert end.steps == after > 0
+
+
+def test_the_next_episode_begins_with_the_failed_camera_opened_anew(tmp_path, monkeypatch) -> None:
+    robot = FakeRobot()
+    kind = ArmKind("fake", "", PatternSettings, lambda *_: (robot, []), list, lambda _: [])
+    monkeypatch.setattr(registry, "arm_kind", lambda name: kind)
+    values = {
+        "kind": "uvc",
+        "device": str(make_video(tmp_path / "a.avi", scenes(12))),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "max_age_s": 30.0,
+    }
+    cell = make_real_cell("fake", CellRequest("anything", cameras={"wrist": values}))
+    with cell.station as station:
+        for _ in range(2):
+            cell.start(None)
+            end = ControlLoop(station, RATE_HZ).run_episode(
+                episode_info(), FixedDecider(GENTLE), max_steps=400
+            )
+            assert "has ended" in end.fault
+            assert end.steps > 0
+    assert robot.log == [
+        "connect",
+        *["start None", "stop hold"] * 2,
+        "disconnect",
+    ]
 
 
 class Stamped:

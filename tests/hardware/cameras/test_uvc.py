@@ -106,6 +106,16 @@ def test_the_end_of_a_video_is_a_fault(tmp_path) -> None:
         assert "a.avi of camera side has ended" in fault_of(side)
 
 
+def test_a_camera_that_failed_is_opened_anew_by_connecting(tmp_path) -> None:
+    with camera(make_video(tmp_path / "a.avi", scenes(10))) as side:
+        reader = side._reader
+        side.connect()
+        assert side._reader is reader
+        fault_of(side)
+        side.connect()
+        assert side.read().image.any()
+
+
 def test_a_looped_video_goes_on_and_counts_on(tmp_path) -> None:
     with camera(make_video(tmp_path / "a.avi", scenes(10), fps=100.0), loop=True) as side:
         wait_for(lambda: side.newest().number > 35)
