@@ -33,8 +33,10 @@ COMMANDS = (
     ("data", LOOK),
     ("doctor", LOOK),
     ("stop", LOOK),
+    ("serve-robot", LOOK),
 )
-"""Name and help panel. `ptrctl.commands.<name>` holds a function, or a typer app, of that name."""
+"""Name and help panel. `ptrctl.commands.<name>` holds a function, or a typer app, of that name
+(with underscores)."""
 
 
 class ErrorBoundary(TyperGroup):
@@ -129,7 +131,8 @@ def ptrctl(
 
 def _register() -> None:
     for name, panel in COMMANDS:
-        command = getattr(importlib.import_module(f"ptrctl.commands.{name}"), name)
+        python_name = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"ptrctl.commands.{python_name}"), python_name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, rich_help_panel=panel)
         else:

@@ -40,6 +40,7 @@ class Mood(enum.Enum):
     DRIVEN = "driven"
     MOVING = "moving by itself"
     SILENCED = "held: its client fell silent"
+    LOCKED = "held by the operator beside it"
     NOT_HELD = "NOT HELD: the arm does not confirm it"
 
 
@@ -75,6 +76,7 @@ class GuardedArm:
         self._due_s: float | None = None
         self._hold_again_s: float | None = None
         self._silenced = False
+        self._locked = False
         self._motion: Motion | None = None
 
     def connect(self) -> None:
@@ -99,6 +101,8 @@ class GuardedArm:
             return Mood.NOT_HELD
         if self._motion is not None and self._motion.running:
             return Mood.MOVING
+        if self._locked:
+            return Mood.LOCKED
         if self._silenced:
             return Mood.SILENCED
         return Mood.STILL if self._due_s is None else Mood.DRIVEN
@@ -120,6 +124,16 @@ class GuardedArm:
         if self._motion is not None and self._motion.by_itself and not self._motion.running:
             with suppress(PtrctlError):  # Noted for the panel; nobody else waits for it.
                 self.motion_ended()
+
+    def lock(self, locked: bool) -> None:
+        """The operator beside the arm holds it, or gives it free again."""
+        if locked and not self._locked:
+            self._locked = True
+            if self.motion_words:
+                self.cancel()  # The motion ends in a hold.
+            else:
+                self._hold_or_note()
+        self._locked = locked
 
     def heard(self) -> None:
         """The client in control is there; says nothing about commands."""
@@ -188,7 +202,7 @@ class GuardedArm:
             RobotError: It is no action, or too large; or the arm reports a fault.
         """
         now_s = self._clock.now_s()
-        self._require_rest()
+        self._require_free()
         self._require_fresh(asked_s)
         if self._silenced:
             self.refused["after silence"] += 1
@@ -245,22 +259,22 @@ class GuardedArm:
     def start(self, seed: int | None, asked_s: float) -> None:
         """Begin to move to the start; `motion_ended` tells when it is there."""
         self._require_fresh(asked_s)
-        self.may_be_up = True
         self._begin(
             "moving to the start",
             lambda should_stop: self._robot.move_to_start(seed=seed, should_stop=should_stop),
         )
+        self.may_be_up = True
 
     def park(self, asked_s: float | None = None) -> None:
         """Begin to park; without `asked_s` by the server's own decision."""
         if asked_s is not None:
             self._require_fresh(asked_s)
-        self.may_be_up = False
         self._begin(
             "parking",
             lambda should_stop: self._robot.stop(Stop.PARK, should_stop=should_stop),
             watched=asked_s is not None,
         )
+        self.may_be_up = False
 
     def cancel(self) -> None:
         """Ask the motion to stop."""
@@ -305,7 +319,7 @@ class GuardedArm:
     ) -> None:
         if self._motion is not None and self._motion.cancelled:
             self._end_motion()
-        self._require_rest()
+        self._require_free()
         self._due_s, self._silenced = None, False
         silence_s = max(self.silence_s, MOTION_SILENCE_S) if watched else None
         self._motion = Motion(words, move, self._clock, silence_s)
@@ -332,6 +346,16 @@ class GuardedArm:
                 f"The arm is {self.motion_words}.",
                 "Commands are taken when it is there.",
                 "Wait, or stop it.",
+            )
+
+    def _require_free(self) -> None:
+        """The arm is at rest, and the operator beside it lets it move."""
+        self._require_rest()
+        if self._locked:
+            raise MotionStopped(
+                "The operator beside the arm holds it.",
+                "It takes no command until it is given free there.",
+                "Ask the operator to press p in `ptrctl serve-robot`, then start again.",
             )
 
     def _require_fresh(self, asked_s: float) -> None:

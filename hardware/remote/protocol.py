@@ -22,8 +22,7 @@ from PIL import Image
 
 from hardware import faults
 from hardware.robot import RobotFeatures, WorkspaceBox
-from recordings import errors
-from recordings.errors import PtrctlError, RobotError
+from recordings.errors import PtrctlError, RobotError, SystemSetupError, UsageError
 from recordings.images import resize_image
 from recordings.records import FloatArray, Frame, ImageArray
 
@@ -51,8 +50,8 @@ _KINDS = {
         faults.Unreachable,
         faults.MissedDeadline,
         faults.MotionStopped,
-        errors.UsageError,
-        errors.SystemSetupError,
+        UsageError,
+        SystemSetupError,
     )
 }
 """Errors that travel; any other arrives as its nearest base class here."""

@@ -22,7 +22,7 @@ from hardware.kinds import ArmKind, ArmRequest, CameraKind
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
-from hardware.remote.status import ServerStatus
+from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
 from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
@@ -50,27 +50,6 @@ class Signals:
 
     def should_stop(self) -> bool:
         return self.count >= INTERRUPTED_TWICE
-
-
-class Teller:
-    """Says on stderr what changes: who is in control, holds, faults."""
-
-    def __init__(self) -> None:
-        self._client = ""
-        self._silences = 0
-        self._faults: tuple[str, ...] = ()
-
-    def look(self, status: ServerStatus) -> None:
-        if status.client != self._client:
-            self._client = status.client
-            tell(f"in control: {self._client}" if self._client else "nobody is in control")
-        if status.silences != self._silences:
-            self._silences = status.silences
-            tell("the client fell silent: the arm was held")
-        for fault in status.faults:
-            if fault not in self._faults:
-                tell(fault)
-        self._faults = tuple(status.faults)
 
 
 def tell(words: str) -> None:
@@ -207,10 +186,11 @@ def serve(given: argparse.Namespace) -> None:
         raise UsageError(f"{problem}.", "", "Correct that option.") from problem
     token, file = server_token(given.host, given.token_file, Path(FILE_NAME))
     server = ArmServer(make_station(given), token, options)
-    signals, teller = Signals(), Teller()
+    signals, changes = Signals(), Changes()
 
     def should_end() -> bool:
-        teller.look(server.status())
+        for words in changes.since(server.status()):
+            tell(words)
         return signals.should_end()
 
     def ready() -> None:

@@ -13,7 +13,6 @@ import hmac
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import zmq
@@ -25,7 +24,7 @@ from hardware.remote.guard import GuardedArm
 from hardware.remote.motion import unexpected
 from hardware.remote.options import ServeOptions
 from hardware.remote.protocol import BadMessage, Fields, NotAuthentic, array_fields
-from hardware.remote.status import ServerStatus
+from hardware.remote.status import Client, ServerStatus
 from hardware.robot import RobotState, ShouldStop, never_stop
 from hardware.station import Station
 from recordings.errors import PtrctlError, RobotError, SystemSetupError
@@ -34,28 +33,6 @@ from recordings.records import ACTION_SIZE, STATE_SIZE
 TURN_MS = 10
 """Longest wait for a message before the rules are looked at again."""
 RATE_OVER_S = 2.0
-
-
-@dataclass
-class Client:
-    """Who is in control.
-
-    Args:
-        session: Chosen by the server, 16 random bytes; every command carries it.
-        name: As it calls itself.
-        image_size: Edge of the square pictures it wants, 0 as they are.
-        since_s, heard_s: When it took control and when it was last heard.
-        last_id: Of its newest request; older ones are refused.
-        round_trip_s: As it measured it.
-    """
-
-    session: bytes
-    name: str
-    image_size: int
-    since_s: float
-    heard_s: float
-    last_id: int
-    round_trip_s: float = 0.0
 
 
 class ArmServer:
@@ -67,6 +44,9 @@ class ArmServer:
         options: Where to listen and when to act without being asked.
         judge: Knows the truth about the scene, on a simulated arm.
         task: What the judge judges.
+
+    `locked` may be set from another thread: the operator beside the arm holds it, and no command
+    moves it until this is taken back.
     """
 
     def __init__(
@@ -78,6 +58,7 @@ class ArmServer:
         task: str = "",
     ) -> None:
         self.address = ""
+        self.locked = False
         self._station = station
         self._token = token
         self._options = options
@@ -179,6 +160,7 @@ class ArmServer:
 
     def watch(self) -> None:
         """What happens without being asked: dead-man, a client that is gone, parking."""
+        self._arm.lock(self.locked)
         self._arm.tick()
         now_s = self._clock.now_s()
         client = self._client
@@ -190,6 +172,7 @@ class ArmServer:
             and self._arm.may_be_up
             and now_s - self._alone_since_s > self._options.park_after_s
             and not self._arm.motion_words
+            and not self.locked
         ):
             self._arm.park()
 

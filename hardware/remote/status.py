@@ -8,6 +8,28 @@ from dataclasses import dataclass
 from hardware.remote.guard import Mood
 
 
+@dataclass
+class Client:
+    """Who is in control.
+
+    Args:
+        session: Chosen by the server, 16 random bytes; every command carries it.
+        name: As it calls itself.
+        image_size: Edge of the square pictures it wants, 0 as they are.
+        since_s, heard_s: When it took control and when it was last heard.
+        last_id: Of its newest request; older ones are refused.
+        round_trip_s: As it measured it.
+    """
+
+    session: bytes
+    name: str
+    image_size: int
+    since_s: float
+    heard_s: float
+    last_id: int
+    round_trip_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class ServerStatus:
     """How the server stands, for panels.
@@ -39,3 +61,24 @@ class ServerStatus:
     refused: Mapping[str, int]
     clipped: Mapping[str, int]
     faults: Sequence[str]
+
+
+class Changes:
+    """What is new since the last look, in words: who is in control, holds, faults."""
+
+    def __init__(self) -> None:
+        self._client = ""
+        self._silences = 0
+        self._faults: Sequence[str] = ()
+
+    def since(self, status: ServerStatus) -> list[str]:
+        """One line for each thing."""
+        lines = []
+        if status.client != self._client:
+            lines.append(f"In control: {status.client or 'nobody'}.")
+        if status.silences != self._silences:
+            lines.append("The client fell silent: the arm was held.")
+        lines += [fault for fault in status.faults if fault not in self._faults]
+        self._client, self._silences = status.client, status.silences
+        self._faults = status.faults
+        return lines

@@ -16,7 +16,7 @@ EXAMPLES = re.findall(r"^ptrctl .+$", TEXT, re.MULTILINE)
 
 
 def test_every_command_has_a_section_with_an_example() -> None:
-    sections = dict(re.findall(r"^## (\w+)$(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^## ([\w-]+)$(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
     for name, _ in COMMANDS:
         assert f"\nptrctl {name}" in sections[name]
 

@@ -327,3 +327,30 @@ def test_ending_holds_first_and_parks_if_asked(bench) -> None:
     bench.apply()
     bench.arm.end(park=True)
     assert bench.robot.log[-2:] == [f"stop {kind.value}" for kind in (Stop.HOLD, Stop.PARK)]
+
+
+def test_the_operator_beside_the_arm_holds_it_until_it_is_given_free(bench) -> None:
+    bench.apply()
+    bench.arm.lock(True)
+    assert bench.robot.log[-1] == "stop hold"
+    assert bench.arm.mood is Mood.LOCKED
+    for move in (
+        bench.apply,
+        lambda: bench.arm.start(None, bench.clock.now_s()),
+        lambda: bench.arm.park(bench.clock.now_s()),
+    ):
+        with pytest.raises(MotionStopped, match="beside the arm"):
+            move()
+    bench.arm.hold()
+    assert bench.arm.mood is Mood.LOCKED, "the client cannot give it free"
+    bench.arm.lock(False)
+    bench.apply()
+    assert bench.robot.applied == 2
+
+
+def test_the_operator_beside_the_arm_stops_a_motion() -> None:
+    bench = moving()
+    bench.arm.lock(True)
+    with pytest.raises(MotionStopped):
+        bench.ended()
+    assert bench.robot.log[-1] == "stop hold"

@@ -90,7 +90,7 @@ def test_an_arm_is_served_and_driven_from_this_python(process, tmp_path) -> None
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
     rest = process.stderr.read()
-    assert "in control: " in rest
+    assert "In control: " in rest
     assert rest.rstrip().endswith("the arm is parked")
 
 
