@@ -123,7 +123,31 @@ class ServoReader:
         self._bus = Bus(settings.port, settings.baud_rate, "leader arm of ptrctl")
 
     def open(self) -> None:
+        from hardware.dynamixel.bringup import find_motors
+
         self._bus.open()
+        try:
+            find_motors(self._bus)
+            self._require_directions()
+        except RobotError:
+            self._bus.close()
+            raise
+
+    def _require_directions(self) -> None:
+        """A motor that counts the other way round would lead the arm the other way round."""
+        from hardware.dynamixel import motors
+        from hardware.dynamixel import registers as reg
+
+        eeprom = self._bus.read(motors.ALL_IDS, reg.EEPROM)
+        for number in motors.DRIVEN_IDS:
+            motor = motors.MOTORS[number]
+            if bool(eeprom[number][reg.DRIVE_MODE] & reg.DRIVE_REVERSE) != motor.reverse:
+                raise RobotError(
+                    f"The leader's motor {motor.words} counts in the wrong direction.",
+                    "Its drive mode is set as on every WidowX 250s.",
+                    "Connect this arm once as the robot itself (`ptrctl setup --robot dynamixel`), "
+                    "which sets its motors up.",
+                )
 
     def close(self) -> None:
         self._bus.close()
