@@ -80,7 +80,13 @@ def color_modes(rs: ModuleType, device: Any) -> Sequence[str]:
 
 
 class OptionKnobs:
-    """A colour sensor's options as `Knobs`."""
+    """A colour sensor's options as `Knobs`.
+
+    A sensor of its own (D415, D435, D455) counts exposure in 0.1 ms, up to 10000; a D405 takes
+    colour from its depth sensor, which counts in microseconds and much further.
+
+    Source: librealsense issue 8243 (units of the colour sensor).
+    """
 
     def __init__(self, rs: ModuleType, sensor: Any) -> None:
         self._rs = rs
@@ -90,14 +96,20 @@ class OptionKnobs:
         return name in _KNOBS and bool(self._sensor.supports(self._option(name)))
 
     def get(self, name: str) -> float:
-        return float(self._sensor.get_option(self._option(name)))
+        return float(self._sensor.get_option(self._option(name))) / self._unit(name)
 
     def set(self, name: str, value: float) -> None:
-        self._sensor.set_option(self._option(name), value)
+        self._sensor.set_option(self._option(name), value * self._unit(name))
 
     def limits(self, name: str) -> tuple[float, float]:
         limits = self._sensor.get_option_range(self._option(name))
-        return float(limits.min), float(limits.max)
+        unit = self._unit(name)
+        return float(limits.min) / unit, float(limits.max) / unit
+
+    def _unit(self, name: str) -> float:
+        if name != EXPOSURE:
+            return 1.0
+        return 100.0 if self._sensor.get_option_range(self._option(name)).max > 10_000 else 1.0
 
     def _option(self, name: str) -> Any:
         return getattr(self._rs.option, _KNOBS[name])

@@ -54,7 +54,7 @@ def _model(link: Path) -> str | None:
 
 
 def _check(settings: UvcSettings) -> Sequence[Finding]:
-    from hardware.cameras.uvc_source import choose_device, load_opencv
+    from hardware.cameras.uvc_source import UvcSource, choose_device, load_opencv
     from hardware.cameras.video_source import VideoSource
     from hardware.clock import MonotonicClock
 
@@ -86,8 +86,19 @@ def _check(settings: UvcSettings) -> Sequence[Finding]:
     users = holders(path)
     if users:
         words = f"{', '.join(users)} has it open"
-        findings.append(Finding("USB camera in use", Health.WARN, words, "Close that program."))
-    return findings
+        findings.append(Finding("USB camera in use", Health.FAIL, words, "Close that program."))
+        return findings
+    try:
+        source = UvcSource(cv2, "that ptrctl.toml names", settings, MonotonicClock())
+    except PtrctlError as error:
+        return [*findings, Finding("USB camera's mode", Health.FAIL, error.found, error.try_next)]
+    source.close()
+    mode = source.identity
+    words = f"{settings.fourcc} {settings.width} x {settings.height} at {mode['fps']:g}"
+    slow = mode["fps"] < settings.fps
+    fix = f"It was set to {settings.fps}; correct `fps` in ptrctl.toml." if slow else ""
+    health = Health.WARN if slow else Health.OK
+    return [*findings, Finding("USB camera's mode", health, words, fix)]
 
 
 KIND = CameraKind(

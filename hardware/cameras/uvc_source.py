@@ -88,7 +88,7 @@ def choose_device(camera: str, device: str) -> Path:
 
 
 class UvcSource:
-    """A camera behind Video4Linux, streaming.
+    """A camera behind Video4Linux, in the mode that was set.
 
     Args:
         cv2: The module.
@@ -113,25 +113,31 @@ class UvcSource:
         try:
             if not self._capture.isOpened():
                 raise self._not_opened()
-            mode = self._set_mode()
-            fd = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
-            try:
-                fixed = self._lock(V4l2Controls(fd))
-                model = card_name(fd)
-            finally:
-                os.close(fd)
-            self._stamped = self._driver_stamps()
+            self._identity = {
+                "serial": self._path.name,
+                "device": str(self._path),
+                **self._set_mode(),
+            }
         except BaseException:
             self.close()
             raise
-        self._identity = {
-            "model": model,
-            "serial": self._path.name,
-            "device": str(self._path),
-            **mode,
-            **fixed,
-            "stamps": "driver, monotonic" if self._stamped else "arrival",
-        }
+
+    def prepare(self) -> None:
+        """Lock exposure, white balance and focus, and see whose stamps the pictures carry.
+
+        Raises:
+            CameraFault: No pictures come, or a control cannot be set.
+        """
+        fd = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            fixed = self._lock(V4l2Controls(fd))
+            model = card_name(fd)
+        finally:
+            os.close(fd)
+        self._first_image()
+        self._stamped = 0.0 <= self._age_s() < PLAUSIBLE_AGE_S
+        stamps = "driver, monotonic" if self._stamped else "arrival"
+        self._identity |= {"model": model, **fixed, "stamps": stamps}
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -225,10 +231,6 @@ class UvcSource:
         stamp_ms = float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC))
         return time.monotonic() - stamp_ms / 1000.0
 
-    def _driver_stamps(self) -> bool:
-        self._first_image()
-        return 0.0 <= self._age_s() < PLAUSIBLE_AGE_S
-
     def _not_opened(self) -> CameraFault:
         users = holders(self._path)
         return CameraFault(
@@ -247,8 +249,15 @@ def open_uvc(camera: str, settings: UvcSettings, clock: Clock) -> UvcSource | Vi
         SystemSetupError: OpenCV is missing.
     """
     cv2 = load_opencv()
-    kind = UvcSource if settings.is_camera else VideoSource
-    return kind(cv2, camera, settings, clock)
+    if not settings.is_camera:
+        return VideoSource(cv2, camera, settings, clock)
+    source = UvcSource(cv2, camera, settings, clock)
+    try:
+        source.prepare()
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 def _letters(fourcc: int) -> str:

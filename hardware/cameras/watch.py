@@ -9,7 +9,7 @@ from recordings.records import ImageArray
 
 MAX_AGE_S = 0.5
 """Default age beyond which a picture is no basis for an action: 2.5 control periods at 5 Hz."""
-FROZEN_AFTER_S = 2.0
+FROZEN_AFTER_S = 1.0
 """Default time for which a picture may stay the same to the last bit. A real sensor has noise."""
 
 _MIN_REPEATS = 5

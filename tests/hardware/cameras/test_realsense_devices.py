@@ -134,7 +134,8 @@ def test_a_camera_that_does_not_come_back_is_a_fault() -> None:
     assert clock.now_s() == pytest.approx(RETURN_S)
 
 
-def test_options_of_the_sensor_are_its_knobs() -> None:
+@pytest.mark.parametrize(("highest", "raw"), [(10_000.0, 80.0), (165_000.0, 8000.0)])
+def test_options_of_the_sensor_are_its_knobs_whatever_its_unit(highest, raw) -> None:
     option = enum.Enum(
         "Option", ["enable_auto_exposure", "exposure", "auto_exposure_priority", "gain"]
     )
@@ -143,15 +144,16 @@ def test_options_of_the_sensor_are_its_knobs() -> None:
         supports=lambda key: key in values,
         get_option=values.get,
         set_option=values.__setitem__,
-        get_option_range=lambda key: SimpleNamespace(min=1.0, max=10_000.0),
+        get_option_range=lambda key: SimpleNamespace(min=0.0, max=highest),
     )
     knobs = OptionKnobs(SimpleNamespace(option=option), sensor)
     assert knobs.has("exposure")
     assert not knobs.has("gain")
     assert not knobs.has("focus")
     knobs.set("exposure", 80)
+    assert values[option.exposure] == raw
     assert knobs.get("exposure") == 80
-    assert knobs.limits("exposure") == (1.0, 10_000.0)
+    assert knobs.limits("exposure") == (0.0, 10_000.0 if raw == 80 else 1650.0)
 
 
 def test_the_modes_of_a_camera_are_listed() -> None:

@@ -15,8 +15,8 @@ from hardware.cameras import uvc, uvc_source
 from hardware.cameras.live import LiveCamera
 from hardware.cameras.uvc import KIND
 from hardware.cameras.uvc_settings import UvcSettings
-from hardware.cameras.uvc_source import UvcSource, choose_device, load_opencv
-from hardware.checks import Health
+from hardware.cameras.uvc_source import UvcSource, choose_device, load_opencv, open_uvc
+from hardware.checks import Finding, Health
 from hardware.clock import MonotonicClock
 from hardware.faults import CameraFault
 from recordings.images import resize_image
@@ -165,6 +165,12 @@ def test_without_permission_the_group_is_named(tmp_path, monkeypatch) -> None:
         choose_device("side", str(tmp_path))
 
 
+class CameraSettings(UvcSettings):
+    """A camera, wherever its device lies."""
+
+    is_camera = True
+
+
 class Device:
     """OpenCV's capture of a device that accepts what is in `accepts`."""
 
@@ -213,18 +219,17 @@ def device(tmp_path, monkeypatch):
     path.touch()
     found = Device()
     library = SimpleNamespace(**{n: getattr(cv2, n) for n in dir(cv2) if n.startswith("CAP_")})
-    library.VideoWriter = cv2.VideoWriter
+    library.VideoWriter, library.__version__ = cv2.VideoWriter, "5.0"
     library.VideoCapture = lambda name, backend: found
     monkeypatch.setattr(uvc_source, "card_name", lambda fd: "HD Pro Webcam C920")
     found.path = path
-    found.open = lambda **changes: UvcSource(
-        library,
-        "side",
-        UvcSettings(
-            **{"device": str(path), "width": 64, "height": 48, "warm_up_s": 0.0, **changes}
-        ),
-        CLOCK,
-    )
+    monkeypatch.setattr(uvc_source, "load_opencv", lambda: library)
+
+    def open_it(**changes) -> UvcSource:
+        values = {"device": str(path), "width": 64, "height": 48, "warm_up_s": 0.0, **changes}
+        return open_uvc("side", CameraSettings(**values), CLOCK)
+
+    found.open = open_it
     return found
 
 
@@ -318,16 +323,36 @@ def test_doctor_checks_a_video_file(tmp_path) -> None:
     assert found[0].found == load_opencv().__version__
 
 
-def test_doctor_hears_of_a_missing_camera_and_of_a_path_that_changes(tmp_path, monkeypatch) -> None:
+def test_doctor_hears_of_a_missing_camera() -> None:
     found = KIND.check(UvcSettings(device="/dev/v4l/by-id/none"))
     assert found[-1].health is Health.FAIL
-    path = tmp_path / "video0"
-    path.touch()
-    monkeypatch.setattr(uvc_source, "choose_device", lambda camera, device: path)
-    monkeypatch.setattr(uvc, "holders", lambda path: ["zoom (process 77)"])
-    found = {finding.name: finding for finding in KIND.check(UvcSettings(device="/dev/video0"))}
+    assert "ptrctl doctor" in found[-1].fix
+
+
+def doctor(device: Device, **changes) -> dict[str, Finding]:
+    values = {"device": str(device.path), "width": 64, "height": 48, **changes}
+    return {finding.name: finding for finding in KIND.check(CameraSettings(**values))}
+
+
+def test_doctor_tries_the_mode_and_warns_of_a_path_that_changes(device) -> None:
+    found = doctor(device)
     assert "/dev/v4l/by-id" in found["USB camera's path"].fix
-    assert "zoom" in found["USB camera in use"].found
+    assert found["USB camera's mode"].health is Health.OK
+    assert found["USB camera's mode"].found == "MJPG 64 x 48 at 30"
+    assert device.released
+
+
+def test_doctor_tells_of_a_slower_rate_and_of_a_mode_that_is_refused(device) -> None:
+    device.refuses = {cv2.CAP_PROP_FPS}
+    assert doctor(device)["USB camera's mode"].health is Health.WARN
+    device.refuses = {cv2.CAP_PROP_FOURCC}
+    assert doctor(device, fourcc="H264")["USB camera's mode"].health is Health.FAIL
+
+
+def test_doctor_names_the_program_that_has_the_camera_open(device, monkeypatch) -> None:
+    monkeypatch.setattr(uvc, "holders", lambda path: ["zoom (process 77)"])
+    assert "zoom" in doctor(device)["USB camera in use"].found
+    assert device.log == []
 
 
 def test_discovery_lists_lasting_paths(tmp_path, monkeypatch) -> None:
