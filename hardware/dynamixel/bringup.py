@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from hardware.dynamixel import registers as reg
 from hardware.dynamixel.bus import Bus, Silence
@@ -170,3 +172,17 @@ def _apart(bus: Bus, pair: tuple[int, int]) -> int:
     ram = bus.read(pair, reg.RAM)
     master, shadow = (ram[motor_id][reg.PRESENT_POSITION] for motor_id in pair)
     return shadow - master
+
+
+def identify(
+    port: str, models: Mapping[int, Model], eeprom: Mapping[int, Reading]
+) -> dict[str, Any]:
+    """What recordings say of the arm."""
+    return {
+        "serial": Path(port).name,
+        "port": port,
+        "motors": {
+            str(motor_id): f"{model.name}, firmware {eeprom[motor_id][reg.FIRMWARE]}"
+            for motor_id, model in models.items()
+        },
+    }

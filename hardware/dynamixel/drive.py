@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from hardware.dynamixel.motors import (
 from hardware.dynamixel.ports import choose_port
 from hardware.dynamixel.registers import Model, Reading
 from hardware.dynamixel.settings import DynamixelSettings
-from hardware.dynamixel.watch import STILL_UNITS, Watch, as_fault, require_supply
+from hardware.dynamixel.watch import Watch, as_fault, require_supply
 from hardware.faults import MotorFault
 from hardware.joint_arm import JointReading
 from recordings.errors import RobotError
@@ -80,7 +79,7 @@ class DynamixelDrive:
         self._heard: set[tuple[int, str]] = set()
         self._goals: dict[int, int] = {}
         self._duration_s = HOLD_S
-        self._arrives_s = -math.inf
+        self._arrives_s = dict.fromkeys(DRIVEN_IDS, -math.inf)
         self._spoke_s = -math.inf
         self._grip = Grip(self._settings)
         self._deaf = 0
@@ -100,7 +99,7 @@ class DynamixelDrive:
             models = bringup.find_motors(self._bus)
             eeprom = bringup.set_up(self._bus, models)
             self._watch = Watch(self._settings, models)
-            self._identity = _identify(port, models, eeprom)
+            self._identity = bringup.identify(port, models, eeprom)
             self._adopt()
         except BaseException:
             self._bus.close()
@@ -177,7 +176,7 @@ class DynamixelDrive:
             self._grip.let_go()
             self._limit_gripper()
         self._holding = False
-        self._send_goals(goals, max(duration_s * PROFILE_STRETCH, farthest_s))
+        self._send_goals(goals, max(duration_s * PROFILE_STRETCH, farthest_s), GRIPPER_S)
 
     def _goals_for(self, joints_rad: FloatArray, opening: float) -> dict[int, int]:
         if not self._under_torque:
@@ -205,13 +204,20 @@ class DynamixelDrive:
         for some in self._bus.read_as_they_come(DRIVEN_IDS, reg.RAM):
             self._revive(some)
             readings.update(some)
-        self._clock.wait_until_s(self._arrives_s)
+        deaf: list[int] = []
+        settled_s = self._clock.now_s() + HOLD_S
         for _ in range(TRIES):
-            deaf = self._deaf_ids(self._bus.read(DRIVEN_IDS, reg.RAM))
-            if not deaf:
-                return _joints_rad(readings)
-            self._send_goals({motor_id: self._goals[motor_id] for motor_id in deaf}, HOLD_S)
-        raise _deaf_fault(deaf)
+            self._clock.wait_until_s(settled_s)
+            now = self._bus.read(DRIVEN_IDS, reg.RAM)
+            deaf = self._deaf_ids(now)
+            if not deaf and all(reading.stands_still for reading in now.values()):
+                break
+            if deaf:
+                self._send_goals({motor_id: self._goals[motor_id] for motor_id in deaf}, HOLD_S)
+            settled_s = self._clock.now_s() + HOLD_S
+        if deaf:
+            raise _deaf_fault(deaf)
+        return _joints_rad(readings)
 
     def torque_is_on(self) -> bool:
         readings = self._ask()
@@ -259,7 +265,7 @@ class DynamixelDrive:
             # Not compared with what was sent: some firmware shows the position as the goal as
             # long as the torque is off.
             readings = self._ask()
-            far = [i for i in ALL_IDS if _lead(readings[i]) > MAX_CLIP_TICKS]
+            far = [i for i in ALL_IDS if readings[i].lead_ticks > MAX_CLIP_TICKS]
             if not far:
                 return
         raise _deaf_fault(far)
@@ -278,21 +284,24 @@ class DynamixelDrive:
         payload = register.to_bytes(value)
         self._bus.sync_write(register.address, dict.fromkeys(ALL_IDS, payload))
 
-    def _send_goals(self, goals: Mapping[int, int], duration_s: float) -> None:
+    def _send_goals(
+        self, goals: Mapping[int, int], duration_s: float, gripper_s: float = HOLD_S
+    ) -> None:
         payloads = {}
+        now_s = self._clock.now_s()
         for motor_id, goal in goals.items():
-            seconds = max(duration_s, GRIPPER_S) if motor_id == GRIPPER_ID else duration_s
+            seconds = gripper_s if motor_id == GRIPPER_ID else duration_s
             # Acceleration time, motion time and goal lie side by side.
             payloads[motor_id] = (
                 reg.PROFILE_ACCELERATION.to_bytes(round(seconds * 400))
                 + reg.PROFILE_VELOCITY.to_bytes(round(seconds * 1000))
                 + reg.GOAL_POSITION.to_bytes(goal)
             )
+            self._arrives_s[motor_id] = now_s + seconds
         self._bus.sync_write(reg.PROFILE_ACCELERATION.address, payloads)
         self._goals.update(goals)
         self._duration_s = duration_s
-        self._spoke_s = self._clock.now_s()
-        self._arrives_s = self._spoke_s + duration_s
+        self._spoke_s = now_s
 
     def _revive(self, readings: Mapping[int, Reading]) -> None:
         """Hold where these motors are, whether or not their watchdog has stopped them."""
@@ -312,11 +321,10 @@ class DynamixelDrive:
     def _resting_goal(self, motor_id: int, reading: Reading) -> int:
         """The goal with which a joint stays where it is."""
         goal, position = reading[reg.GOAL_POSITION], reading[reg.PRESENT_POSITION]
-        arrived = self._clock.now_s() > self._arrives_s
-        still = abs(reading[reg.PRESENT_VELOCITY]) <= STILL_UNITS
+        arrived = self._clock.now_s() > self._arrives_s[motor_id]
         # A gripper that stands still short of its goal holds something: it goes on gripping.
-        near = _lead(reading) <= KEEP_TICKS or motor_id == GRIPPER_ID
-        return clip_ticks(motor_id, goal if arrived and still and near else position)
+        near = reading.lead_ticks <= KEEP_TICKS or motor_id == GRIPPER_ID
+        return clip_ticks(motor_id, goal if arrived and near and reading.stands_still else position)
 
     def _mend(self, readings: Mapping[int, Reading]) -> None:
         """Take up where the watchdog stopped the motors, and say again what they did not hear."""
@@ -333,7 +341,7 @@ class DynamixelDrive:
         if self._deaf > TRIES:
             raise _deaf_fault(deaf)
         if deaf:
-            self._send_goals({i: self._goals[i] for i in deaf}, self._duration_s)
+            self._send_goals({i: self._goals[i] for i in deaf}, self._duration_s, GRIPPER_S)
 
     def _deaf_ids(self, readings: Mapping[int, Reading]) -> list[int]:
         """Motors whose goal is not what was sent, shadows told by their master's number."""
@@ -367,11 +375,6 @@ def _joints_rad(readings: Mapping[int, Reading]) -> FloatArray:
     return np.array([reg.to_rad(readings[i][reg.PRESENT_POSITION]) for i in ARM_IDS])
 
 
-def _lead(reading: Reading) -> int:
-    """How far a motor's goal is from its position, ticks."""
-    return abs(reading[reg.GOAL_POSITION] - reading[reg.PRESENT_POSITION])
-
-
 def _deaf_fault(motor_ids: list[int]) -> MotorFault:
     names = ", ".join(MOTORS[motor_id].words for motor_id in motor_ids)
     return MotorFault(
@@ -379,16 +382,3 @@ def _deaf_fault(motor_ids: list[int]) -> MotorFault:
         "Every motor takes them, and a second motor on a joint takes those of the first.",
         "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
     )
-
-
-def _identify(
-    port: str, models: Mapping[int, Model], eeprom: Mapping[int, Reading]
-) -> dict[str, Any]:
-    return {
-        "serial": Path(port).name,
-        "port": port,
-        "motors": {
-            str(motor_id): f"{model.name}, firmware {eeprom[motor_id][reg.FIRMWARE]}"
-            for motor_id, model in models.items()
-        },
-    }

@@ -6,7 +6,7 @@ from hardware.dynamixel import registers as reg
 from hardware.dynamixel.motors import GRIPPER_ID
 from hardware.dynamixel.registers import Reading
 from hardware.dynamixel.settings import DynamixelSettings
-from hardware.dynamixel.watch import STILL_UNITS, Watch
+from hardware.dynamixel.watch import Watch
 
 GRASP_SAMPLES = 3
 GRASP_FRACTION = 0.7
@@ -37,5 +37,4 @@ class Grip:
         """Notice that something is grasped, by the gripper motor's reading."""
         if self._samples < GRASP_SAMPLES:
             pushing = watch.pushing(GRIPPER_ID, reading, GRASP_FRACTION * self._moving)
-            still = abs(reading[reg.PRESENT_VELOCITY]) <= STILL_UNITS
-            self._samples = self._samples + 1 if pushing and still else 0
+            self._samples = self._samples + 1 if pushing and reading.stands_still else 0

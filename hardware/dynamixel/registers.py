@@ -12,6 +12,8 @@ TICKS_PER_TURN = 4096
 CENTRE_TICKS = 2048
 RAD_S_PER_UNIT = 0.229 * 2.0 * math.pi / 60.0
 """Present_Velocity counts 0.229 revolutions a minute."""
+STILL_UNITS = 2
+"""Velocities up to this are noise, 0.05 rad/s."""
 PWM_FULL = 885
 WATCHDOG_UNIT_S = 0.020
 WATCHDOG_TRIPPED = -1
@@ -104,6 +106,16 @@ class Reading:
         assert 0 <= begin <= self.block.length - register.size, register
         raw = self.data[begin : begin + register.size]
         return int.from_bytes(raw, "little", signed=register.signed)
+
+    @property
+    def lead_ticks(self) -> int:
+        """How far the goal is from the position; of RAM."""
+        return abs(self[GOAL_POSITION] - self[PRESENT_POSITION])
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the motor does not turn; of RAM."""
+        return abs(self[PRESENT_VELOCITY]) <= STILL_UNITS
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,6 @@ SAMPLE_S = 0.05
 """Readings of currents count when they are so far apart; the loop reads twice a period."""
 MIN_VOLTAGE_V = 10.5
 """Of a 12 V supply that carries a moving arm."""
-STILL_UNITS = 2
-"""Velocities up to this are noise."""
 
 REBOOT = (
     "Support the arm, switch its power off and on, let the motors cool, then run `ptrctl doctor`."

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -162,6 +162,16 @@ class ServoBus(threading.Thread):
             with suppress(OSError):
                 os.close(self._master)
 
+    def eventually(self, what: Callable[[], bool], within_s: float = 10.0) -> bool:
+        """Wait until something is so: what is written without an answer takes a moment."""
+        give_up_s = time.monotonic() + within_s
+        while time.monotonic() < give_up_s:
+            with self.lock:
+                if what():
+                    return True
+            time.sleep(0.001)
+        return False
+
     def is_still(self) -> bool:
         """Whether no joint moves."""
         with self.lock:
@@ -283,8 +293,9 @@ def open_bus(speed: float = 10.0) -> Iterator[ServoBus]:
 
 
 @contextmanager
-def open_peer(speed: float = 10.0) -> Iterator[Peer]:
-    """The arm as the contract suite drives it; `speed=1.0` for drivers in other processes."""
+def open_peer(*, realtime: bool = False, speed: float = 10.0) -> Iterator[Peer]:
+    """The arm as the contract suite drives it; `realtime` for drivers in other processes."""
+    speed = 1.0 if realtime else speed
     with open_bus(speed) as bus:
         yield peer_of(bus)
 

@@ -11,6 +11,8 @@ TURN = 4096
 SLEEP_RAD = (0.0, -1.80, 1.55, 0.0, 0.8, 0.0)
 SLEEP_TICKS = tuple(2048 + round(angle * TURN / (2 * math.pi)) for angle in SLEEP_RAD)
 MAX_SPEED_TICKS_S = 4000.0
+STILL_TICKS_S = 35.0
+"""0.05 rad/s; slower is noise in a servo's own measurement."""
 STIFFNESS = 8.0
 """Current units per tick that a joint is behind its goal, as a proportional gain of 800 gives."""
 
@@ -55,7 +57,7 @@ class Joint:
         return speed if self.block[0] < position < self.block[1] else 0.0
 
     def moving(self) -> bool:
-        return abs(self.speed()) > 2.0
+        return abs(self.speed()) > STILL_TICKS_S
 
     def go(self, goal: float, duration_s: float) -> None:
         if self.jammed:
