@@ -1,4 +1,4 @@
-"""What `ptrctl doctor` asks the arm and the cameras of the profile. Nothing moves."""
+"""What `ptrctl doctor` asks the profile's arm, cameras and teleoperator. Nothing moves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hardware.checks import Finding, Health
-from hardware.kinds import ArmKind, CameraKind
+from hardware.kinds import ArmKind, CameraKind, TeleoperatorKind
 from hardware.modules import ARM_MODULES
 from hardware.registry import SIMULATED, arm_kind, camera_kind
 from hardware.settings import build_settings
+from hardware.teleoperators.registry import PROFILE_TABLE, teleoperator_kind
 from ptrctl.profile import Profile
 from ptrctl.time_limit import within
 from recordings.errors import PtrctlError
@@ -36,9 +37,16 @@ def check_camera(name: str, values: Mapping[str, Any]) -> Sequence[Finding]:
     return _asked(name, lambda: camera_kind(kind), options, f"cameras.{name}")
 
 
+def check_teleoperator(profile: Profile) -> Sequence[Finding]:
+    """The same for the device with which a person drives the arm; not for the keyboard."""
+    name = profile.teleoperator
+    options = profile.teleoperator_options
+    return _asked(name, lambda: teleoperator_kind(name), options, PROFILE_TABLE)
+
+
 def _asked(
     name: str,
-    find: Callable[[], ArmKind | CameraKind],
+    find: Callable[[], ArmKind | CameraKind | TeleoperatorKind],
     options: Mapping[str, Any],
     table: str,
 ) -> Sequence[Finding]:

@@ -14,7 +14,8 @@ from ptrctl.connection_checks import (
     check_udev_rules,
     check_usb,
 )
-from ptrctl.device_checks import check_arm, check_camera, examined
+from ptrctl.demonstrators import KEYBOARD
+from ptrctl.device_checks import check_arm, check_camera, check_teleoperator, examined
 from ptrctl.machine_checks import (
     check_clock,
     check_extras,
@@ -100,11 +101,14 @@ def _subject(check: Callable[[], Finding]) -> str:
 
 
 def _devices(workspace: Workspace) -> list[Area]:
-    """The arm and the cameras of a profile that can be read; `check_profile` tells if not."""
+    """The devices of a profile that can be read; `check_profile` tells if not."""
     try:
         profile = load_profile(workspace)
     except PtrctlError:
         return []
     areas = [Area("arm", check_arm(profile))]
-    cameras = profile.cameras.items()
-    return areas + [Area(f"camera {name}", check_camera(name, values)) for name, values in cameras]
+    for name, values in profile.cameras.items():
+        areas.append(Area(f"camera {name}", check_camera(name, values)))
+    if profile.teleoperator != KEYBOARD:
+        areas.append(Area("teleoperator", check_teleoperator(profile)))
+    return areas

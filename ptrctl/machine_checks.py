@@ -26,6 +26,7 @@ EXTRAS = {
     "uvc": "cv2",
     "spacemouse": "hid",
     "gamepad": "pygame",
+    "phone": "teleop",
 }
 """Optional extra to a module that comes with it."""
 GOOD_PYTHON = ((3, 10), (3, 14))

@@ -48,17 +48,6 @@ FULL_SCALE = 350.0
 REPORT_BYTES = 64
 MULTI_AXIS = (0x01, 0x08)
 """HID usage page and usage of the interface that reports the cap."""
-UDEV_FILE = "/etc/udev/rules.d/70-spacemouse.rules"
-UDEV_RULES = "\n".join(
-    f'KERNEL=="hidraw*", ATTRS{{idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{products}", '
-    'MODE="0660", GROUP="plugdev", TAG+="uaccess"'
-    for vendor, products in (
-        ("046d", "c625|c626|c627|c62b"),
-        ("256f", "c62e|c632|c633|c635|c638|c63a|c641|c652"),
-    )
-)
-"""Products are named: other devices of these vendors are keyboards."""
-
 _TO_ROS = ((1, -1.0), (0, -1.0), (2, -1.0))
 """For ahead, left and up: which of the device's axes, and its sign."""
 
@@ -252,7 +241,8 @@ def open_by_serial(serial: str) -> HidDevice:
         raise SystemSetupError(
             f"{_words(there[0])} cannot be opened: {problem}.",
             "The user needs access to its hidraw device.",
-            f"Write these lines to {UDEV_FILE}, then plug it in again:\n{UDEV_RULES}",
+            "Run `ptrctl doctor --print-udev-rules`, put what it prints in place, and plug it in "
+            "again.",
         ) from problem
     device.set_nonblocking(True)
     opened: HidDevice = device

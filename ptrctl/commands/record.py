@@ -43,8 +43,8 @@ def record(
         str | None,
         typer.Option(
             "--demonstrator",
-            help="Who drives the arm: keyboard, scripted, spacemouse, gamepad, leader, or a "
-            "device of your own.",
+            help="Who drives the arm: keyboard, scripted, spacemouse, gamepad, leader, phone, or "
+            "a device of your own.",
             show_default="the profile's, else keyboard",
         ),
     ] = None,

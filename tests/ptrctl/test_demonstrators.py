@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from hardware.checks import Health
+from ptrctl import machine_checks
 from ptrctl.demonstrators import Demonstrator, chosen_demonstrator
+from ptrctl.device_checks import check_teleoperator
+from ptrctl.main import app
 from ptrctl.profile import Profile, load_profile, save_profile
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
@@ -43,11 +51,26 @@ def test_what_cannot_be_meant_is_refused(name: str, options: tuple[str, ...], sa
 
 
 def test_the_profile_keeps_the_device_with_an_explanation_of_every_setting(
-    tmp_path: object,
+    tmp_path: Path,
 ) -> None:
-    workspace = Workspace(tmp_path)  # type: ignore[arg-type]
+    workspace = Workspace(tmp_path)
     path = save_profile(workspace, PROFILE)
     assert load_profile(workspace) == PROFILE
     text = path.read_text()
     assert "# Sticks below this share of their travel are ignored." in text
     assert "#   buttons: What each button does" in text
+
+
+def test_the_doctor_asks_the_device_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (finding,) = check_teleoperator(
+        Profile(teleoperator="leader", teleoperator_options={"port": str(tmp_path / "no")})
+    )
+    assert finding.health is Health.FAIL
+    assert "cannot be opened" in finding.found
+    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    (tmp_path / "ptrctl.toml").write_text("[teleoperator]\nkind = 'spacemoose'\n")
+    checks = json.loads(CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"]).stdout)
+    (found,) = (check for check in checks["checks"] if check["area"] == "teleoperator")
+    assert "spacemouse" in found["found"]
