@@ -272,15 +272,19 @@ class BridgeRobot:
         self._settle(self._wait_for_server()[:6])
 
     def _settle(self, pose: FloatArray) -> None:
-        """Send the arm to a near pose until two readings agree.
+        """Send the arm to a near pose until two readings, each after a whole move, agree.
 
-        The server then takes what it measures as its target, and so does this class.
+        The server takes what it measures 0.2 s after a move began as its target. Only after a
+        move of no length is that where the arm stands; so there are two moves at least.
         """
-        before = self._client.observe().state
+        duration_s = PROFILE_PERIODS * self._period_s
+        before: FloatArray | None = None
         for _ in range(STILL_READINGS):
-            self._client.move(transform(pose), PROFILE_PERIODS * self._period_s)
+            begun_s = self._clock.now_s()
+            self._client.move(transform(pose), duration_s)
+            self._clock.wait_until_s(begun_s + duration_s)
             now = self._client.observe().state
-            if stands_still(now, before):
+            if before is not None and stands_still(now, before):
                 break
             before = now
         else:
