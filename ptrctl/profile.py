@@ -127,12 +127,18 @@ class Profile:
         )
 
     def described(self) -> list[tuple[str, Any, str]]:
-        """(key in the file, value, source) of everything that is set."""
+        """(key in the file, value, source) of everything that is set and matters."""
         return [
             (f"{table}.{key}".rstrip("."), getattr(self, name), self.source(name))
             for table, key, name, _, _ in _LAYOUT
-            if getattr(self, name) not in (None, {}, ())
+            if self._sets(table, name)
         ]
+
+    def _sets(self, table: str, name: str) -> bool:
+        from hardware.modules import ARM_MODULES
+
+        kitchen_of_a_real_arm = table == "scene" and self.robot in ARM_MODULES
+        return getattr(self, name) not in (None, {}, ()) and not kitchen_of_a_real_arm
 
     def task_or_fail(self) -> str:
         """The task to work on.
@@ -347,7 +353,7 @@ def save_profile(workspace: Workspace, profile: Profile) -> Path:
     tables: dict[str, Any] = {}
     for table, key, name, _, comment in _LAYOUT:
         value = getattr(profile, name)
-        if value in (None, {}, ()):
+        if not profile._sets(table, name):
             continue
         if table not in tables:
             tables[table] = tomlkit.table()

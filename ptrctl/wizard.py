@@ -1,340 +1,375 @@
-"""The questions of `ptrctl setup`, each of which is also a flag, and the check of the arm."""
+"""The order of `ptrctl setup`: which questions are open, and what their answers change.
+
+Every question is also a flag. Without a terminal nothing is asked.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
-
-from hardware.loop import ControlLoop, Signal, Subscriber
-from hardware.registry import SIMULATED, Cell, robot_names
+from hardware.registry import SIMULATED, Cell, camera_kind
 from hardware.robot import WorkspaceBox
-from hardware.station import Station
-from ptrctl import console
+from ptrctl import console, questions
 from ptrctl.cells import make_cell
-from ptrctl.interrupts import Interrupts
-from ptrctl.profile import DEFAULT_TASK, Profile
-from ptrctl.workflows.attempt import new_episode_info
-from recordings.errors import RobotError, UsageError
-from recordings.records import (
-    ACTION_SIZE,
-    GRIPPER,
-    Decision,
-    EndReason,
-    EpisodeInfo,
-    FloatArray,
-    Observation,
-    Step,
+from ptrctl.device_choice import (
+    TEST_PATTERN,
+    arm_options,
+    brought_cameras,
+    camera_in_words,
+    found_arms,
+    found_cameras,
+    is_ours,
+    parse_cameras,
+    settings_of,
 )
+from ptrctl.profile import DEFAULT_TASK, Profile
+from recordings.errors import PtrctlError, UsageError
 
-FLAGS = {
-    "robot": "--robot",
-    "task": "--task",
-    "kitchen_seed": "--kitchen",
-    "camera": "--camera",
-    "image_size": "--image-size",
-    "control_rate_hz": "--rate",
-    "workspace_low_m": "--box-low",
-    "workspace_high_m": "--box-high",
-}
-"""Field of the profile to the flag that answers the question without asking."""
+Corner = questions.Corner
+Pose = questions.Pose
 
-Corner = tuple[float, float, float]
-"""x, y, z in m, in the arm's base frame."""
-
-CHECK_STEP_M = 0.01
-CHECK_STEPS = 3
-"""The arm moves 3 cm there and back on every axis."""
-CHECK_TOLERANCE_M = 0.015
-SETTLE_STEPS = 2
+USUAL_CAMERA = "over_shoulder"
 
 
-def ask(profile: Profile, given: Mapping[str, Any], *, take_defaults: bool) -> Profile:
+@dataclass(frozen=True)
+class SetupFlags:
+    """What the command line answers; None and () leave the question open.
+
+    Args:
+        robot: Arm, by name.
+        options: `KEY=VALUE` settings of the arm.
+        port, address: The same for the settings that most arms have.
+        tasks: Task names; the first is the default.
+        kitchen: Seed of the simulated kitchen.
+        cameras: `NAME=KIND,KEY=VALUE,...` or `NAME`, see `parse_cameras`.
+        image_size, rate: Of the pictures in pixels; control steps a second.
+        box_low, box_high: Corners of the workspace box.
+        start_pose: Where episodes begin.
+    """
+
+    robot: str | None = None
+    options: tuple[str, ...] = ()
+    port: str | None = None
+    address: str | None = None
+    tasks: tuple[str, ...] = ()
+    kitchen: int | None = None
+    cameras: tuple[str, ...] = ()
+    image_size: int | None = None
+    rate: float | None = None
+    box_low: Corner | None = None
+    box_high: Corner | None = None
+    start_pose: Pose | None = None
+
+    def gives(self, *names: str) -> bool:
+        """Whether any of these flags was given."""
+        assert {field.name for field in fields(self)} >= set(names)
+        return any(getattr(self, name) not in (None, ()) for name in names)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the wizard.
+
+    Args:
+        flag: What answers it on the command line.
+        given: The fields of `SetupFlags` that do; any of them is enough.
+        applies: Whether it makes sense for the arm.
+        ask: Asks; from the profile so far to the profile with the answer.
+    """
+
+    flag: str
+    given: tuple[str, ...]
+    applies: Callable[[Profile], bool]
+    ask: Callable[[Profile], Profile]
+
+
+def ask(profile: Profile, flags: SetupFlags, *, take_defaults: bool) -> Profile:
     """The profile with every open question answered.
 
     Args:
         profile: Its values are the defaults.
-        given: Field to the value from its flag, None where the flag was left out.
+        flags: Answers from the command line.
         take_defaults: Ask nothing.
 
     Raises:
+        PtrctlError: A flag does not fit, or an arm or camera cannot be found.
         UsageError: Questions are open, and there is nobody to ask.
         KeyboardInterrupt: The operator pressed Ctrl-C.
     """
-    profile = profile.with_flags(**given)
-    open_questions = [name for name in FLAGS if given.get(name) is None]
-    if take_defaults or not open_questions:
-        return replace(profile, task=profile.task or DEFAULT_TASK)
-    if not console.is_interactive():
+    profile = _with_flags(profile, flags)
+    questions_open = [question for question in QUESTIONS if not flags.gives(*question.given)]
+    if take_defaults:
+        return _with_defaults(profile, flags)
+    applying = [question for question in questions_open if question.applies(profile)]
+    if applying and not console.is_interactive():
         raise UsageError(
             "There is no terminal to ask questions on.",
-            f"Not answered yet: {', '.join(FLAGS[name] for name in open_questions)}.",
+            f"Not answered yet: {', '.join(question.flag for question in applying)}.",
             "Add those flags, or `--yes` to take the defaults.",
         )
-    if "robot" in open_questions:
-        profile = profile.answered(robot=_ask_robot(profile))
-    if "task" in open_questions:
-        profile = profile.answered(task=_ask_task(profile))
-    if "kitchen_seed" in open_questions:
-        profile = profile.answered(kitchen_seed=_ask_kitchen(profile))
-    arm = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=False).station
-    if "camera" in open_questions:
-        profile = profile.answered(camera=_ask_camera(profile, sorted(arm.cameras)))
-    if "image_size" in open_questions:
-        profile = profile.answered(image_size=_ask_image_size(profile))
-    if "control_rate_hz" in open_questions:
-        rate_hz = _ask_rate(arm.robot.features.control_rate_hz)
-        profile = profile.answered(control_rate_hz=rate_hz)
-    if {"workspace_low_m", "workspace_high_m"} <= set(open_questions):
-        low_m, high_m = _ask_box(profile, arm.robot.features.workspace)
-        profile = profile.answered(workspace_low_m=low_m, workspace_high_m=high_m)
-    return profile
+    for question in questions_open:
+        if question.applies(profile):
+            profile = question.ask(profile)
+    return replace(profile, task=profile.task or DEFAULT_TASK)
 
 
-def _ask_robot(profile: Profile) -> str:
-    import questionary
-
-    names = robot_names()
-    default = profile.robot if profile.robot in names else names[0]
-    return str(questionary.select("Which arm?", choices=names, default=default).unsafe_ask())
-
-
-def _ask_task(profile: Profile) -> str:
-    import questionary
-
-    from hardware.sim.tasks import all_task_names
-
-    names, simulated = all_task_names(), profile.robot == SIMULATED
-
-    def valid(text: str) -> bool | str:
-        name = text.strip()
-        if name in names or (name and not simulated):
-            return True
-        near = difflib.get_close_matches(name, names, n=3)
-        return f"Did you mean {' or '.join(near)}?" if near else "Tab lists the tasks."
-
-    question = questionary.autocomplete(
-        "Which task? (Tab lists them)",
-        choices=names,
-        default=profile.task or DEFAULT_TASK,
-        validate=valid,
+def _with_flags(profile: Profile, flags: SetupFlags) -> Profile:
+    profile = profile.with_flags(
+        robot=flags.robot,
+        kitchen_seed=flags.kitchen,
+        image_size=flags.image_size,
+        control_rate_hz=flags.rate,
+        workspace_low_m=flags.box_low,
+        workspace_high_m=flags.box_high,
+        start_pose=flags.start_pose,
     )
-    return str(question.unsafe_ask()).strip()
-
-
-def _ask_kitchen(profile: Profile) -> int:
-    import questionary
-
-    question = questionary.text(
-        "Which simulated kitchen (seed)?",
-        default=str(profile.kitchen_seed),
-        validate=lambda text: text.isdecimal() or "Type a whole number from 0 up.",
-    )
-    return int(question.unsafe_ask())
-
-
-def _ask_camera(profile: Profile, names: Sequence[str]) -> str:
-    import questionary
-
-    default = profile.camera if profile.camera in names else names[0]
-    question = questionary.select("Which camera?", choices=list(names), default=default)
-    return str(question.unsafe_ask())
-
-
-def _ask_rate(rate_hz: float) -> float:
-    """An arm has one rate; the question shows it."""
-    import questionary
-
-    question = questionary.select("Control rate in steps a second?", choices=[f"{rate_hz:g}"])
-    return float(question.unsafe_ask())
-
-
-def _ask_box(profile: Profile, own: WorkspaceBox) -> tuple[Corner | None, Corner | None]:
-    """Both corners, or None twice for the arm's own box."""
-    import questionary
-
-    def valid(text: str) -> bool | str:
-        try:
-            return not text.strip() or _box(text) is not None
-        except ValueError:
-            return "Type six numbers in m: the lowest x y z, then the highest x y z."
-
-    words = " ".join(f"{value:g}" for value in (*own.low_m, *own.high_m))
-    low, high = profile.workspace_low_m, profile.workspace_high_m
-    question = questionary.text(
-        f"Workspace box in m, lowest x y z, highest x y z? (empty: the arm's own, {words})",
-        default=" ".join(f"{value:g}" for value in (*low, *high)) if low and high else "",
-        validate=valid,
-    )
-    answer = str(question.unsafe_ask())
-    return _box(answer) if answer.strip() else (None, None)
-
-
-def _box(text: str) -> tuple[Corner, Corner]:
-    """Two corners from six numbers.
-
-    Raises:
-        ValueError: They are no box.
-    """
-    a, b, c, d, e, f = (float(word) for word in text.split())
-    box = WorkspaceBox((a, b, c), (d, e, f))
-    return box.low_m, box.high_m
-
-
-def _ask_image_size(profile: Profile) -> int:
-    import questionary
-
-    sizes = sorted({64, 96, 128, 256, profile.image_size})
-    question = questionary.select(
-        "Edge of the recorded pictures in pixels?",
-        choices=[str(size) for size in sizes],
-        default=str(profile.image_size),
-    )
-    return int(question.unsafe_ask())
-
-
-def confirm_motion() -> bool:
-    """Whether the operator lets the arm move now."""
-    import questionary
-
-    return bool(questionary.confirm("Is the space around the arm free?", default=True).unsafe_ask())
-
-
-@dataclass(frozen=True)
-class MotionCheck:
-    """How the arm followed the check motion.
-
-    Args:
-        worst_m: Largest distance between where the arm was sent and where it was measured.
-        pictures: Seen at the start pose, (H, W, 3) uint8, by camera name.
-    """
-
-    worst_m: float
-    pictures: Mapping[str, Any]
-
-
-class _SlowMotion:
-    """A `Decider` that moves a little along each axis and back."""
-
-    name = "setup"
-
-    def __init__(self) -> None:
-        self._actions = _check_actions()
-        self.total = len(self._actions)
-        self._index = 0
-
-    def begin(self, info: EpisodeInfo) -> None:
-        self._index = 0
-
-    def act(self, observation: Observation) -> Decision:
-        if self._index >= self.total:
-            return Decision(np.zeros(ACTION_SIZE), done=True)
-        self._index += 1
-        return Decision(self._actions[self._index - 1])
-
-
-def _check_actions() -> list[FloatArray]:
-    actions = []
-    for axis in (2, 1, 0):
-        for sign in (+1.0, -1.0):
-            for step in range(CHECK_STEPS + SETTLE_STEPS):
-                action = np.zeros(ACTION_SIZE)
-                action[GRIPPER] = 1.0
-                action[axis] = sign * CHECK_STEP_M if step < CHECK_STEPS else 0.0
-                actions.append(action)
-    return actions
-
-
-class _Follow(Subscriber):
-    """Compares the measured pose with the sum of what was sent, after each settling."""
-
-    def __init__(self, progress: console.Progress) -> None:
-        self._progress = progress
-        self._start: FloatArray | None = None
-        self._sent = np.zeros(3)
-        self.worst_m = 0.0
-        self.first: Observation | None = None
-
-    def on_step(self, step: Step) -> None:
-        if self._start is None:
-            self._start = step.observation.state[:3].copy()
-            self.first = step.observation
-        if step.index and step.index % (CHECK_STEPS + SETTLE_STEPS) == 0:
-            gap = step.observation.state[:3] - self._start - self._sent
-            self.worst_m = max(self.worst_m, float(np.linalg.norm(gap)))
-        self._sent = self._sent + step.sent_action[:3]
-        self._progress.update(step.index + 1)
-
-
-def _check_inside(station: Station) -> None:
-    """Raise `UsageError` if the arm starts outside its workspace box: there it could not move."""
-    here_m, box = station.robot.read_state().state[:3], station.safety.workspace
-    if np.any(here_m < box.low_m) or np.any(here_m > box.high_m):
+    if flags.tasks:
+        task, *further = flags.tasks
+        if further or (profile.tasks and task not in profile.tasks):
+            named = dict.fromkeys((*flags.tasks, *(() if further else profile.tasks)))
+            profile = profile.with_flags(tasks=tuple(named))
+        profile = profile.with_flags(task=task)
+    options = arm_options(profile.robot, flags.options, flags.port, flags.address)
+    if options:
+        profile = profile.with_flags(robot_options={**profile.robot_options, **options})
+    cameras, chosen = parse_cameras(flags.cameras)
+    if cameras and profile.robot == SIMULATED:
         raise UsageError(
-            f"The arm starts at {_metres(here_m)}, outside the workspace box from "
-            f"{_metres(box.low_m)} to {_metres(box.high_m)} (x y z in m).",
-            "Episodes begin inside the box.",
-            "Give a box around that point with `--box-low X Y Z --box-high X Y Z`.",
+            f"A camera was defined for the arm {SIMULATED}.",
+            "The simulated arm has its own, which is only chosen by its name.",
+            "Leave the definition out, or choose a real arm with `--robot`.",
         )
+    if profile.robot == SIMULATED:
+        profile = replace(profile, cameras={})
+    if cameras:
+        profile = profile.with_flags(cameras=cameras)
+        if chosen is None and profile.camera not in cameras:
+            chosen = next(iter(cameras))
+    return profile.with_flags(camera=chosen)
 
 
-def _metres(point: Sequence[float] | FloatArray) -> str:
-    return " ".join(f"{value:.2f}" for value in point)
+def _with_defaults(profile: Profile, flags: SetupFlags) -> Profile:
+    """Without questions: what the profile says, else the one thing that was found."""
+    profile = replace(profile, task=profile.task or DEFAULT_TASK)
+    if not is_ours(profile.robot):
+        return profile
+    known = profile.robot_options
+    arms = [arm for arm in found_arms(profile.robot) if not set(arm.options) <= set(known)]
+    if len(arms) > 1:
+        raise UsageError(
+            f"There are {len(arms)} of this arm: {'; '.join(arm.words for arm in arms)}.",
+            "With `--yes` nobody is asked which one is meant.",
+            "Add `--option KEY=VALUE` (or `--port`, `--address`), or leave `--yes` out.",
+        )
+    for arm in arms:
+        console.note(f"Found: {arm.words}.")
+        profile = profile.with_flags(robot_options={**arm.options, **known})
+    if profile.cameras:
+        return profile
+    own = brought_cameras(profile)
+    if own:
+        return profile if profile.camera in own else profile.with_flags(camera=own[0])
+    return _with_found_camera(profile)
 
 
-def check_motion(cell: Cell) -> MotionCheck:
-    """Move the arm slowly by 3 cm up, left and ahead, each time back, and compare.
+def _with_found_camera(profile: Profile) -> Profile:
+    found = [(kind, camera) for kind, camera in found_cameras() if kind != TEST_PATTERN]
+    if len(found) != 1:
+        words = "; ".join(f"{kind}: {camera.words}" for kind, camera in found)
+        raise UsageError(
+            f"Several cameras were found: {words}." if found else "No camera was found.",
+            "With `--yes` nobody is asked which one is meant.",
+            f"Add `--camera {USUAL_CAMERA}=KIND,KEY=VALUE` (`{USUAL_CAMERA}={TEST_PATTERN}` to try "
+            "the arm without one), or leave `--yes` out.",
+        )
+    kind, camera = found[0]
+    console.note(f"Found: {camera.words}.")
+    cameras = {USUAL_CAMERA: {"kind": kind, **camera.options}}
+    return profile.with_flags(cameras=cameras, camera=USUAL_CAMERA)
 
-    Args:
-        cell: Connected.
 
-    Raises:
-        RobotError: The arm failed or did not follow.
-        UsageError: The arm starts outside its workspace box.
-        KeyboardInterrupt: The operator stopped it; the arm holds.
-    """
-    cell.start(0)
-    _check_inside(cell.station)
-    motion = _SlowMotion()
-    info = new_episode_info(cell, kind="setup", decided_by=motion.name, seed=0)
-    with (
-        Interrupts() as interrupts,
-        console.progress("Moving the arm slowly (Ctrl-C stops it)", motion.total) as progress,
+def _ask_robot(profile: Profile) -> Profile:
+    robot = questions.ask_robot(profile)
+    if robot == SIMULATED:
+        profile = replace(profile, cameras={})
+    return profile.answered(robot=robot)
+
+
+def _ask_options(profile: Profile) -> Profile:
+    """Asks again until an arm can be made of the answer."""
+    while True:
+        options = questions.ask_found(profile, found_arms(profile.robot))
+        if options is None:
+            kind = settings_of(profile.robot)
+            options = questions.ask_settings(kind, profile.robot_options)
+        answered = profile.answered(robot_options=options)
+        try:
+            brought_cameras(answered)
+        except PtrctlError as problem:
+            console.warn(str(problem))
+            continue
+        return answered
+
+
+def _ask_task(profile: Profile) -> Profile:
+    profile = profile.answered(task=questions.ask_task(profile))
+    return profile.answered(tasks=questions.ask_further_tasks(profile))
+
+
+def _ask_cameras(profile: Profile) -> Profile:
+    if not is_ours(profile.robot):
+        names = sorted(_cell(profile).station.cameras)
+        return profile.answered(camera=questions.ask_policy_camera(profile, names))
+    own = brought_cameras(profile)
+    if own and questions.confirm(f"Use the arm's own cameras ({', '.join(own)})?"):
+        profile = profile.answered(cameras={})
+        return profile.answered(camera=questions.ask_policy_camera(profile, own))
+    cameras: dict[str, Mapping[str, Any]] = {}
+    while not cameras:
+        kept, new, one_more = questions.ask_cameras(profile, found_cameras())
+        cameras.update(kept)
+        if one_more:
+            new.append(_typed_camera())
+        for words, values in new:
+            name = _seen_and_named(words, values, list(cameras), profile.image_size)
+            if name:
+                cameras[name] = values
+    names = list(cameras)
+    profile = profile.answered(cameras=cameras)
+    if len(names) == 1:
+        return profile.answered(camera=names[0])
+    return profile.answered(camera=questions.ask_policy_camera(profile, names))
+
+
+def _typed_camera() -> tuple[str, dict[str, Any]]:
+    name = questions.ask_camera_kind()
+    kind = camera_kind(name).settings
+    values = {"kind": name, **(questions.ask_settings(kind, {}) if fields(kind) else {})}
+    return camera_in_words(values), values
+
+
+def _seen_and_named(
+    words: str, values: dict[str, Any], taken: list[str], image_size: int
+) -> str | None:
+    """The camera's name, after a look at its picture; None if it shall not be used."""
+    from ptrctl.camera_preview import show_camera
+
+    console.note(f"Looking at {words} ...")
+    if not show_camera(words, "preview", values, image_size) and not questions.confirm(
+        "Use it all the same?", default=False
     ):
-        follow = _Follow(progress)
-        loop = ControlLoop(
-            cell.station,
-            cell.station.robot.features.control_rate_hz,
-            subscribers=(follow,),
-            signal=lambda: Signal.STOP if interrupts.requested else Signal.RUN,
-        )
-        end = loop.run_episode(info, motion, max_steps=motion.total + 1, success_steps=None)
-        if interrupts.requested:
-            raise KeyboardInterrupt
-    if end.reason is EndReason.FAULT:
-        raise RobotError(
-            end.fault, "The arm was stopped.", "Look at the arm, then run `ptrctl setup` again."
-        )
-    if follow.worst_m > CHECK_TOLERANCE_M:
-        raise RobotError(
-            f"The arm was {follow.worst_m * 1000:.0f} mm away from where it was sent.",
-            f"At most {CHECK_TOLERANCE_M * 1000:.0f} mm are expected.",
-            "Check that nothing blocks the arm, then run `ptrctl setup` again.",
-        )
-    assert follow.first is not None, "the motion has steps"
-    pictures = {name: frame.image for name, frame in follow.first.frames.items()}
-    return MotionCheck(follow.worst_m, pictures)
+        return None
+    return questions.ask_camera_name(words, taken)
 
 
-def save_reference_picture(folder: Path, camera: str, image: Any) -> Path:
-    """Keep what the camera saw, to notice later that it was moved; replaced at every setup."""
-    from PIL import Image
+def _ask_rate(profile: Profile) -> Profile:
+    if not is_ours(profile.robot):
+        own_hz = _cell(profile).station.robot.features.control_rate_hz
+        return profile.answered(control_rate_hz=questions.ask_only_rate(own_hz))
+    while True:
+        profile = profile.answered(control_rate_hz=questions.ask_rate(profile))
+        try:
+            _cell(profile)
+        except UsageError as problem:
+            console.warn(str(problem))
+            continue
+        return profile
 
-    path = folder / f"reference-{camera}.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
-    return path
+
+def _ask_box(profile: Profile) -> Profile:
+    own = _own_box(profile)
+    while True:
+        source = questions.ask_box_source(profile, own)
+        if source == questions.KEEP:
+            return profile
+        if source == questions.OWN:
+            return profile.answered(workspace_low_m=None, workspace_high_m=None)
+        if source == questions.TYPE:
+            low, high = questions.ask_box(profile, own)
+            return profile.answered(workspace_low_m=low, workspace_high_m=high)
+        jogged = _jogged(profile, wants_box=True)
+        if jogged is not None and jogged.box is not None:
+            corners = [(float(x), float(y), float(z)) for x, y, z in jogged.box]
+            return profile.answered(workspace_low_m=corners[0], workspace_high_m=corners[1])
+
+
+def _ask_start_pose(profile: Profile) -> Profile:
+    while True:
+        source = questions.ask_start_pose_source(profile)
+        pose = profile.start_pose
+        if source == questions.OWN:
+            pose = None
+        elif source == questions.TYPE:
+            pose = questions.ask_start_pose(profile)
+        elif source == questions.JOG:
+            jogged = _jogged(profile, wants_box=False)
+            if jogged is None or jogged.pose is None:
+                continue
+            x, y, z, roll, pitch, yaw = (float(value) for value in jogged.pose)
+            pose = (x, y, z, roll, pitch, yaw)
+        answered = profile.answered(start_pose=pose)
+        try:
+            _cell(answered)
+        except UsageError as problem:
+            console.warn(str(problem))
+            continue
+        return answered
+
+
+def _jogged(profile: Profile, *, wants_box: bool) -> Any:
+    from ptrctl.jogging import jog
+
+    question = "The arm goes to its start pose first. Is the space around it free?"
+    return jog(profile, wants_box=wants_box) if questions.confirm(question) else None
+
+
+def _own_box(profile: Profile) -> WorkspaceBox:
+    box_free = replace(profile, workspace_low_m=None, workspace_high_m=None, start_pose=None)
+    return _cell(box_free).station.robot.features.workspace
+
+
+def _cell(profile: Profile) -> Cell:
+    """Not connected. Its task means nothing here."""
+    box_only = replace(profile, tasks=())
+    return make_cell(box_only, task=profile.task or DEFAULT_TASK, realtime=False)
+
+
+def _always(profile: Profile) -> bool:
+    return True
+
+
+def _simulated(profile: Profile) -> bool:
+    return profile.robot == SIMULATED
+
+
+def _has_settings(profile: Profile) -> bool:
+    return is_ours(profile.robot) and bool(fields(settings_of(profile.robot)))
+
+
+def _real(profile: Profile) -> bool:
+    return is_ours(profile.robot)
+
+
+QUESTIONS = (
+    Question("--robot", ("robot",), _always, _ask_robot),
+    Question("--option", ("options", "port", "address"), _has_settings, _ask_options),
+    Question("--task", ("tasks",), _always, _ask_task),
+    Question(
+        "--kitchen",
+        ("kitchen",),
+        _simulated,
+        lambda profile: profile.answered(kitchen_seed=questions.ask_kitchen(profile)),
+    ),
+    Question("--camera", ("cameras",), _always, _ask_cameras),
+    Question(
+        "--image-size",
+        ("image_size",),
+        _always,
+        lambda profile: profile.answered(image_size=questions.ask_image_size(profile)),
+    ),
+    Question("--rate", ("rate",), _always, _ask_rate),
+    Question("--box-low, --box-high", ("box_low", "box_high"), _always, _ask_box),
+    Question("--start-pose", ("start_pose",), _real, _ask_start_pose),
+)

@@ -13,40 +13,127 @@ from ptrctl.options import (
     KitchenOption,
     RealtimeOption,
     RobotOption,
-    TaskOption,
     WorkspaceOption,
     YesOption,
 )
+from recordings.errors import RobotError
 
 Corner = tuple[float, float, float] | None
+Pose = tuple[float, float, float, float, float, float] | None
+
+ARM, CAMERAS, CHECK = "Arm", "Cameras", "Check"
 
 
 def setup(
     *,
     robot: RobotOption = None,
-    task: TaskOption = None,
-    kitchen: KitchenOption = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option("--image-size", min=32, max=640, help="Edge of the recorded pictures."),
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="KEY=VALUE",
+            help="A setting of the arm, may be repeated.",
+            rich_help_panel=ARM,
+        ),
     ] = None,
-    camera: Annotated[
-        str | None, typer.Option("--camera", help="Camera that policies look through.")
+    port: Annotated[
+        str | None,
+        typer.Option("--port", help="The arm's port (/dev/ttyUSB0).", rich_help_panel=ARM),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="The arm's or server's address.", rich_help_panel=ARM),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.5, max=50.0, help="Control steps a second.")
+        float | None,
+        typer.Option(
+            "--rate", min=0.5, max=50.0, help="Control steps a second.", rich_help_panel=ARM
+        ),
     ] = None,
     box_low: Annotated[
         Corner,
-        typer.Option("--box-low", help="Lowest x y z of the gripper in m.", metavar="X Y Z"),
+        typer.Option(
+            "--box-low",
+            help="Lowest x y z of the gripper in m.",
+            metavar="X Y Z",
+            rich_help_panel=ARM,
+        ),
     ] = None,
     box_high: Annotated[
         Corner,
-        typer.Option("--box-high", help="Highest x y z of the gripper in m.", metavar="X Y Z"),
+        typer.Option(
+            "--box-high",
+            help="Highest x y z of the gripper in m.",
+            metavar="X Y Z",
+            rich_help_panel=ARM,
+        ),
     ] = None,
+    start_pose: Annotated[
+        Pose,
+        typer.Option(
+            "--start-pose",
+            help="Where episodes begin on a real arm: m, and rad from gripper-down.",
+            metavar="X Y Z ROLL PITCH YAW",
+            rich_help_panel=ARM,
+        ),
+    ] = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--camera",
+            metavar="NAME[=KIND,KEY=VALUE,...]",
+            help="NAME=KIND,... is a camera of a real arm, may be repeated; NAME alone is the one "
+            "that policies look through.",
+            rich_help_panel=CAMERAS,
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            "--image-size",
+            min=32,
+            max=640,
+            help="Edge of the recorded pictures.",
+            rich_help_panel=CAMERAS,
+        ),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task",
+            "-t",
+            help="Task, in Bridge's naming; repeated, the first is the default and --task of other "
+            "commands must be one of them.",
+            show_default="the profile's task",
+        ),
+    ] = None,
+    kitchen: KitchenOption = None,
     motion: Annotated[
-        bool, typer.Option("--motion/--no-motion", help="Check the arm by a slow motion.")
+        bool,
+        typer.Option(
+            "--motion/--no-motion",
+            help="Check the arm by a slow motion, and take reference pictures.",
+            rich_help_panel=CHECK,
+        ),
     ] = True,
+    check_scene: Annotated[
+        bool,
+        typer.Option(
+            "--check-scene",
+            help="Only compare the cameras with their reference pictures; nothing moves.",
+            rich_help_panel=CHECK,
+        ),
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            "--tolerance",
+            min=0.1,
+            max=50.0,
+            help="What a corner of the picture may have moved, in percent of its width.",
+            rich_help_panel=CHECK,
+        ),
+    ] = 2.0,
     list_tasks: Annotated[
         bool, typer.Option("--list-tasks", help="Only list the tasks of the simulator.")
     ] = False,
@@ -55,57 +142,37 @@ def setup(
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
 ) -> None:
-    """Choose arm, task, camera and workspace box, and check them by a slow motion of the arm.
+    """Choose arm, cameras, tasks and workspace box; check them by a slow motion.
 
-    Every question is also a flag. Writes a commented ptrctl.toml and a reference picture.
+    Every question is also a flag. Writes ptrctl.toml and reference pictures.
     """
     if list_tasks:
         _list_tasks()
         return
 
-    from ptrctl import wizard
-    from ptrctl.cells import make_cell
-    from ptrctl.next_command import next_command
-    from ptrctl.profile import load_profile, save_profile
-    from ptrctl.workspace import open_workspace
+    from ptrctl.setup_session import SetupOptions, run_scene_check, run_setup
+    from ptrctl.wizard import SetupFlags
 
-    place = open_workspace(workspace)
-    given = {
-        "robot": robot,
-        "task": task,
-        "kitchen_seed": kitchen,
-        "camera": camera,
-        "image_size": image_size,
-        "control_rate_hz": rate,
-        "workspace_low_m": box_low,
-        "workspace_high_m": box_high,
-    }
-    profile = wizard.ask(load_profile(place), given, take_defaults=yes)
-    task_name = profile.task_or_fail()
-    live = console.is_interactive() if realtime is None else realtime
-    cell = make_cell(profile, task=task_name, realtime=live)
-    wrote = []
-    rows = {name: f"{value}  ({source})" for name, value, source in profile.described()}
-    if motion:
-        console.note("The arm moves 3 cm up, left and ahead, slowly. Ctrl-C stops it.")
-        if console.is_interactive() and not yes and not wizard.confirm_motion():
-            console.note("The arm was not moved and nothing was written.")
-            raise typer.Exit(1)
-        with cell.station:
-            check = wizard.check_motion(cell)
-        rows["arm"] = f"follows within {check.worst_m * 1000:.1f} mm"
-        wrote = [
-            wizard.save_reference_picture(place.root, name, image)
-            for name, image in check.pictures.items()
-        ]
-    wrote.insert(0, save_profile(place, profile))
-    console.outcome_panel(
-        "The profile is written",
-        rows,
-        wrote=[place.said(path) for path in wrote],
-        next_command=next_command("record", place),
-        data={"profile": {name: value for name, value, _ in profile.described()}},
+    flags = SetupFlags(
+        robot=robot,
+        options=tuple(option or ()),
+        port=port,
+        address=address,
+        tasks=tuple(task or ()),
+        kitchen=kitchen,
+        cameras=tuple(camera or ()),
+        image_size=image_size,
+        rate=rate,
+        box_low=box_low,
+        box_high=box_high,
+        start_pose=start_pose,
     )
+    if check_scene:
+        if not run_scene_check(workspace, flags, tolerance):
+            raise typer.Exit(RobotError.exit_code)
+        return
+    if not run_setup(workspace, flags, SetupOptions(motion, realtime, yes)):
+        raise typer.Exit(1)
 
 
 def _list_tasks() -> None:

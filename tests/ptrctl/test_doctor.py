@@ -162,7 +162,7 @@ def test_the_command_groups_by_area_and_fails_with_6(
 
 
 def test_the_rules_are_printed_as_a_file_shall_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "80")
     result = CliRunner().invoke(app, ["doctor", "--print-udev-rules"])
     assert result.exit_code == 0
     assert result.stdout == RULES

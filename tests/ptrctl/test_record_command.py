@@ -268,7 +268,7 @@ def test_setup_lists_the_tasks(tmp_path: Path) -> None:
 def test_setup_refuses_an_arm_that_does_not_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptrctl.wizard.CHECK_TOLERANCE_M", 1e-6)
+    monkeypatch.setattr("ptrctl.motion_check.TOLERANCE_M", 1e-6)
     result = ptrctl(tmp_path, "setup", "--yes", "--task", TASK)
     assert result.exit_code == 3
     assert "away from where it was sent" in result.stderr

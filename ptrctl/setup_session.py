@@ -1,0 +1,201 @@
+"""Puts `ptrctl setup` together: the questions, the slow motion, what is written, and the views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.faults import MotionStopped
+from hardware.registry import Cell
+from hardware.robot import Stop
+from ptrctl import console, questions, wizard
+from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
+from ptrctl.cells import make_cell
+from ptrctl.device_choice import camera_in_words, in_words
+from ptrctl.motion_check import MotionCheck, check_motion
+from ptrctl.next_command import next_command
+from ptrctl.profile import DEFAULT_TASK, Profile, load_profile, save_profile
+from ptrctl.scene_check import (
+    IN_PLACE,
+    MOVED,
+    SceneCheck,
+    check_scene,
+    save_reference_picture,
+)
+from ptrctl.stopping import watching
+from ptrctl.wizard import SetupFlags
+from ptrctl.workspace import Workspace, open_workspace
+from ptrctl.writable import require_writable
+from recordings.errors import UsageError
+
+
+@dataclass(frozen=True)
+class SetupOptions:
+    """How setup works, beyond the answers.
+
+    Args:
+        motion: Check the arm by a slow motion.
+        realtime: Run a simulated arm at its pace; None lets a terminal decide.
+        yes: Take defaults, ask nothing.
+    """
+
+    motion: bool = True
+    realtime: bool | None = None
+    yes: bool = False
+
+
+def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
+    """Ask, check by a motion, write the profile and the reference pictures, show the outcome.
+
+    Returns:
+        False if the operator declined the motion; then nothing is written.
+
+    Raises:
+        PtrctlError: See `wizard.ask` and `check_motion`; nothing is written.
+        KeyboardInterrupt: The operator aborted; nothing is written.
+    """
+    workspace = open_workspace(folder)
+    require_writable(workspace.root)
+    profile = wizard.ask(load_profile(workspace), flags, take_defaults=options.yes)
+    realtime = console.is_interactive() if options.realtime is None else options.realtime
+    cell = make_cell(profile, task=profile.task_or_fail(), realtime=realtime)
+    rows = _rows(profile)
+    if not options.motion:
+        wrote = [save_profile(workspace, profile)]
+    elif not _may_move(cell, yes=options.yes):
+        console.note("The arm was not moved and nothing was written.")
+        return False
+    else:
+        with cell.station:
+            check = check_motion(cell)
+            wrote = _save(workspace, profile, check)
+            if not cell.station.robot.features.simulated:
+                console.note(_parked(cell))
+        rows["arm"] = f"follows within {check.worst_m * 1000:.1f} mm"
+    console.outcome_panel(
+        "The profile is written",
+        rows,
+        wrote=[workspace.said(path) for path in wrote],
+        next_command=next_command("record", workspace),
+        data={"profile": {name: value for name, value, _ in profile.described()}},
+    )
+    return True
+
+
+def _rows(profile: Profile) -> dict[str, object]:
+    """What is in the profile and where it came from."""
+    rows: dict[str, object] = {}
+    for key, value, source in profile.described():
+        if key == "cameras":
+            for name, settings in value.items():
+                rows[f"camera {name}"] = f"{camera_in_words(settings)}  ({source})"
+        elif isinstance(value, Mapping):
+            rows[key] = f"{in_words(value)}  ({source})"
+        elif isinstance(value, tuple):
+            rows[key] = f"{' '.join(str(item) for item in value)}  ({source})"
+        else:
+            rows[key] = f"{value}  ({source})"
+    return rows
+
+
+def _may_move(cell: Cell, *, yes: bool) -> bool:
+    """Announce the motion and ask; a real arm never moves unasked."""
+    simulated = cell.station.robot.features.simulated
+    way = "" if simulated else "goes to its start pose, then "
+    console.note(
+        f"The arm {way}moves 3 cm up, left and ahead, slowly. Space, Esc or Ctrl-C holds it."
+    )
+    if yes:
+        return True
+    if console.is_interactive():
+        return questions.confirm("Is the space around the arm free?")
+    if simulated:
+        return True
+    raise UsageError(
+        "There is nobody to ask whether the space around the arm is free.",
+        "A real arm does not move unasked.",
+        "See to it and add `--yes`, or add `--no-motion`.",
+    )
+
+
+def _save(workspace: Workspace, profile: Profile, check: MotionCheck) -> list[Path]:
+    pictures = [
+        save_reference_picture(workspace, name, image) for name, image in check.pictures.items()
+    ]
+    return [save_profile(workspace, profile), *pictures]
+
+
+def _parked(cell: Cell) -> str:
+    console.note("The arm goes to its sleep pose. Space, Esc or Ctrl-C holds it.")
+    with watching() as should_stop:
+        try:
+            cell.station.stop(Stop.PARK, should_stop=should_stop)
+        except MotionStopped:
+            return HOLDS
+    return PARKED if cell.station.robot.features.releases_torque else PARKED_UNDER_TORQUE
+
+
+def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -> bool:
+    """Compare the cameras with their reference pictures and show the outcome.
+
+    Returns:
+        Whether all are within the tolerance.
+    """
+    workspace = open_workspace(folder)
+    require_writable(workspace.root)
+    profile = load_profile(workspace).with_flags(robot=flags.robot, kitchen_seed=flags.kitchen)
+    task = profile.task or DEFAULT_TASK
+    cell = make_cell(profile, task=task, realtime=False)
+    checks = check_scene(workspace, profile, cell, tolerance_percent)
+    for check in checks:
+        _show_pictures(check)
+    good = all(check.state == IN_PLACE for check in checks)
+    moved = any(check.state == MOVED for check in checks)
+    title = "The cameras stand where they stood"
+    if not good:
+        title = "A camera has moved" if moved else "The pictures cannot be compared"
+    console.outcome_panel(
+        title,
+        [(check.camera, f"{check.state}. {check.words}") for check in checks],
+        wrote=[workspace.said(check.overlay_path) for check in checks],
+        next_command=next_command("record", workspace)
+        if good
+        else next_command("setup", workspace, check_scene=True),
+        good=good,
+        data={
+            "in_place": good,
+            "tolerance_percent": tolerance_percent,
+            "cameras": [check.as_data for check in checks],
+        },
+    )
+    if not good:
+        console.note(
+            "Move the camera until the overlay is grey and check again, or run `ptrctl setup` to "
+            "take a new reference picture: recordings from before then show another view."
+        )
+    return good
+
+
+def _show_pictures(check: SceneCheck) -> None:
+    """Reference, present picture and overlay beside each other, where somebody sees them."""
+    if not console.results().is_terminal:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from hardware.cameras.view_change import overlay
+    from ptrctl.halfblocks import HalfBlocks
+
+    size = console.results().size
+    columns, rows = (size.width - 4) // 3, max(6, size.height - 12)
+    pictures = (check.reference, check.now, overlay(check.reference, check.now))
+    table = Table.grid(padding=(0, 1))
+    table.add_row(
+        *(
+            Text(words, style="bold")
+            for words in (f"{check.camera}: reference", "now", "both (red was, cyan is)")
+        )
+    )
+    table.add_row(*(HalfBlocks(picture, columns, rows) for picture in pictures))
+    console.show(table)

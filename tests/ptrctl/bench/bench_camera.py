@@ -1,0 +1,3 @@
+from tests.ptrctl.bench import CAMERA as KIND
+
+__all__ = ["KIND"]
