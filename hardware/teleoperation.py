@@ -68,7 +68,7 @@ class TeleoperatedDecider:
         self._acted_s: float | None = None
         self._pause_s = PAUSE_PERIODS / CONTROL_RATE_HZ
         self._engaged = False
-        self._words = "not yet"
+        self._words = "waiting"
 
     @property
     def name(self) -> str:

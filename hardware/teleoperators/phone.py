@@ -204,7 +204,7 @@ class Phone:
     def hint(self) -> str:
         if self._server is None:
             return ""
-        return f"Open {self._server.link} on the phone; whoever has this link can drive the arm."
+        return f"Open {self._server.link} on the phone."
 
     def connect(self) -> None:
         if not self._settings.host:
