@@ -22,7 +22,7 @@ from ptrctl.keymap import (
     arm_keys,
     command_for,
     command_for_buttons,
-    command_keys_at,
+    keys_shown,
     moves_the_arm,
     speed_keys,
 )
@@ -63,8 +63,12 @@ class Operator(Protocol):
         """No further episode shall begin."""
         ...
 
-    def may_move(self) -> bool:
-        """Whether the arm may move to its start pose now; waits for consent. False quits."""
+    def may_move(self, observe: Callable[[], Observation]) -> bool:
+        """Whether the arm may move to its start pose now; waits for consent. False quits.
+
+        Args:
+            observe: See `ready`.
+        """
         ...
 
     def halt(self) -> bool:
@@ -121,7 +125,7 @@ class NobodyThere:
     def wants_to_quit(self) -> bool:
         return self._interrupts.requested
 
-    def may_move(self) -> bool:
+    def may_move(self, observe: Callable[[], Observation]) -> bool:
         return not self.wants_to_quit
 
     def halt(self) -> bool:
@@ -189,8 +193,8 @@ class AtTheKeys:
     def wants_to_quit(self) -> bool:
         return self._quit or self._interrupts.requested
 
-    def may_move(self) -> bool:
-        if self._ask_to_move and not self._started(Moment.MOVE):
+    def may_move(self, observe: Callable[[], Observation]) -> bool:
+        if self._ask_to_move and not self._started(Moment.MOVE, observe):
             return False
         self._ask_to_move = False
         self._show(Moment.MOVING)
@@ -214,21 +218,22 @@ class AtTheKeys:
 
     def ready(self, observe: Callable[[], Observation]) -> bool:
         self._paused, self._said = False, None
-
-        def look() -> None:
-            self._panel.see(observe())
-            self._panel.refresh()
-
-        look()
-        if self.wants_to_quit or (self._wait_for_start and not self._started(Moment.READY, look)):
+        self._look(observe)
+        if self.wants_to_quit:
+            return False
+        if self._wait_for_start and not self._started(Moment.READY, observe):
             return False
         self._show(Moment.RUNNING)
         return True
 
-    def _started(self, moment: Moment, look: Callable[[], None] = lambda: None) -> bool:
+    def _look(self, observe: Callable[[], Observation]) -> None:
+        self._panel.see(observe())
+        self._panel.refresh()
+
+    def _started(self, moment: Moment, observe: Callable[[], Observation]) -> bool:
         """Wait for the start key; False if the operator quits instead."""
         while not self.wants_to_quit:
-            command = self._next_command(moment, look)
+            command = self._next_command(moment, lambda: self._look(observe))
             if command is Command.QUIT:
                 self._quit = True
             elif command is Command.START:
@@ -391,14 +396,5 @@ class AtTheKeys:
         view.arm_keys = arm_keys() if driving else ()
         if self._device is not None and moment is Moment.RUNNING:
             view.arm_keys = [speed_keys()]
-        view.keys = _KEYS_SHOWN.get(moment) or command_keys_at(moment)
+        view.keys = keys_shown(moment)
         self._panel.refresh()
-
-
-_KEYS_SHOWN: dict[Moment, list[tuple[str, str]]] = {
-    Moment.REASON: [
-        *((key, reason.replace("_", " ") or "other") for key, reason in FAILURE_REASONS.items()),
-        ("enter", "no reason"),
-    ],
-    Moment.TEXT: [("enter", "done"), ("backspace", "delete")],
-}

@@ -147,7 +147,7 @@ def bring_to_start(cell: Cell, seed: int | None, operator: Operator) -> bool:
     Raises:
         RobotError: The arm failed; it holds.
     """
-    while operator.may_move():
+    while operator.may_move(cell.station.observe):
         try:
             cell.start(seed, should_stop=operator.halt)
         except MotionStopped:

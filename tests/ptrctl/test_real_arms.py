@@ -32,6 +32,8 @@ class Lab:
 
     def __init__(self, name: str, peer: Peer, folder: Path) -> None:
         self.name, self.peer, self.folder = name, peer, folder
+        # Behind the remote arm is the simulated one, and says so.
+        self.real = peer.robot != "remote"
         self.workspace = Workspace(folder)
         profile = Profile(
             robot=peer.robot,
@@ -57,6 +59,19 @@ class Lab:
         assert restored, "the terminal's settings were not put back"
         return code
 
+    def script(self, words: str) -> int:
+        """Run a command without a terminal; its exit code."""
+        done = subprocess.run(
+            [str(PTRCTL), *words.split()],
+            cwd=self.folder,
+            env={**os.environ, **self.peer.env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.screens.append(f"$ ptrctl {words}\n{done.stderr}{done.stdout}")
+        return done.returncode
+
     def keep_log(self) -> None:
         if folder := os.environ.get("PTRCTL_KEEP_LOGS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -65,9 +80,10 @@ class Lab:
 
     def begins(self, terminal: Terminal) -> None:
         """The operator lets the arm go to its start pose, and starts."""
-        self.see(terminal, "ready to move to the start pose")
-        assert self.peer.is_still(), "the arm moved before it was asked to"
-        terminal.press("s")
+        if self.real:
+            self.see(terminal, "ready to move to the start pose")
+            assert self.peer.is_still(), "the arm moved before it was asked to"
+            terminal.press("s")
         self.see(terminal, "ready to start")
         terminal.press("s")
 
@@ -84,7 +100,7 @@ class Lab:
 def shown_by(terminal: Terminal) -> str:
     """The screen without the camera's picture."""
     lines = [re.sub("▀+", "▀", line).rstrip() for line in terminal.screen.display]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for line in lines if line and not re.match(r"code=|[0-9a-f]+:", line))
 
 
 def wait_for_step(terminal: Terminal, number: int) -> None:
@@ -108,6 +124,7 @@ def test_the_whole_way_on_a_real_arm(lab: Lab) -> None:
     finetune(lab)
     evaluate(lab)
     improve(lab)
+    interrupt_and_park(lab)
     meet_a_fault(lab)
 
 
@@ -128,21 +145,16 @@ def record(lab: Lab) -> None:
     wait_for_step(terminal, 4)
     terminal.press("y")
     assert lab.ends(terminal) == 0
-    assert "parked" in "\n".join(terminal.screen.display)
+    assert lab.real == ("parked" in "\n".join(terminal.screen.display))
     assert lab.peer.is_still()
     kept = EpisodeFolder(lab.workspace.demos(TASK)).summaries()
     assert [summary.label.outcome for summary in kept] == [Outcome.SUCCESS] * 2
-    assert {summary.info.seed for summary in kept} == {None}
+    assert lab.real == ({summary.info.seed for summary in kept} == {None})
     assert len({summary.info.embodiment for summary in kept}) == 1
 
 
 def finetune(lab: Lab) -> None:
-    words = "finetune --from-scratch --preset tiny --learner bc --steps 4"
-    done = subprocess.run(
-        [str(PTRCTL), *words.split()], cwd=lab.folder, capture_output=True, text=True, check=False
-    )
-    lab.screens.append(f"$ ptrctl {words}\n{done.stderr}")
-    assert done.returncode == 0, done.stderr
+    assert lab.script("finetune --from-scratch --preset tiny --learner bc --steps 4") == 0
 
 
 def evaluate(lab: Lab) -> None:
@@ -165,6 +177,18 @@ def improve(lab: Lab) -> None:
         lab.next_one(terminal)
         lab.label(terminal)
     assert lab.ends(terminal) == 0
+
+
+def interrupt_and_park(lab: Lab) -> None:
+    terminal = lab.operator("record --episodes 4 --max-steps 60")
+    lab.begins(terminal)
+    wait_for_step(terminal, 2)
+    terminal.press("\x03")
+    assert lab.ends(terminal) == 130
+    assert lab.real == ("holds where it is" in "\n".join(terminal.screen.display))
+    assert lab.peer.is_still()
+    assert lab.script("stop --park") == (0 if lab.real else 2)
+    assert lab.peer.is_still()
 
 
 def meet_a_fault(lab: Lab) -> None:
