@@ -43,7 +43,6 @@ UPPER_MARGIN_M = (0.10, 0.15, 0.15)
 SMALLEST_EDGE_M = 0.02
 LONGEST_STEPS = 36_000
 """Two hours at 5 Hz."""
-NO_BREAK = "\u00a0"
 PICTURE_ROWS = 6
 """A picture smaller than this is not worth its place."""
 
@@ -236,17 +235,15 @@ class _Panel(Subscriber):
     def _draw(self, columns: int, rows: int) -> RenderableType:
         with self._lock:
             seen, rules = self._seen, self._rules
-        keys = Group(
-            _key_line(arm_keys()), _key_line(BOX_KEYS if self._taken.wants_box else POSE_KEYS)
-        )
+        own_keys = BOX_KEYS if self._taken.wants_box else POSE_KEYS
+        keys = [line for some in (arm_keys(), own_keys) for line in _key_lines(some, columns - 4)]
         figures = self._figures(seen, rules)
-        key_rows = _rows_needed(arm_keys(), columns - 4) + _rows_needed(BOX_KEYS, columns - 4)
-        room = rows - 3 - key_rows
+        room = rows - 4 - len(keys)
         content: RenderableType = figures
         if seen is not None and seen.frames and room >= PICTURE_ROWS:
             frame = seen.frames.get(self._camera) or next(iter(seen.frames.values()))
             pair = Table.grid(padding=(0, 2))
-            pair.add_row(HalfBlocks(frame.image, max(columns - 50, 12), room - 1), figures)
+            pair.add_row(HalfBlocks(frame.image, max(columns - 50, 12), room), figures)
             content = pair
         message = Text(self._taken.message, style="yellow", no_wrap=True, overflow="ellipsis")
         title = (
@@ -255,7 +252,7 @@ class _Panel(Subscriber):
             else "start pose: jog there"
         )
         return Panel(
-            Group(content, keys, message),
+            Group(content, *keys, message),
             title=Text(f"ptrctl setup · {title}", style="bold"),
             title_align="left",
             border_style="cyan",
@@ -285,13 +282,12 @@ class _Panel(Subscriber):
         return grid
 
 
-def _key_line(pairs: Sequence[tuple[str, str]]) -> Text:
-    return Text("  ").join(
-        Text.assemble((f" {key} ", "bold reverse"), f" {words}".replace(" ", NO_BREAK))
-        for key, words in pairs
-    )
-
-
-def _rows_needed(pairs: Sequence[tuple[str, str]], columns: int) -> int:
-    length = sum(len(key) + len(words) + 5 for key, words in pairs)
-    return -(-length // columns) + 1
+def _key_lines(pairs: Sequence[tuple[str, str]], columns: int) -> list[Text]:
+    """Keys and what they do, as many to a line as fit."""
+    lines = [Text(no_wrap=True)]
+    for key, words in pairs:
+        entry = Text.assemble((f" {key} ", "bold reverse"), f" {words}  ")
+        if lines[-1].plain and lines[-1].cell_len + entry.cell_len > columns:
+            lines.append(Text(no_wrap=True))
+        lines[-1].append_text(entry)
+    return lines

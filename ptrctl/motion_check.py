@@ -104,7 +104,8 @@ class _Follow(Subscriber):
 def _check_inside(station: Station) -> None:
     """Raise `UsageError` if the arm starts outside its workspace box: there it could not move."""
     here_m, box = station.robot.read_state().state[:3], station.safety.workspace
-    if np.any(here_m < box.low_m) or np.any(here_m > box.high_m):
+    low_m, high_m = np.subtract(box.low_m, TOLERANCE_M), np.add(box.high_m, TOLERANCE_M)
+    if np.any(here_m < low_m) or np.any(here_m > high_m):
         raise UsageError(
             f"The arm starts at {_metres(here_m)}, outside the workspace box from "
             f"{_metres(box.low_m)} to {_metres(box.high_m)} (x y z in m).",

@@ -97,7 +97,8 @@ def ask_cameras(
     ]
     choices.append(questionary.Choice("another one; type its settings", ("type", 0)))
     question = questionary.checkbox(
-        "Which cameras? (space chooses, Enter goes on)",
+        "Which cameras?",
+        instruction="(space chooses, Enter goes on)",
         choices=choices,
         validate=lambda answers: bool(answers) or "A policy needs at least one.",
     )
@@ -312,7 +313,8 @@ def _choose(question: str, choices: Mapping[str, Any], default: Any = None) -> A
 
     # In a tuple, since questionary puts the words in the place of a value of None.
     listed = [questionary.Choice(words, value=(value,)) for words, value in choices.items()]
-    at = next((one for one in listed if one.value == (default,)), listed[0])
+    wanted = None if default is None else (default,)
+    at = next((one for one in listed if one.value == wanted), listed[0])
     return questionary.select(question, choices=listed, default=at).unsafe_ask()[0]
 
 

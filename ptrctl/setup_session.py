@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.faults import MotionStopped
-from hardware.registry import Cell
+from hardware.registry import SIMULATED, Cell
 from hardware.robot import Stop
 from ptrctl import console, questions, wizard
 from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
@@ -27,7 +28,7 @@ from ptrctl.stopping import watching
 from ptrctl.wizard import SetupFlags
 from ptrctl.workspace import Workspace, open_workspace
 from ptrctl.writable import require_writable
-from recordings.errors import UsageError
+from recordings.errors import PtrctlError, UsageError
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
         console.note("The arm was not moved and nothing was written.")
         return False
     else:
-        with cell.station:
+        with _answers_kept(workspace, profile), cell.station:
             check = check_motion(cell)
             wrote = _save(workspace, profile, check)
             if not cell.station.robot.features.simulated:
@@ -81,6 +82,41 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
         data={"profile": {name: value for name, value, _ in profile.described()}},
     )
     return True
+
+
+@contextmanager
+def _answers_kept(workspace: Workspace, profile: Profile) -> Iterator[None]:
+    """If the check fails, nothing is written; this says how to give the same answers again."""
+    try:
+        yield
+    except PtrctlError:
+        console.note(f"The same answers as a command:\n{answers_as_command(workspace, profile)}")
+        raise
+
+
+def answers_as_command(workspace: Workspace, profile: Profile) -> str:
+    """The `ptrctl setup` that would give this profile without a question."""
+    cameras = tuple(f"{n}={camera_in_words(values)}" for n, values in profile.cameras.items())
+    options = in_words(profile.robot_options)
+    command = next_command(
+        "setup",
+        workspace,
+        robot=profile.robot,
+        option=tuple(options.split(",")) if options else (),
+        task=profile.tasks or profile.task,
+        kitchen=profile.kitchen_seed if profile.robot == SIMULATED else None,
+        camera=(*cameras, profile.camera),
+        image_size=profile.image_size,
+        rate=profile.control_rate_hz,
+    )
+    for flag, numbers in (
+        ("--box-low", profile.workspace_low_m),
+        ("--box-high", profile.workspace_high_m),
+        ("--start-pose", profile.start_pose),
+    ):
+        if numbers is not None:
+            command += f" {flag} {questions.numbers_in_words(numbers)}"
+    return command
 
 
 def _rows(profile: Profile) -> dict[str, object]:
