@@ -62,6 +62,14 @@ def _link(settings: RemoteSettings, image_size: int, clock: Clock) -> Link:
 
 def _make(settings: RemoteSettings, request: ArmRequest) -> tuple[Robot, Sequence[Camera]]:
     """Asks the server what it serves, and hangs up again."""
+    if request.start_pose is not None:
+        from recordings.errors import UsageError
+
+        raise UsageError(
+            "A start pose is set for the arm `remote`.",
+            "Its episodes begin where its own machine says.",
+            "Remove `robot.start_pose` from ptrctl.toml here, and set it where the arm is served.",
+        )
     link = _link(settings, request.image_size, request.clock)
     served = link.look()
     _require_large_enough(served, request.image_size)

@@ -71,8 +71,8 @@ class GuardedArm:
         self.may_be_up = False
         self._robot = station.robot
         self._clock = station.clock
-        wait_s = None if features.simulated else max(period_s, 0.2)
-        self._pictures = Pictures(station.cameras, wait_s)
+        self._pictures = Pictures(station.cameras)
+        self._picture_wait_s = None if features.simulated else max(period_s, 0.2)
         self._due_s: float | None = None
         self._hold_again_s: float | None = None
         self._silenced = False
@@ -173,8 +173,12 @@ class GuardedArm:
     def observe(self) -> tuple[dict[str, Frame], RobotState]:
         """Newest pictures and state."""
         self._require_rest()
+        wait_s = self._picture_wait_s
+        if wait_s is not None and self._due_s is not None:
+            # The loop waits with us, and the dead-man rule with it.
+            wait_s = max(0.0, min(wait_s, self._due_s - self._clock.now_s()))
         with _Faults(self):
-            return self._pictures.read(), self._robot.read_state()
+            return self._pictures.read(wait_s), self._robot.read_state()
 
     def read_state(self) -> RobotState:
         self._require_rest()

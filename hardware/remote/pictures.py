@@ -20,13 +20,10 @@ class Pictures:
 
     Args:
         cameras: Name to camera, not yet connected.
-        wait_s: Longest wait for the pictures; None waits for ever, which only suits a simulator:
-            there the arm must not move while its picture is drawn.
     """
 
-    def __init__(self, cameras: Mapping[str, Camera], wait_s: float | None) -> None:
+    def __init__(self, cameras: Mapping[str, Camera]) -> None:
         self._cameras = cameras
-        self._wait_s = wait_s
         self._open = ExitStack()
         self._worker = ThreadPoolExecutor(1, "ptrctl cameras")
         self._late: Future[dict[str, Frame]] | None = None
@@ -45,28 +42,32 @@ class Pictures:
         """Safe to call twice."""
         self._worker.submit(self._open.close).result()
 
-    def read(self) -> dict[str, Frame]:
+    def read(self, wait_s: float | None) -> dict[str, Frame]:
         """The newest picture of every camera.
+
+        Args:
+            wait_s: Longest wait; None waits for ever, which only suits a simulator: there the arm
+                must not move while its picture is drawn.
 
         Raises:
             CameraFault: They do not come in time, now or still.
             RobotError: A camera is faulty.
         """
         if self._late is not None and not self._late.done():
-            raise self._stalled()
+            raise self._stalled("still no picture")
         reading = self._worker.submit(self._read)
         try:
-            return reading.result(self._wait_s)
+            return reading.result(wait_s)
         except TooLate:
             self._late = reading
-            raise self._stalled() from None
+            raise self._stalled(f"no picture within {wait_s:.2g} s") from None
 
     def _read(self) -> dict[str, Frame]:
         return {name: camera.read() for name, camera in self._cameras.items()}
 
-    def _stalled(self) -> CameraFault:
+    def _stalled(self, words: str) -> CameraFault:
         return CameraFault(
-            f"The cameras {', '.join(self._cameras)} gave no picture within {self._wait_s:g} s.",
+            f"The cameras gave {words}: {', '.join(self._cameras)}.",
             "Each gives its newest picture at once.",
             "Unplug the camera and plug it in again, then run `ptrctl doctor` beside the arm.",
         )

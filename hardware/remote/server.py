@@ -13,6 +13,7 @@ import hmac
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import zmq
@@ -264,8 +265,10 @@ class ArmServer:
             for name, camera in self._station.cameras.items()
         ]
         robot = self._station.robot
+        # The client's envelope shall know the box that is really enforced.
+        features = replace(robot.features, workspace=self._station.safety.workspace)
         return {
-            "features": protocol.features_fields(robot.features),
+            "features": protocol.features_fields(features),
             "identity": protocol.plain(robot.identity),
             "cameras": cameras,
             "task": self._task if self._judge else "",

@@ -19,7 +19,7 @@ from hardware.clock import MonotonicClock
 from hardware.remote.tokens import VARIABLE
 from tests.hardware.fakes import FastClock
 from tests.hardware.peers import Peer
-from tests.hardware.peers.remote_server import MOVES
+from tests.hardware.peers.remote_server import HELD_S, MOVED_S, MOVES
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "a token that only the tests know"
@@ -43,7 +43,7 @@ class Server:
     def __init__(self, speed: float = SPEED, image_size: int = 48, **options: float) -> None:
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "motion.log"
-        self.log = np.memmap(path, dtype=np.float64, mode="w+", shape=(4,))
+        self.log = np.memmap(path, dtype=np.float64, mode="w+", shape=(3,))
         wanted = {
             "log": str(path),
             "speed": speed,
@@ -69,6 +69,10 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+    def is_held(self) -> bool:
+        """The last thing that the motors were told is to hold."""
+        return bool(self.log[HELD_S] > self.log[MOVED_S])
 
     def is_still(self) -> bool:
         moves = self.log[MOVES]

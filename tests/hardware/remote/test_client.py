@@ -11,6 +11,7 @@ import pytest
 from hardware.checks import Health
 from hardware.clock import MonotonicClock
 from hardware.faults import CameraFault, LostConnection, MotionStopped, MotorFault
+from hardware.kinds import ArmRequest
 from hardware.remote import KIND, RemoteSettings
 from hardware.remote.guard import Mood
 from hardware.robot import Stop
@@ -200,8 +201,8 @@ def test_after_the_first_has_left_the_second_may_come() -> None:
 
 
 def test_an_idle_client_stays_in_control() -> None:
-    with serving(station(), gone_after_s=1.0) as server, remote_robot(server) as robot:
-        time.sleep(1.6)
+    with serving(station(), gone_after_s=2.0) as server, remote_robot(server) as robot:
+        time.sleep(2.5)
         assert server.status().client
         robot.apply(STEP)
 
@@ -225,8 +226,6 @@ def test_nobody_there_is_a_lost_connection() -> None:
 
 
 def _request():
-    from hardware.kinds import ArmRequest
-
     return ArmRequest(MonotonicClock(), 5.0, image_size=8)
 
 
@@ -241,10 +240,14 @@ def test_a_server_that_serves_something_else_now_is_noticed() -> None:
 
 
 def test_larger_pictures_than_the_server_has_are_refused() -> None:
-    from hardware.kinds import ArmRequest
-
     with serving(station()) as server, pytest.raises(UsageError, match="gives 8 x 8 pixels"):
         KIND.make(RemoteSettings(**options_for(server)), ArmRequest(MonotonicClock(), 5.0))
+
+
+def test_a_start_pose_is_set_where_the_arm_is_served() -> None:
+    request = ArmRequest(MonotonicClock(), 5.0, (0.3, 0.0, 0.15, 0.0, 0.0, 0.0))
+    with pytest.raises(UsageError, match="start pose"):
+        KIND.make(RemoteSettings(token="x" * 20), request)
 
 
 def test_a_camera_before_connecting_is_an_error() -> None:

@@ -18,7 +18,7 @@ from hardware.faults import LostConnection, MissedDeadline
 from hardware.registry import CellRequest, make_cell
 from recordings.errors import RobotError
 from tests.hardware.peers.remote import ROOT, TOKEN, Server, settings
-from tests.hardware.peers.remote_server import HELD_S, HOLDS, MOVED_S, MOVES, TASK
+from tests.hardware.peers.remote_server import HELD_S, MOVED_S, MOVES, TASK
 from tests.hardware.remote.serving import wait_for
 
 pytestmark = pytest.mark.sim
@@ -29,6 +29,7 @@ SLACK_S = 0.3
 
 DRIVE_FOR_EVER = """
 import sys, numpy as np
+from hardware.faults import MissedDeadline
 from tests.hardware.remote.test_dead_man import cell_of
 cell = cell_of(int(sys.argv[1]))
 with cell.station as station:
@@ -36,7 +37,10 @@ with cell.station as station:
     due_s = station.clock.now_s()
     while True:
         station.observe()
-        station.apply(np.array([0.001, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]))
+        try:
+            station.apply(np.array([0.001, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]))
+        except MissedDeadline:  # On a loaded machine.
+            station.stop()
         due_s += 0.2
         station.clock.wait_until_s(due_s)
 """
@@ -60,10 +64,9 @@ def test_a_killed_client_leaves_the_arm_held_within_two_control_periods(server) 
         [sys.executable, "-c", DRIVE_FOR_EVER, str(server.port)], cwd=ROOT, env=os.environ
     )
     wait_for(lambda: server.log[MOVES] >= 8, within_s=60)
-    holds = server.log[HOLDS]
     client.kill()
     client.wait()
-    wait_for(lambda: server.log[HOLDS] > holds)
+    wait_for(server.is_held)
     silent_s = server.log[HELD_S] - server.log[MOVED_S]
     assert silent_s < 2 * PERIOD_S + SLACK_S
     moves = server.log[MOVES]
@@ -84,12 +87,12 @@ def _connects(server) -> bool:
 
 
 def test_a_network_that_stops_and_comes_back_moves_nothing_late(server) -> None:
-    cell = cell_of(server.port, timeout_s=0.5)
+    cell = cell_of(server.port, timeout_s=1.0)
     step = np.array([0.001, 0, 0, 0, 0, 0, 1.0])
     with cell.station as station:
         cell.start(1)
         station.apply(step)
-        moves, holds = server.log[MOVES], server.log[HOLDS]
+        moves = server.log[MOVES]
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             with pytest.raises(LostConnection, match="did not answer"):
@@ -97,7 +100,7 @@ def test_a_network_that_stops_and_comes_back_moves_nothing_late(server) -> None:
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
         # The command that was on its way is old when it arrives; and the arm is held by then.
-        wait_for(lambda: server.log[HOLDS] > holds)
+        wait_for(server.is_held)
         with pytest.raises(MissedDeadline):
             station.robot.apply(step)
         assert server.log[MOVES] == moves

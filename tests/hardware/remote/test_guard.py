@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hardware.faults import CameraFault, LostConnection, MissedDeadline, MotionS
 from hardware.remote.guard import GuardedArm, Mood
 from hardware.remote.options import ServeOptions
 from hardware.remote.pictures import Pictures
-from hardware.robot import Stop
+from hardware.robot import RobotFeatures, Stop
 from hardware.station import Station
 from recordings.errors import RobotError
 from tests.hardware.fakes import FakeCamera
@@ -289,21 +290,40 @@ class StalledCamera(FakeCamera):
 
 def test_a_stalled_camera_holds_nobody_up() -> None:
     camera = StalledCamera()
-    pictures = Pictures({"grey": camera}, wait_s=0.05)
+    pictures = Pictures({"grey": camera})
     pictures.connect()
     for _ in range(3):
         with pytest.raises(CameraFault, match="no picture"):
-            pictures.read()
+            pictures.read(0.05)
     camera.go_on.set()
     deadline_s = time.monotonic() + 10
     while True:
         try:
-            assert pictures.read().keys() == {"grey"}
+            assert pictures.read(0.05).keys() == {"grey"}
             break
         except CameraFault:
             assert time.monotonic() < deadline_s
     pictures.disconnect()
     pictures.disconnect()
+
+
+def test_a_stalled_camera_does_not_hold_up_the_dead_man() -> None:
+    class RealRobot(SlowRobot):
+        @property
+        def features(self) -> RobotFeatures:
+            return replace(super().features, simulated=False)
+
+    clock, camera = SimulatedClock(), StalledCamera()
+    robot = RealRobot(clock)
+    arm = GuardedArm(Station(robot, [camera], clock=clock), ServeOptions())
+    arm.connect()
+    arm.apply(np.array([0.01, 0, 0, 0, 0, 0, 1.0]), clock.now_s())
+    clock.wait_until_s(2 * PERIOD_S - 0.05)
+    with pytest.raises(CameraFault, match=r"within 0\.05 s"):
+        arm.observe()
+    assert robot.log[-1] == "stop hold"
+    camera.go_on.set()
+    arm.disconnect()
 
 
 def test_a_camera_that_is_missing_leaves_none_open() -> None:

@@ -84,7 +84,7 @@ def test_an_arm_is_served_and_driven_from_this_python(process, tmp_path) -> None
         assert frame.image.shape == (32, 32, 3)
         for _ in range(3):
             sent = station.apply(np.array([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]))
-            station.clock.wait_until_s(station.clock.now_s() + 0.1)
+            station.stop()  # A loaded machine may be slower than the dead-man rule allows.
         assert sent.action[0] == pytest.approx(0.01)
         assert station.robot.read_state().state[0] == pytest.approx(0.28)
     process.send_signal(signal.SIGINT)

@@ -16,6 +16,8 @@ from hardware.remote import protocol
 from hardware.remote.options import ServeOptions
 from hardware.remote.protocol import REPLY, REQUEST, Fields, array_fields
 from hardware.remote.server import ArmServer
+from hardware.robot import WorkspaceBox
+from hardware.safety import SafetyEnvelope
 from recordings.errors import RobotError, SystemSetupError
 from recordings.records import Score
 from tests.hardware.remote.arms import slow_station
@@ -84,6 +86,13 @@ def test_it_says_what_it_serves_before_anybody_takes_control(caller) -> None:
     assert protocol.features_from(answer.fields("features"), "remote").embodiment == "fake"
     assert answer.list_of_fields("cameras", 8)[0].text("name") == "grey"
     assert answer.text("client") == ""
+
+
+def test_the_box_that_it_tells_is_the_one_that_it_enforces(caller) -> None:
+    box = WorkspaceBox((0.2, -0.1, 0.05), (0.3, 0.1, 0.2))
+    caller.station.safety = SafetyEnvelope(box)
+    answer = caller.ask("look")
+    assert protocol.features_from(answer.fields("features"), "remote").workspace == box
 
 
 def test_a_command_needs_control(caller) -> None:
