@@ -58,6 +58,12 @@ class HandFollower:
         self._caught_up = self._lost = False
         self.problem = ""
 
+    def look(self, hand: HandPose, commanded: FloatArray) -> None:
+        """While nothing moves: whether an absolute hand is near enough, for `problem`."""
+        if hand.absolute and self._reference is None:
+            self.problem = ""
+            self._engage(hand, commanded)
+
     def displacement(
         self, hand: HandPose, commanded: FloatArray, speed: Speed, now_s: float
     ) -> FloatArray:

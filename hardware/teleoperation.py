@@ -128,7 +128,9 @@ class TeleoperatedDecider:
 
         May be called at any moment; what the device says about motion is left for `act`.
         """
-        self._take(self.device.read())
+        motion = self._take(self.device.read())
+        if isinstance(motion, HandPose):
+            self._hand.look(motion, self._commanded_state()[:6])
         pressed = [button for button in self._pressed if button in EPISODE_BUTTONS]
         self._pressed.clear()
         return pressed

@@ -153,6 +153,16 @@ def command_keys_at(moment: Moment) -> list[tuple[str, str]]:
 _SHORT = {"escape": "esc"}
 
 
+def keys_shown(moment: Moment) -> list[tuple[str, str]]:
+    """(keys, words) for the panel: commands, or answers where a question is asked."""
+    if moment is Moment.REASON:
+        reasons = ((key, words.replace("_", " ")) for key, words in FAILURE_REASONS.items())
+        return [*((key, words or "other") for key, words in reasons), ("enter", "no reason")]
+    if moment is Moment.TEXT:
+        return [("enter", "done"), ("backspace", "delete")]
+    return command_keys_at(moment)
+
+
 def command_for(key: str, moment: Moment) -> Command | None:
     """The command that a key gives now, if any."""
     for binding in commands_at(moment):

@@ -217,6 +217,16 @@ def test_a_leader_is_followed_only_once_it_is_near_and_then_slowly_at_first() ->
     assert desk.act()[1] == pytest.approx(0.04)
 
 
+def test_before_the_episode_the_panel_says_how_far_the_leader_is() -> None:
+    desk = Desk()
+    desk.device.put_hand((0.3, 0.1, 0.15), absolute=True)
+    desk.decider.episode_buttons()
+    assert desk.decider.engaged == "no: 10 cm, 0° from the arm"
+    desk.device.put_hand((0.3, 0.01, 0.15), absolute=True)
+    desk.decider.episode_buttons()
+    assert desk.decider.engaged == "yes"
+
+
 def test_a_leader_that_falls_is_not_followed() -> None:
     desk = Desk()
     desk.device.put_hand((0.3, 0.0, 0.15), absolute=True)
