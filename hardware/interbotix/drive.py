@@ -118,6 +118,8 @@ class InterbotixDrive:
         self._bot = None
 
     def check(self) -> None:
+        self._require()
+        self._watch.forgive()
         for check in self._health_checks():
             check()
         health.check_supply(self._require())
@@ -131,7 +133,7 @@ class InterbotixDrive:
     def send(self, joints_rad: FloatArray, opening: float, duration_s: float) -> None:
         """Begin to move; returns at once. How fast is in the profile, not in `duration_s`."""
         bot = self._require()
-        self._watch.newest()
+        self._watch.newest(to_move=True)
         goal = self._sendable(joints_rad)
         if not np.isfinite(opening):
             raise RobotError(
@@ -175,7 +177,7 @@ class InterbotixDrive:
 
     def _let_go(self) -> None:
         bot = self._require()
-        self._rest_gripper()
+        self._relax_gripper()
         self._powered = False
         bot.torque("group", ARM, False)
         bot.torque("single", GRIPPER, False)
@@ -195,8 +197,7 @@ class InterbotixDrive:
             "The motors' goals are not where the arm is: with torque on it would jump.",
             "The goals can be set before the torque.",
         )
-        with self._gripper_lock:
-            self._publish_pwm(0)
+        self._relax_gripper()
         bot.torque("single", GRIPPER, True)
         bot.torque("group", ARM, True)
         self._confirm(
@@ -271,13 +272,6 @@ class InterbotixDrive:
             except LostConnection:
                 if time.monotonic() > give_up_s:
                     raise
-            except (KeyError, IndexError) as problem:
-                raise SystemSetupError(
-                    f"joint_states lacks names or efforts ({problem}).",
-                    "The node of a real WidowX 250s publishes both; its simulation (use_sim) "
-                    "publishes positions only.",
-                    "Start the node without use_sim.",
-                ) from problem
             self._clock.wait_until_s(self._clock.now_s() + GRIPPER_PERIOD_S)
 
     def _sendable(self, joints_rad: FloatArray) -> list[float]:
@@ -298,12 +292,15 @@ class InterbotixDrive:
                 raise MotorFault(found, expected, health.REBOOT)
             self._clock.wait_until_s(self._clock.now_s() + GRIPPER_PERIOD_S)
 
-    def _rest_gripper(self) -> None:
-        """Stop pushing; returns when the gripper's motor says so."""
-        bot = self._require()
+    def _relax_gripper(self) -> None:
         with self._gripper_lock:
             self._gripper.aim(None)
             self._publish_pwm(0)
+
+    def _rest_gripper(self) -> None:
+        """Stop pushing; returns when the gripper's motor says so."""
+        bot = self._require()
+        self._relax_gripper()
         if self._powered:
             self._confirm(
                 lambda: not any(bot.registers("single", GRIPPER, "Goal_PWM")),

@@ -76,6 +76,7 @@ class JointWatch:
         self._unusable = ""
         self._above = np.zeros(6, dtype=int)
         self._fault: RobotError | None = None
+        self._held = False
         self._goal_rad: FloatArray | None = None
         self._moved: tuple[FloatArray, FloatArray] | None = None
 
@@ -94,8 +95,11 @@ class JointWatch:
             self._check_effort(sample)
             self._check_following(sample)
 
-    def newest(self) -> Sample:
+    def newest(self, *, to_move: bool = False) -> Sample:
         """The newest true sample.
+
+        Args:
+            to_move: The arm is about to be sent somewhere: tell of faults even while it is held.
 
         Raises:
             MotorFault: A joint pushes too hard or does not follow, or `report` said so.
@@ -103,7 +107,7 @@ class JointWatch:
         """
         self.poll()
         with self._lock:
-            if self._fault is not None:
+            if self._fault is not None and (to_move or not self._held):
                 raise self._fault
         return self.fresh()
 
@@ -131,23 +135,32 @@ class JointWatch:
             self._fault = self._fault or fault
 
     def forgive(self) -> None:
-        """The arm has been stopped: look afresh. What is still wrong is found again."""
+        """The arm is held: look afresh. What is still wrong is told when it is to move again.
+
+        Until then its positions can be read, since a stop is confirmed by reading them.
+        """
         with self._lock:
-            self._fault = None
+            self._fault, self._held = None, True
             self._above[:] = 0
             self._goal_rad = self._moved = None
 
     def follow(self, goal_rad: FloatArray) -> None:
         """The joints are on their way there."""
         with self._lock:
-            self._goal_rad = goal_rad
+            self._goal_rad, self._held = goal_rad, False
 
     def _read(self, message: Any) -> Sample | None:
         index = {name: place for place, name in enumerate(message.name)}
         position = np.asarray(message.position, dtype=np.float64)
         effort = np.asarray(message.effort, dtype=np.float64)
-        motors = position[[index[name] for name in MOTORS]]
-        finger_m = float(position[index[FINGER]])
+        try:
+            places = [index[name] for name in MOTORS]
+            motors, efforts = position[places], effort[places]
+            finger_m = float(position[index[FINGER]])
+        except (KeyError, IndexError) as problem:
+            # The vendor's simulation (use_sim) publishes positions only.
+            self._unusable = f"joint_states lacks names or efforts of a real arm ({problem})."
+            return None
         if not (np.isfinite(motors).all() and np.isfinite(finger_m)):
             self._unusable = "The node reports positions that are not numbers: its reads fail."
             return None
@@ -155,7 +168,6 @@ class JointWatch:
             self._unusable = "The node reports -3.14 rad for every motor: its reads fail."
             return None
         self._unusable = ""
-        efforts = effort[[index[name] for name in MOTORS]]
         return Sample(motors[:6], efforts[:6], finger_m, float(efforts[6]), self._clock.now_s())
 
     def _check_effort(self, sample: Sample) -> None:
