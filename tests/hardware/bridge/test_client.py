@@ -24,7 +24,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    client = BridgeClient("127.0.0.1", server.port, FastClock(10.0), 6.0)
+    client = BridgeClient("127.0.0.1", server.port, FastClock(10.0), 30.0)
     client.open()
     yield client
     client.close()
@@ -134,9 +134,12 @@ def test_a_step_without_an_answer_is_carried_out_once(server) -> None:
 
 
 def test_a_swallowed_request_is_lost_and_the_next_one_works(server, client) -> None:
+    impatient = BridgeClient("127.0.0.1", server.port, FastClock(10.0), 3.0)
+    impatient.open()
     server.swallow_next = True
     with pytest.raises(LostConnection):
-        client.step(ZERO, False)
+        impatient.step(ZERO, False)
+    impatient.close()
     assert client.observe().state.shape == (7,)
     assert steps(server) == 0
 

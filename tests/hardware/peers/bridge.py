@@ -129,9 +129,9 @@ def open_peer(*, realtime: bool = False) -> Iterator[Peer]:
     """A server whose arm was initialised by others.
 
     Args:
-        realtime: Otherwise its time and the driver's clock run ten times as fast.
+        realtime: Otherwise its time and the driver's clock run eight times as fast.
     """
-    factor = 1.0 if realtime else 10.0
+    factor = 1.0 if realtime else 8.0
     with open_server(factor) as server:
         arm = server.arm
 
@@ -145,7 +145,7 @@ def open_peer(*, realtime: bool = False) -> Iterator[Peer]:
             options={
                 "host": "127.0.0.1",
                 "port": server.port,
-                "timeout_s": max(2.0, factor),
+                "timeout_s": max(2.0, 1.5 * factor),
                 "restart_s": 2.0 * factor,
             },
             is_still=arm.is_still,
