@@ -41,6 +41,7 @@ def walked_to(pose: np.ndarray) -> np.ndarray | None:
     return joints
 
 
+@settings(deadline=None)
 @given(JOINTS)
 def test_both_put_the_gripper_at_the_same_place(joints) -> None:
     light, full = LIGHT.pose(np.array(joints)), FULL.pose(np.array(joints))
@@ -50,7 +51,7 @@ def test_both_put_the_gripper_at_the_same_place(joints) -> None:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20, deadline=None)
 @given(INSIDE, STEP)
 def test_both_take_a_step_with_the_same_joints(pose, step) -> None:
     seed = walked_to(np.array(pose))
@@ -67,7 +68,7 @@ def test_both_take_a_step_with_the_same_joints(pose, step) -> None:
 def test_both_find_the_same_steps_reachable_in_the_workspace() -> None:
     rng = np.random.default_rng(0)
     agreed, tried = 0, 0
-    while tried < 60:
+    while tried < 25:
         pose = rng.uniform([0.16, -0.22, 0.02, -0.3, -0.3, -1.2], [0.44, 0.22, 0.25, 0.3, 0.3, 1.2])
         seed = walked_to(pose)
         if seed is None:
@@ -75,7 +76,7 @@ def test_both_find_the_same_steps_reachable_in_the_workspace() -> None:
         tried += 1
         target = pose + rng.uniform(-1, 1, 6) * [0.05, 0.05, 0.05, 0.25, 0.25, 0.25]
         agreed += (LIGHT.solve(target, seed) is None) == (FULL.solve(target, seed) is None)
-    assert agreed >= 59
+    assert agreed == 25
 
 
 @pytest.mark.parametrize("pose", [[0.9, 0, 0.2, 0, 0, 0], [np.nan, 0, 0.1, 0, 0, 0]])

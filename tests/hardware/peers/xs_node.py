@@ -35,7 +35,8 @@ RESTING = (0.0, -0.5, 0.6, 0.0, 1.35, 0.0)
 """Where the arm is when a test begins: near the start pose, so that tests are short."""
 SPEED_LIMIT = math.pi
 TICK_RAD = 2 * math.pi / 4096
-NO_ANSWER = "no answer"
+FULL_RAD_S = 9.0
+"""The gripper's speed at full PWM; the real XL430 makes 6.4, which leaves a second no slack."""
 
 
 def finger_m(angle_rad: float) -> float:
@@ -207,7 +208,7 @@ class XsNode:
         now_s = self.now_s()
         pwm = self._of(GRIPPER)["Goal_PWM"] if self._of(GRIPPER)["Torque_Enable"] else 0
         if abs(pwm) > 40:
-            angle = self._angle + pwm / 885 * 6.0 * (now_s - self._angle_at_s)
+            angle = self._angle + pwm / 885 * FULL_RAD_S * (now_s - self._angle_at_s)
             angle = min(max(angle, -1.25), 1.25)
             if finger_m(angle) >= self.object_m or pwm > 0:
                 self._angle = angle

@@ -23,7 +23,8 @@ SERVICES = (
     "reboot_motors",
 )
 
-_local = threading.local()
+_lock = threading.Lock()
+_line = {}
 _heard = {}
 
 
@@ -32,24 +33,22 @@ class Gone(Exception):
 
 
 def _ask(question):
-    path = os.environ.get("PTRCTL_XS_SOCKET", "")
-    lines = getattr(_local, "lines", None)
-    try:
-        if lines is None or _local.path != path:
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(path)
-            lines, _local.path = connection.makefile("rwb"), path
-            _local.lines = lines
-        lines.write(json.dumps(question).encode() + b"\n")
-        lines.flush()
-        answer = lines.readline()
-    except (OSError, ValueError) as problem:
-        _local.lines = None
-        raise Gone(str(problem)) from problem
-    if not answer:
-        _local.lines = None
-        raise Gone("closed")
-    return json.loads(answer)
+    with _lock:
+        try:
+            if "lines" not in _line:
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(os.environ.get("PTRCTL_XS_SOCKET", ""))
+                _line["lines"] = connection.makefile("rwb")
+            _line["lines"].write(json.dumps(question).encode() + b"\n")
+            _line["lines"].flush()
+            answer = _line["lines"].readline()
+        except (OSError, ValueError) as problem:
+            _line.clear()
+            raise Gone(str(problem)) from problem
+        if not answer:
+            _line.clear()
+            raise Gone("closed")
+        return json.loads(answer)
 
 
 def alive():

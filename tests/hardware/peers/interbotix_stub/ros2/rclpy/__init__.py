@@ -1,6 +1,5 @@
 """As much of rclpy as Interbotix's modules for ROS 2 and our driver use, on one simulated node."""
 
-import threading
 import time
 
 import xs_link
@@ -28,10 +27,10 @@ def spin_once(node, executor=None, timeout_sec=None):
     while not node.work():
         if give_up is not None and time.monotonic() > give_up:
             return
-        time.sleep(0.0005)
+        node.wait()
 
 
 def spin_until_future_complete(node, future, executor=None, timeout_sec=None):
     while not future.done():
-        node.work()
-        threading.Event().wait(0.0005)
+        if not node.work():
+            node.wait()

@@ -1,7 +1,5 @@
 """Spins nodes for as long as ROS is up."""
 
-import time
-
 import rclpy
 
 
@@ -15,6 +13,6 @@ class MultiThreadedExecutor:
 
     def spin(self):
         while rclpy.ok():
-            worked = sum(node.work() for node in self._nodes)
-            if not worked:
-                time.sleep(0.0005)
+            for node in self._nodes:
+                if not node.work():
+                    node.wait()

@@ -44,6 +44,7 @@ class Client:
             if future.answer is None:
                 future.answer = SimpleNamespace(values=[])
             self._node.arrived.append(future)
+            self._node.something.set()
 
         threading.Thread(target=run, daemon=True).start()
         return future
@@ -52,13 +53,22 @@ class Client:
 class Node:
     def __init__(self, node_name, namespace=None, **_):
         self.arrived = []
+        self.something = threading.Event()
         self._subscriptions = []
         self._timers = []
         self._heard_at = 0.0
         self._lock = threading.Lock()
 
+    def wait(self):
+        """Until an answer has come, or the next message or timer may be due."""
+        self.something.wait(0.01 / xs_link.SPEED if self._busy() else 0.05)
+
+    def _busy(self):
+        return bool(self._subscriptions or self._timers)
+
     def work(self):
         """Do what an executor does once; says whether there was anything to do."""
+        self.something.clear()
         with self._lock:
             futures, self.arrived = self.arrived, []
             for future in futures:
