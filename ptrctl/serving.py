@@ -269,5 +269,6 @@ def _counts(status: ServerStatus) -> dict[str, str]:
         if counts
     }
     if status.silences:
-        rows["held"] = f"{status.silences} times, when the client fell silent"
+        often = "once" if status.silences == 1 else f"{status.silences} times"
+        rows["held"] = f"{often}, when the client fell silent"
     return rows

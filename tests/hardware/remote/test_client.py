@@ -278,6 +278,15 @@ def test_doctor_says_what_is_wrong_with_a_missing_server_or_token(monkeypatch) -
     assert "PTRCTL_TOKEN" in finding.fix
 
 
+def test_a_server_on_this_machine_is_found(monkeypatch) -> None:
+    with serving(station()) as server:
+        monkeypatch.setattr("hardware.remote.PORT", port_of(server))
+        (found,) = KIND.discover()
+        assert found.options == {}
+        assert "on port" in found.words
+    assert KIND.discover() == []
+
+
 @pytest.mark.parametrize("wrong", [{"port": 0}, {"port": 70000}, {"timeout_s": 0.0}])
 def test_settings_that_cannot_work_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match="is not within"):
