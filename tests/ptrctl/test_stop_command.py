@@ -1,0 +1,80 @@
+"""`ptrctl stop` on an arm that behaves as a real one (tests/ptrctl/bench)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hardware.modules import ARM_MODULES
+from ptrctl.main import app
+from tests.ptrctl.bench import ENVIRONMENT
+
+pytestmark = pytest.mark.sim
+
+PROFILE = """
+[robot]
+name = "bench"
+[robot.options]
+port = "/dev/bench"
+[cameras.over_shoulder]
+kind = "test-pattern"
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARM_MODULES, "bench", "tests.ptrctl.bench.bench_arm")
+    for key, value in ENVIRONMENT.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(tmp_path)
+    Path("ptrctl.toml").write_text(PROFILE)
+
+
+def stop(words: str) -> Result:
+    return CliRunner().invoke(app, ["stop", *words.split()])
+
+
+def words_of(result: Result) -> str:
+    return " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "state"),
+    [
+        ("", "hold", "holds where it is"),
+        ("--hold", "hold", "holds where it is"),
+        ("--park", "park", "parked and its torque is off"),
+        ("--torque-off --yes", "torque-off", "torque is off"),
+    ],
+)
+def test_each_stop_is_done_and_told_once_confirmed(words: str, kind: str, state: str) -> None:
+    result = stop(f"{words} --json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["robot"], told["stop"]) == ("bench", kind)
+    assert state in told["state"]
+
+
+def test_parking_is_announced_before_the_arm_moves() -> None:
+    assert "moves to its sleep pose. Space, Esc or Ctrl-C holds it" in words_of(stop("--park"))
+
+
+def test_letting_go_unasked_is_refused_without_somebody_to_ask() -> None:
+    result = stop("--torque-off")
+    assert result.exit_code == 2
+    assert "Support it and add `--yes`" in words_of(result)
+
+
+def test_only_one_stop_at_a_time() -> None:
+    result = stop("--park --torque-off")
+    assert result.exit_code == 2
+    assert "--park, --torque-off" in words_of(result)
+
+
+def test_a_simulated_arm_has_nothing_to_stop() -> None:
+    result = stop("--robot sim-wx250s")
+    assert result.exit_code == 2
+    assert "simulated" in words_of(result)
