@@ -28,6 +28,7 @@ from recordings.records import FloatArray
 T = TypeVar("T")
 
 NO_ERROR = "No error"
+_LOG_WORDS = "Latest log on the arm controller since powered on:"
 _NETWORK_WORDS = ("UDP message", "TCP message", "TCP server", "UDP server")
 
 
@@ -230,14 +231,16 @@ class Controller:
             raise self._typed(str(problem)) from problem
 
     def _typed(self, words: str) -> PtrctlError:
-        # The vendor's own "please refer to" is no longer needed.
-        words = words.partition("\nPlease refer")[0].replace("\n", " ").strip()
+        # Ours says what to do next.
+        words, _, log = words.partition("\nPlease refer")[0].partition(_LOG_WORDS)
+        words = " ".join(words.split())
         address = self._settings.address
         if "versions" in words:
             return self._versions_differ()
         if words.startswith("Error occurred"):
             return MotorFault(
-                f"The arm's controller stopped the arm: {words.partition(':')[2].strip()}.",
+                f"The arm's controller stopped the arm: {words.partition(':')[2].strip()}"
+                + (f" ({' '.join(log.split())})." if log.strip() else "."),
                 "No joint reports an error; the joints are braked now.",
                 "Remove the cause, support the arm, switch its power off and on (or set "
                 "`clear_error = true` under [robot.options] for one start), then run "

@@ -232,11 +232,11 @@ class TrossenDrive:
         elif self._overloaded_since_s is None:
             self._overloaded_since_s = now_s
         elif now_s - self._overloaded_since_s >= self._settings.overload_s:
+            effort, share = sample.efforts[hardest], self._settings.effort_share
             raise MotorFault(
-                f"{_joint(hardest).capitalize()} has needed {sample.efforts[hardest]:.1f} N m, "
-                f"{100 * shares[hardest]:.0f}% of its greatest effort, for "
+                f"The motor of {JOINT_NAMES[hardest]} has needed {effort:.1f} N m for "
                 f"{now_s - self._overloaded_since_s:.1f} s.",
-                f"It needs less than {100 * self._settings.effort_share:.0f}%.",
+                f"Its limit is {share * self.limits.effort[hardest]:.1f} N m.",
                 "Look what the arm pushes against or carries, then start again.",
             )
 

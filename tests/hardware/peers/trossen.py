@@ -43,27 +43,17 @@ class SimulatorProcess:
             cwd=REPOSITORY,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        self._lock = threading.Lock()
         self.unplugged = False
         atexit.register(self.kill)
         assert self._answer() == "ready"
 
     def ask(self, command: str) -> Any:
-        """The answer to a command."""
+        """The answer to a command; from any thread."""
         assert self.process.stdin is not None
         with self._asking:
             self.process.stdin.write(command + "\n")
             self.process.stdin.flush()
             return self._answer()
-
-    def is_still(self) -> bool:
-        """Whether no joint moves; what is dead does not move."""
-        if not self.is_alive():
-            return True
-        try:
-            return bool(self.ask("is_still"))
-        except (OSError, RuntimeError):
-            return True
 
     def place(self, positions: Sequence[float]) -> None:
         """Put the arm there, at rest, with nothing wrong."""
@@ -124,7 +114,7 @@ def peer_of(simulator: SimulatorProcess) -> Peer:
         robot="trossen",
         # Patient where a loaded machine may take its time.
         options={"address": simulator.address, "timeout_s": 5.0, "max_silence_s": 1.0},
-        is_still=simulator.is_still,
+        is_still=lambda: bool(simulator.ask("is_still")),
         faults={
             "lost": simulator.unplug,
             "overload": lambda: simulator.ask("effort 30"),

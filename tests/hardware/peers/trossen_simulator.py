@@ -28,7 +28,6 @@ class Simulator(WidowXSim):
     stuck = False
     extra_effort = 0.0
     temperature_c = 40.0
-    fastest = 0.0
     touched: set[str]
 
     def __init__(self) -> None:
@@ -37,8 +36,6 @@ class Simulator(WidowXSim):
         self.add_step_hook(self._look)
 
     def _look(self) -> None:
-        speeds = np.abs(self.data.qvel[self._qvel_addr])
-        self.fastest = max(self.fastest, float(speeds[:6].max()))
         for contact in self.data.contact[: self.data.ncon]:
             bodies = [
                 self.model.body(self.model.geom_bodyid[geom]).name
@@ -74,7 +71,6 @@ class Simulator(WidowXSim):
             self.data.ctrl[self._actuator_ids] = positions
             mujoco.mj_forward(self.model, self.data)
             self.stuck, self.extra_effort, self.temperature_c = False, 0.0, 40.0
-            self.fastest = 0.0
             self.touched.clear()
 
 
@@ -141,7 +137,6 @@ def main() -> None:
         "is_still": simulator.is_still,
         "positions": simulator.positions,
         "modes": lambda: [mode.name for mode in server.modes],
-        "fastest": lambda: simulator.fastest,
         "touched": lambda: sorted(simulator.touched),
     }
     say("ready")

@@ -19,7 +19,13 @@ def simulator() -> Iterator[SimulatorProcess]:
         yield process
 
 
-def make_arm(simulator: SimulatorProcess, rate_hz: float = 5.0, **changes: object) -> TrossenArm:
+RATE_HZ = 10.0
+"""Motions between episodes take half as long as at 5 Hz."""
+
+
+def make_arm(
+    simulator: SimulatorProcess, rate_hz: float = RATE_HZ, **changes: object
+) -> TrossenArm:
     """An arm, not connected."""
     options = {**peer_of(simulator).options, **changes}
     return TrossenArm(TrossenSettings(**options), ArmRequest(MonotonicClock(), rate_hz))
