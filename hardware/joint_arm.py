@@ -197,7 +197,7 @@ class JointArm:
             )
         goal = solved[-1] if solved else self._neutral_rad
         way = self._way(here, goal)
-        if not self._torque:
+        if not (self._torque and self._drive.torque_is_on()):
             self._drive.set_torque(True)
             self._torque = True
         self._travel([here] * GRIPPER_PERIODS + way, 1.0, should_stop)
@@ -258,7 +258,7 @@ class JointArm:
         self._adopt(held, float(self._commanded[GRIPPER]))
         self._wait_until_still()
         if not self._drive.torque_is_on():
-            self._torque = False
+            # Not noted as torque off: parking must not let go of what the others still hold.
             raise MotorFault(
                 "A motor has no torque, so the arm does not hold.",
                 "Every motor is under torque while the arm holds.",

@@ -31,6 +31,11 @@ QUIET_S = 0.005
 DRAIN_READS = 40
 """After a failure the bus is listened to until it is silent so long, so that a late answer is not
 taken for the next; at most so many times, should somebody never stop talking."""
+READ_WAIT_S = 0.002
+"""The SDK asks for bytes in a loop; it sleeps so long in each turn, or until they come, instead of
+taking a whole processor from the policy."""
+LISTEN_MS = 200.0
+"""No answer takes longer: the SDK itself gives up a silent motor after 45 ms."""
 SUCCESS, TIMEOUT = 0, -3001
 """Results of the SDK: COMM_SUCCESS and COMM_RX_TIMEOUT."""
 ALERT = 0x80
@@ -70,6 +75,19 @@ def import_sdk() -> Any:
     return dynamixel_sdk
 
 
+def _port_handler(sdk: Any, port: str) -> Any:
+    """The SDK's port, which stops listening at last: among garbage, it would wait for ever."""
+
+    class Port(sdk.PortHandler):  # type: ignore[misc]
+        def readPort(self, length: int) -> bytes:
+            if self.getTimeSinceStart() > LISTEN_MS:
+                return b""
+            heard: bytes = self.ser.read(length)
+            return heard
+
+    return Port(port)
+
+
 class Bus:
     """One servo bus; not thread-safe.
 
@@ -83,7 +101,7 @@ class Bus:
         sdk = import_sdk()
         self.port = port
         self._lock = PortLock(port, purpose)
-        self._handler = sdk.PortHandler(port)
+        self._handler = _port_handler(sdk, port)
         self._handler.baudrate = baud_rate
         self._packets = sdk.Protocol2PacketHandler()
 
@@ -111,6 +129,7 @@ class Bus:
                 )
             with self._port_errors("cannot be opened"):
                 self._handler.openPort()
+                self._handler.ser.timeout = READ_WAIT_S
                 self._claim()
         except BaseException:
             self.close()

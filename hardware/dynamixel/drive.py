@@ -26,7 +26,7 @@ from hardware.dynamixel.motors import (
     ticks_to_opening,
 )
 from hardware.dynamixel.ports import choose_port
-from hardware.dynamixel.registers import Model, Reading
+from hardware.dynamixel.registers import Reading
 from hardware.dynamixel.settings import DynamixelSettings
 from hardware.dynamixel.watch import Watch, as_fault, require_supply
 from hardware.faults import MotorFault
@@ -101,11 +101,11 @@ class DynamixelDrive:
             self._watch = Watch(self._settings, models)
             self._identity = bringup.identify(port, models, eeprom)
             self._adopt()
+            if self._settings.guardian:
+                self._guardian = Guardian.start(self._settings, port, self._bus.token)
         except BaseException:
             self._bus.close()
             raise
-        if self._settings.guardian:
-            self._guardian = Guardian.start(self._settings, port, self._bus.token)
 
     def _adopt(self) -> None:
         """Go on holding what is under torque, without a motion."""

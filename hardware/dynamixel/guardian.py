@@ -138,16 +138,24 @@ def park(settings: DynamixelSettings, clock: MonotonicClock) -> None:
         log.info("the arm is parked and its torque is off")
 
 
+def _log_file(port: str) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(log_path(port), encoding="utf-8")
+    except OSError:
+        # Another user's, or a full disk: the arm matters more than the log.
+        return logging.NullHandler()
+    formatter = logging.Formatter("%(asctime)s UTC %(process)d %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    return handler
+
+
 def main(arguments: list[str]) -> None:
     """Run as a process; see the module."""
     parent_pid, token, values = arguments
     settings = DynamixelSettings(**json.loads(values))
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        filename=log_path(settings.port),
-        level=logging.INFO,
-        format="%(asctime)s UTC %(process)d %(message)s",
-    )
+    log.setLevel(logging.INFO)
+    log.addHandler(_log_file(settings.port))
     try:
         guard(settings, int(parent_pid), token, sys.stdin.fileno())
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -43,12 +44,28 @@ def lock_path(port: str) -> Path:
     return Path(tempfile.gettempdir()) / f"ptrctl-{name}.lock"
 
 
+def holder_path(port: str) -> Path:
+    """Who has the port. Not in the lock file itself: a process that closes any file handle on that
+    loses its lock."""
+    return lock_path(port).with_suffix(".holder")
+
+
 def last_holder(port: str) -> Holder | None:
     """Who opened the port last, whether or not they still have it; None if that is not known."""
     try:
-        return Holder(**json.loads(lock_path(port).read_text("utf-8")))
+        return Holder(**json.loads(holder_path(port).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _open_for_all(path: Path) -> int:
+    """Open a file that every user of the machine may write, making it if need be."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        os.fchmod(file, 0o666)
+        return file
 
 
 class PortLock:
@@ -76,41 +93,37 @@ class PortLock:
         if str(self._path) in _mine:
             raise self._busy()
         try:
-            file = self._open()
-        except PermissionError as problem:
-            raise PortBusy(
-                f"The lock file {self._path} belongs to another user.",
-                "Everybody who uses the arm may write it.",
-                f"Type `sudo chmod a+rw {self._path}`, then try again.",
-            ) from problem
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = _open_for_all(self._path)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._leave_note()
         except OSError as problem:
-            os.close(file)
+            self.release()
+            if problem.errno in {errno.EACCES, errno.EPERM} and problem.filename is not None:
+                raise PortBusy(
+                    f"The file {problem.filename} belongs to another user.",
+                    "Everybody who uses the arm may write it.",
+                    f"Type `sudo chmod a+rw {problem.filename}`, then try again.",
+                ) from problem
             raise self._busy() from problem
-        self._file = file
         _mine.add(str(self._path))
+
+    def _leave_note(self) -> None:
+        """Say who has the port."""
         before = last_holder(self._port)
         looks_only = self._purpose == DOCTOR
         self.token = before.token if before and looks_only else uuid.uuid4().hex
         holder = {"pid": os.getpid(), "purpose": self._purpose, "token": self.token}
-        os.ftruncate(file, 0)
-        os.pwrite(file, json.dumps(holder).encode(), 0)
-
-    def _open(self) -> int:
-        try:
-            return os.open(self._path, os.O_RDWR)
-        except FileNotFoundError:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            os.fchmod(file, 0o666)
-            return file
+        note = _open_for_all(holder_path(self._port))
+        os.ftruncate(note, 0)
+        os.pwrite(note, json.dumps(holder).encode(), 0)
+        os.close(note)
 
     def release(self) -> None:
         """Give the port back; safe to call twice."""
         if self._file is not None:
-            _mine.discard(str(self._path))
             os.close(self._file)
             self._file = None
+            _mine.discard(str(self._path))
 
     def _busy(self) -> PortBusy:
         holder = last_holder(self._port)

@@ -77,6 +77,7 @@ def test_an_arm_that_holds_is_taken_over_without_being_dropped_or_moved(bus, set
 def test_an_arm_whose_watchdog_has_stopped_it_is_taken_over_too(bus, settings) -> None:
     first = connect(bus, settings)
     first.set_torque(True)
+    assert bus.eventually(lambda: bus.servos[9].table[98] == 125)
     first._bus.close()
     with bus.lock:
         for servo in bus.servos.values():

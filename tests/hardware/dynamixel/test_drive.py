@@ -42,6 +42,7 @@ def true_joints(bus: ServoBus) -> np.ndarray:
 
 def watchdogs_trip(bus: ServoBus) -> None:
     """What happens when the program says nothing for longer than the watchdog allows."""
+    assert bus.eventually(lambda: {servo.table[98] for servo in bus.servos.values()} == {125})
     with bus.lock:
         for servo in bus.servos.values():
             servo.heard_s -= 10.0

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from hardware.clock import Clock
+from hardware.dynamixel.guardian import log_path
+from hardware.dynamixel.lock import holder_path, lock_path
 from tests.hardware.fakes import FastClock
 from tests.hardware.peers import Peer
 from tests.hardware.peers.servo import SLEEP_TICKS, Joint, Servo, make_arm
@@ -288,6 +290,8 @@ def open_bus(speed: float = 10.0) -> Iterator[ServoBus]:
     try:
         yield bus
     finally:
+        for path in (lock_path(bus.port), holder_path(bus.port), log_path(bus.port)):
+            path.unlink(missing_ok=True)
         bus.close()
         sys.setswitchinterval(interval_s)
 

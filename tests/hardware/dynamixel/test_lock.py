@@ -1,0 +1,122 @@
+"""One program at a time on a servo bus."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from hardware.dynamixel import lock
+from hardware.dynamixel.lock import PortBusy, PortLock
+
+TAKE_AND_WAIT = """
+import sys, time
+from hardware.dynamixel.lock import PortLock
+PortLock(sys.argv[1], sys.argv[2]).acquire()
+print("taken", flush=True)
+time.sleep(60)
+"""
+PORT = "/dev/ttyOfATest"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.fixture(params=["ptrctl"])
+def other(request) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the port."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE_AND_WAIT, PORT, request.param],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "taken\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_port_that_another_process_has_is_refused_and_the_process_named(other) -> None:
+    with pytest.raises(PortBusy, match=rf"process {other.pid}.*End that program"):
+        PortLock(PORT, "ptrctl").acquire()
+
+
+@pytest.mark.parametrize("other", ["guardian"], indirect=True)
+def test_a_port_on_which_the_guardian_parks_asks_for_patience(other) -> None:
+    with pytest.raises(PortBusy, match=r"is being parked.*Wait until the arm lies still"):
+        PortLock(PORT, "ptrctl").acquire()
+
+
+def test_a_killed_process_gives_the_port_back(other) -> None:
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    mine.release()
+
+
+def test_a_port_is_refused_within_the_same_process_too() -> None:
+    first, second = PortLock(PORT, "ptrctl"), PortLock(PORT, "ptrctl")
+    first.acquire()
+    with pytest.raises(PortBusy):
+        second.acquire()
+    first.release()
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_every_program_that_drives_leaves_another_token_and_the_doctor_leaves_it() -> None:
+    tokens = []
+    for purpose in ("ptrctl", "doctor", "ptrctl"):
+        mine = PortLock(PORT, purpose)
+        mine.acquire()
+        mine.release()
+        holder = lock.last_holder(PORT)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+        tokens.append(holder.token)
+    assert tokens[0] == tokens[1] != tokens[2]
+
+
+def test_a_port_by_another_name_is_the_same_port(tmp_path) -> None:
+    device = tmp_path / "ttyUSB0"
+    device.touch()
+    by_id = tmp_path / "usb-FTDI"
+    by_id.symlink_to(device)
+    assert lock.lock_path(str(by_id)) == lock.lock_path(str(device))
+
+
+def test_asking_who_has_the_port_does_not_lose_it() -> None:
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    lock.last_holder(PORT)
+    with pytest.raises(PortBusy):
+        PortLock(PORT, "ptrctl").acquire()
+    tried = subprocess.run(
+        [sys.executable, "-c", TAKE_AND_WAIT, PORT, "ptrctl"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "PortBusy" in tried.stderr
+    mine.release()
+
+
+def test_a_lock_file_of_nonsense_is_no_obstacle() -> None:
+    lock.holder_path(PORT).write_text("[1, 2")
+    assert lock.last_holder(PORT) is None
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    assert lock.last_holder(PORT) is not None
+    mine.release()
