@@ -71,6 +71,8 @@ class RobotFeatures:
         simulated: Nothing real moves.
         releases_torque: TORQUE_OFF works and PARK ends with the torque off; a foreign server may
             not allow it, and then the arm parks under torque.
+        brakes: Joints without torque are braked, and so they are when nobody is connected;
+            otherwise they hold under torque until they are told to let go.
     """
 
     name: str
@@ -82,6 +84,7 @@ class RobotFeatures:
     joint_high_rad: tuple[float, ...]
     simulated: bool = False
     releases_torque: bool = True
+    brakes: bool = False
 
 
 @dataclass(frozen=True)

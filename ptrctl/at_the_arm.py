@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hardware.faults import MotionStopped
 from hardware.registry import Cell
-from hardware.robot import Stop
+from hardware.robot import RobotFeatures, Stop
 from hardware.teleoperation import TeleoperatedDecider
 from ptrctl import console
 from ptrctl.interrupts import Interrupts
@@ -16,9 +16,17 @@ from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
 
-HOLDS = "The arm holds where it is, under torque. Park it with `ptrctl stop --park`."
-PARKED = "The arm is parked and its torque is off."
-PARKED_UNDER_TORQUE = "The arm is parked, under torque."
+
+def at_rest(kind: Stop, features: RobotFeatures) -> str:
+    """How the arm is left after a confirmed stop, in words."""
+    if kind is Stop.PARK:
+        off = "and its torque is off" if features.releases_torque else "under torque"
+        return f"The arm is parked {off}."
+    if kind is Stop.TORQUE_OFF:
+        then = "Its joints are braked." if features.brakes else "It can be moved by hand."
+        return f"The arm's torque is off. {then}"
+    how = "braked" if features.brakes else "under torque"
+    return f"The arm holds where it is, {how}. Park it with `ptrctl stop --park`."
 
 
 @contextmanager
@@ -49,7 +57,7 @@ def at_the_arm(
     from ptrctl.keys import TerminalKeys
 
     real = not cell.station.robot.features.simulated
-    words = HOLDS
+    words = at_rest(Stop.HOLD, cell.station.robot.features)
     try:
         with TerminalKeys() as keys, console.live(whole_screen=True) as screen:
             panel = LivePanel(view, screen, folder, camera)
@@ -65,16 +73,16 @@ def at_the_arm(
             )
             yield panel, operator
             if real and not interrupts.requested:
-                words = _park(cell, operator)
+                words = at_rest(_park(cell, operator), cell.station.robot.features)
     finally:
         if real:
             console.note(words)
 
 
-def _park(cell: Cell, operator: AtTheKeys) -> str:
+def _park(cell: Cell, operator: AtTheKeys) -> Stop:
     operator.parking()
     try:
         cell.station.stop(Stop.PARK, should_stop=operator.halt)
     except MotionStopped:
-        return HOLDS
-    return PARKED if cell.station.robot.features.releases_torque else PARKED_UNDER_TORQUE
+        return Stop.HOLD
+    return Stop.PARK

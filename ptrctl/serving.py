@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hardware.robot import Stop
 from ptrctl import console
-from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
+from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
@@ -65,9 +66,7 @@ def run_serving(folder: Path, flags: Mapping[str, Any], options: ServingOptions)
     run = _Run(server, cell, options, token_file)
     run.until_interrupted()
     status, features = server.status(), cell.station.robot.features
-    words = HOLDS
-    if options.park_at_end:
-        words = PARKED if features.releases_torque else PARKED_UNDER_TORQUE
+    words = at_rest(Stop.PARK if options.park_at_end else Stop.HOLD, features)
     if features.simulated:
         words = "The simulated arm ends with its program."
     console.outcome_panel(

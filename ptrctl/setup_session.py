@@ -11,7 +11,7 @@ from hardware.faults import MotionStopped
 from hardware.registry import SIMULATED, Cell
 from hardware.robot import Stop
 from ptrctl import console, questions, wizard
-from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
+from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
 from ptrctl.device_choice import camera_in_words, in_words
 from ptrctl.motion_check import MotionCheck, check_motion
@@ -90,7 +90,8 @@ def _answers_kept(workspace: Workspace, profile: Profile) -> Iterator[None]:
     try:
         yield
     except PtrctlError:
-        console.note(f"The same answers as a command:\n{answers_as_command(workspace, profile)}")
+        console.note("The same answers as a command:")
+        console.note(answers_as_command(workspace, profile), wrap=False)
         raise
 
 
@@ -168,8 +169,8 @@ def _parked(cell: Cell) -> str:
         try:
             cell.station.stop(Stop.PARK, should_stop=should_stop)
         except MotionStopped:
-            return HOLDS
-    return PARKED if cell.station.robot.features.releases_torque else PARKED_UNDER_TORQUE
+            return at_rest(Stop.HOLD, cell.station.robot.features)
+    return at_rest(Stop.PARK, cell.station.robot.features)
 
 
 def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -> bool:

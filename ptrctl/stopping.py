@@ -9,7 +9,7 @@ from pathlib import Path
 from hardware.faults import MotionStopped
 from hardware.robot import Stop
 from ptrctl import console
-from ptrctl.at_the_arm import HOLDS, PARKED, PARKED_UNDER_TORQUE
+from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
@@ -17,12 +17,6 @@ from ptrctl.next_command import next_command
 from ptrctl.profile import DEFAULT_TASK, load_profile
 from ptrctl.workspace import open_workspace
 from recordings.errors import UsageError
-
-WORDS = {
-    Stop.HOLD: HOLDS,
-    Stop.PARK: PARKED,
-    Stop.TORQUE_OFF: "The arm's torque is off. It can be moved by hand.",
-}
 
 
 def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
@@ -50,14 +44,13 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
         )
     if wanted is Stop.PARK:
         console.note("The arm moves to its sleep pose. Space, Esc or Ctrl-C holds it.")
-    words = WORDS[wanted]
+    reached = wanted
     with arm, watching() as should_stop:
         try:
             arm.stop(wanted, should_stop=should_stop)
         except MotionStopped:
-            words = HOLDS
-    if words == PARKED and not arm.features.releases_torque:
-        words = PARKED_UNDER_TORQUE
+            reached = Stop.HOLD
+    words = at_rest(reached, arm.features)
     console.outcome_panel(
         "The arm has confirmed it",
         {"arm": arm.features.name, "now": words},

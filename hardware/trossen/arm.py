@@ -42,6 +42,7 @@ class TrossenArm(JointArm):
             joint_names=widowx_ai.JOINT_NAMES,
             joint_low_rad=widowx_ai.JOINT_LOW_RAD,
             joint_high_rad=widowx_ai.JOINT_HIGH_RAD,
+            brakes=True,
         )
         super().__init__(
             self._published,
