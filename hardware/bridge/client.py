@@ -11,6 +11,7 @@ edgeml/action.py.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,8 @@ class Report:
 class BridgeClient:
     """The connection that an arm and its camera share; each opens and closes it.
 
+    Threads may share it as well: their requests wait for each other.
+
     Args:
         host, port: Of the server.
         clock: Measures deadlines and stamps reports.
@@ -82,6 +85,7 @@ class BridgeClient:
         self.address = f"{host}:{port}"
         self._clock = clock
         self._timeout_s = timeout_s
+        self._lock = threading.RLock()
         self._users = 0
         self._context: Any = None
         self._socket: Any = None
@@ -89,17 +93,19 @@ class BridgeClient:
 
     def open(self) -> None:
         """Make ready; sends nothing."""
-        if self._users == 0:
-            self._context = zmq.Context()
-        self._users += 1
+        with self._lock:
+            if self._users == 0:
+                self._context = zmq.Context()
+            self._users += 1
 
     def close(self) -> None:
         """Undo one `open`; never raises."""
-        self._users -= 1
-        if self._users == 0:
-            self._drop_socket()
-            self._context.term()
-            self._latest = None
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._drop_socket()
+                self._context.term()
+                self._latest = None
 
     def configuration(self) -> Mapping[str, Any]:
         """What the server says that it speaks.
@@ -140,6 +146,10 @@ class BridgeClient:
             NotInitialised: The server's arm is not set up.
             ProtocolError: It is no observation of a 6-DoF WidowX.
         """
+        with self._lock:
+            return self._observe(max_age_s)
+
+    def _observe(self, max_age_s: float) -> Report:
         now_s = self._clock.now_s()
         if self._latest is not None and now_s - self._latest.asked_s <= max_age_s:
             return self._latest
@@ -213,9 +223,10 @@ class BridgeClient:
         timeout_s: float | None = None,
         should_stop: ShouldStop = never_stop,
     ) -> None:
-        self._latest = None
         request = {"type": "act", "key": key, "payload": dict(payload)}
-        reply = self._ask(request, timeout_s or self._timeout_s, should_stop)
+        with self._lock:
+            self._latest = None
+            reply = self._ask(request, timeout_s or self._timeout_s, should_stop)
         status = reply.get("status") if isinstance(reply, dict) else None
         if status == SUCCESS:
             return
@@ -233,15 +244,19 @@ class BridgeClient:
         raise self._foreign(f"it answers `{key}` with {reply!r:.80}")
 
     def _ask(self, request: Any, timeout_s: float, should_stop: ShouldStop = never_stop) -> Any:
-        if self._socket is None:
-            self._socket = self._context.socket(zmq.REQ)
-            self._socket.setsockopt(zmq.LINGER, 0)
-            self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PACKED_BYTES)
-            self._socket.connect(f"tcp://{self.address}")
+        with self._lock:
+            return unpack(self._exchange(pack(request), timeout_s, should_stop))
+
+    def _exchange(self, request: bytes, timeout_s: float, should_stop: ShouldStop) -> bytes:
         answered = False
         give_up_s = self._clock.now_s() + timeout_s
         try:
-            self._socket.send(pack(request))
+            if self._socket is None:
+                self._socket = self._context.socket(zmq.REQ)
+                self._socket.setsockopt(zmq.LINGER, 0)
+                self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PACKED_BYTES)
+                self._socket.connect(f"tcp://{self.address}")
+            self._socket.send(request)
             while not self._socket.poll(POLL_S * 1000):
                 if should_stop():
                     raise MotionStopped("The motion was stopped while the server set up its arm.")
@@ -253,13 +268,19 @@ class BridgeClient:
                         "See whether widowx_env_service still runs on the robot's machine, then "
                         "run `ptrctl doctor`.",
                     )
-            packed = self._socket.recv()
+            packed: bytes = self._socket.recv()
             answered = True
+        except zmq.ZMQError as problem:
+            raise LostConnection(
+                f"The connection to the Bridge server at {self.address} failed: {problem}.",
+                "host is a name or an address without spaces.",
+                "Correct host and port in ptrctl.toml, then run `ptrctl doctor`.",
+            ) from problem
         finally:
             # A request socket that misses an answer is of no further use.
             if not answered:
                 self._drop_socket()
-        return unpack(packed)
+        return packed
 
     def _drop_socket(self) -> None:
         if self._socket is not None:

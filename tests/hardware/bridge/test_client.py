@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import lz4.frame
 import numpy as np
 import pytest
@@ -190,3 +192,18 @@ def test_two_clients_may_ask_in_turn(server, client) -> None:
     for _ in range(3):
         assert client.observe().state.shape == other.observe().state.shape
     other.close()
+
+
+def test_threads_may_share_a_connection(server, client) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        shapes = list(pool.map(lambda _: client.observe().state.shape, range(12)))
+    assert shapes == [(7,)] * 12
+
+
+@pytest.mark.parametrize("host", ["no such host", "256.0.0.1:", "-"])
+def test_an_address_that_is_none_is_a_lost_connection(host) -> None:
+    client = BridgeClient(host, 5556, FastClock(10.0), 1.0)
+    client.open()
+    with pytest.raises(LostConnection, match=r"failed|not answered"):
+        client.observe()
+    client.close()
