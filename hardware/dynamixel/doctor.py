@@ -20,17 +20,12 @@ from hardware.dynamixel.watch import MIN_VOLTAGE_V
 from hardware.faults import LostConnection
 from recordings.errors import PtrctlError, SystemSetupError
 
-UDEV_FILE = "/etc/udev/rules.d/99-ptrctl-u2d2.rules"
-UDEV_RULE = (
-    'SUBSYSTEM=="tty", ATTRS{idVendor}=="0403", ATTRS{idProduct}=="6014", MODE="0666", '
-    'ATTR{device/latency_timer}="1", ENV{ID_MM_DEVICE_IGNORE}="1", SYMLINK+="ttyDXL"'
-)
-"""Lets everybody use a U2D2, lets it answer within 1 ms, keeps ModemManager away.
-Source: interbotix_xs_sdk, 99-interbotix-udev.rules."""
+NO_ANSWER = "does not answer"
 UDEV_FIX = (
-    f"echo '{UDEV_RULE}' | sudo tee {UDEV_FILE} && sudo udevadm control --reload-rules && "
-    "sudo udevadm trigger"
+    "ptrctl doctor --print-udev-rules | sudo tee /etc/udev/rules.d/70-ptrctl.rules && "
+    "sudo udevadm control --reload-rules && sudo udevadm trigger, then plug the U2D2 out and in"
 )
+"""The rule lets people at the machine use a U2D2, and lets it answer within 1 ms."""
 
 
 def check(settings: DynamixelSettings) -> Sequence[Finding]:
@@ -60,9 +55,9 @@ def _permission(port: str) -> Finding:
     if os.access(port, os.R_OK | os.W_OK):
         return Finding("permission", Health.OK, "the port may be read and written")
     group = _group_of(port)
-    fix = f"{UDEV_FIX}, then plug the U2D2 out and in"
+    fix = UDEV_FIX
     if group:
-        fix = f"sudo usermod -aG {group} {getpass.getuser()}, then log in again; or {fix}"
+        fix = f"sudo usermod -aG {group} {getpass.getuser()}, then log in again; or: {fix}"
     return Finding("permission", Health.FAIL, f"this user may not use {port}", fix)
 
 
@@ -105,7 +100,7 @@ def _motors(port: str, settings: DynamixelSettings) -> list[Finding]:
         return [_failed("bus", error)]
     finally:
         bus.close()
-    if all(finding.found == Silence.NOTHING.value for finding in findings):
+    if all(finding.found.endswith(NO_ANSWER) for finding in findings):
         return [
             Finding(
                 "motors",
@@ -115,47 +110,46 @@ def _motors(port: str, settings: DynamixelSettings) -> list[Finding]:
                 "to another speed, set `baud_rate` under [robot.options]",
             )
         ]
-    return [_say_silence(finding) for finding in findings]
-
-
-def _say_silence(finding: Finding) -> Finding:
-    if finding.found != Silence.NOTHING.value:
-        return finding
-    return Finding(
-        finding.name,
-        Health.FAIL,
-        "does not answer",
-        "look at the cable to it and at its ID (DYNAMIXEL Wizard)",
-    )
+    return findings
 
 
 def _motor(bus: Bus, motor: Motor, settings: DynamixelSettings) -> Finding:
-    name = f"motor {motor.id} {motor.joint}"
+    name, joint = f"motor {motor.id}", motor.joint
     answer = bus.ping(motor.id)
     if answer is Silence.NOTHING:
-        return Finding(name, Health.FAIL, Silence.NOTHING.value)
+        return Finding(
+            name,
+            Health.FAIL,
+            f"{joint}: {NO_ANSWER}",
+            "look at the cable to it and at its ID (DYNAMIXEL Wizard)",
+        )
     if answer is Silence.GARBLED:
         return Finding(
             name,
             Health.FAIL,
-            "answers, but garbled",
+            f"{joint}: answers, but garbled",
             "two motors may have this ID: give each its own with DYNAMIXEL Wizard, one at a time "
             "on the cable; else look at the cable",
         )
     if answer not in motor.models:
         wanted = " or ".join(reg.MODELS[number].name for number in motor.models)
         return Finding(
-            name, Health.FAIL, f"model {answer}, not {wanted}", "see docs/arms/dynamixel.md"
+            name,
+            Health.FAIL,
+            f"{joint}: model {answer}, not {wanted}",
+            "see docs/arms/dynamixel.md",
         )
     eeprom = bus.read([motor.id], reg.EEPROM)[motor.id]
     ram = bus.read([motor.id], reg.RAM)[motor.id]
-    return _judge(name, eeprom, ram, settings)
+    return _judge(motor, eeprom, ram, settings)
 
 
-def _judge(name: str, eeprom: Reading, ram: Reading, settings: DynamixelSettings) -> Finding:
+def _judge(motor: Motor, eeprom: Reading, ram: Reading, settings: DynamixelSettings) -> Finding:
+    name = f"motor {motor.id}"
     volts, degrees = ram[reg.INPUT_VOLTAGE] / 10.0, ram[reg.TEMPERATURE]
+    model = reg.MODELS[eeprom[reg.MODEL_NUMBER]].name
     found = (
-        f"{reg.MODELS[eeprom[reg.MODEL_NUMBER]].name}, firmware {eeprom[reg.FIRMWARE]}, "
+        f"{motor.joint}: {model}, firmware {eeprom[reg.FIRMWARE]}, "
         f"{degrees} C, {volts:.1f} V, torque {'on' if ram[reg.TORQUE] else 'off'}"
     )
     errors = reg.errors_in_words(ram[reg.HARDWARE_ERROR])

@@ -301,10 +301,10 @@ def open_peer(*, realtime: bool = False, speed: float = 10.0) -> Iterator[Peer]:
     """The arm as the contract suite drives it; `realtime` for drivers in other processes."""
     speed = 1.0 if realtime else speed
     with open_bus(speed) as bus:
-        yield peer_of(bus)
+        yield peer_of(bus, speed)
 
 
-def peer_of(bus: ServoBus) -> Peer:
+def peer_of(bus: ServoBus, speed: float = 10.0) -> Peer:
     """A bus as a `Peer`."""
     servos, joints = bus.servos, bus.joints
 
@@ -331,7 +331,7 @@ def peer_of(bus: ServoBus) -> Peer:
     return Peer(
         robot="dynamixel",
         # A loaded machine that simulates ten times as fast may pause for longer than 0.5 s.
-        options={"port": bus.port, "watchdog_s": 2.5, "guardian": False},
+        options={"port": bus.port, "watchdog_s": min(0.5 * speed, 2.5), "guardian": False},
         is_still=bus.is_still,
         faults={
             "lost": bus.close,
