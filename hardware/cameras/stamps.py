@@ -40,12 +40,17 @@ class ForeignStamps:
     def __init__(self) -> None:
         self._offsets: deque[float] = deque(maxlen=WINDOW)
         self._last_stamp_s = float("-inf")
+        self._last_captured_s = float("-inf")
 
     def captured_s(self, stamp_s: float, arrived_s: float) -> float:
-        """When the picture was taken, never after it arrived."""
+        """When the picture was taken: never after it arrived, nor before the picture before it."""
         if stamp_s < self._last_stamp_s:
             # The camera restarted; its frame number tells, and the old offsets mean nothing.
             self._offsets.clear()
+            self._last_captured_s = float("-inf")
         self._last_stamp_s = stamp_s
         self._offsets.append(arrived_s - stamp_s)
-        return min(arrived_s, stamp_s + min(self._offsets))
+        # A better offset must not turn time back.
+        captured_s = max(stamp_s + min(self._offsets), self._last_captured_s)
+        self._last_captured_s = min(captured_s, arrived_s)
+        return self._last_captured_s

@@ -86,19 +86,21 @@ class PictureWatch:
         Raises:
             CameraFault: No picture has arrived for too long, or what arrives is old.
         """
-        if now_s - arrived_s > self._max_age_s:
+        age_s = now_s - captured_s
+        if age_s <= self._max_age_s:
+            return
+        if now_s - arrived_s > arrived_s - captured_s:
             raise self._fault(
-                f"has stalled: nothing has arrived for {now_s - arrived_s:.2f} s",
+                f"has stalled: its newest picture is {age_s:.2f} s old, and none has come since",
                 f"The limit is {self._max_age_s:g} s.",
                 _CABLE,
             )
-        if now_s - captured_s > self._max_age_s:
-            raise self._fault(
-                f"is late: its newest picture was taken {now_s - captured_s:.2f} s ago",
-                f"The limit is {self._max_age_s:g} s.",
-                "Lower its resolution or rate, or give it a USB controller of its own; then run "
-                "`ptrctl doctor`.",
-            )
+        raise self._fault(
+            f"is late: its newest picture was taken {age_s:.2f} s ago and came only now",
+            f"The limit is {self._max_age_s:g} s.",
+            "Lower its resolution or rate, or give it a USB controller of its own; then run "
+            "`ptrctl doctor`.",
+        )
 
     def _check_order(self, number: int | None, captured_s: float, arrived_s: float) -> None:
         assert self._last is not None
@@ -119,7 +121,9 @@ class PictureWatch:
             )
         if self._fps is not None:
             passed_s = max(captured_s - last_captured_s, arrived_s - last_arrived_s)
-            if number - last_number > 5 + 1.5 * self._fps * passed_s:
+            # The one before may have come late, as late as is allowed.
+            possible = 5 + 1.5 * self._fps * (passed_s + self._max_age_s)
+            if number - last_number > possible:
                 raise self._fault(
                     f"jumped from picture {last_number} to picture {number} in {passed_s:.2f} s",
                     f"It was set to {self._fps:g} pictures a second.",

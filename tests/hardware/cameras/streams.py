@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,48 @@ def make_realsense_recording(
         usb_type: As the camera reports it.
         first_stamp_s: The first picture's stamp, on the clock that `domain` names.
     """
-    import pyrealsense2 as rs
-
     height, width = images[0].shape[:2]
     numbers = numbers or range(1, len(images) + 1)
     times_s = times_s or [index / fps for index in range(len(images))]
+    stream = _Stream(width, height, fps, domain, pixel_format, usb_type)
+    stamps_ms = [(first_stamp_s + time_s) * 1000 for time_s in times_s]
+    # Everything of the library is gone when this returns: only then is the file complete.
+    _record(path, stream, images, depth_mm, numbers, stamps_ms)
+    _set_recorded_times(path, times_s)
+    return path
+
+
+@dataclass(frozen=True)
+class _Stream:
+    width: int
+    height: int
+    fps: int
+    domain: str
+    pixel_format: str
+    usb_type: str
+
+
+def _record(
+    path: Path,
+    form: _Stream,
+    images: Sequence[ImageArray],
+    depth_mm: Sequence[int] | None,
+    numbers: Sequence[int],
+    stamps_ms: Sequence[float],
+) -> None:
+    import pyrealsense2 as rs
+
+    width, height = form.width, form.height
     device = rs.software_device()
     device.register_info(rs.camera_info.name, "Software D435")
     device.register_info(rs.camera_info.serial_number, SERIAL)
     device.register_info(rs.camera_info.firmware_version, "5.16.0.1")
-    device.register_info(rs.camera_info.usb_type_descriptor, usb_type)
+    device.register_info(rs.camera_info.usb_type_descriptor, form.usb_type)
 
-    def stream(kind: Any, uid: int, form: Any, size: int) -> Any:
+    def stream(kind: Any, uid: int, pixel_format: Any, size: int) -> Any:
         wanted = rs.video_stream()
-        wanted.type, wanted.index, wanted.uid, wanted.fmt = kind, 0, uid, form
-        wanted.width, wanted.height, wanted.fps, wanted.bpp = width, height, fps, size
+        wanted.type, wanted.index, wanted.uid, wanted.fmt = kind, 0, uid, pixel_format
+        wanted.width, wanted.height, wanted.fps, wanted.bpp = width, height, form.fps, size
         intrinsics = rs.intrinsics()
         intrinsics.width, intrinsics.height = width, height
         intrinsics.ppx, intrinsics.ppy, intrinsics.fx, intrinsics.fy = (
@@ -89,7 +117,7 @@ def make_realsense_recording(
 
     color_sensor = device.add_sensor("RGB Camera")
     color = color_sensor.add_video_stream(
-        stream(rs.stream.color, 0, getattr(rs.format, pixel_format), 3)
+        stream(rs.stream.color, 0, getattr(rs.format, form.pixel_format), 3)
     )
     if depth_mm is not None:
         depth_sensor = device.add_sensor("Stereo Module")
@@ -108,8 +136,8 @@ def make_realsense_recording(
     def feed(sensor: Any, pixels: Any, profile: Any, index: int, size: int) -> None:
         frame = rs.software_video_frame()
         frame.pixels, frame.stride, frame.bpp = pixels, width * size, size
-        frame.timestamp = (first_stamp_s + times_s[index]) * 1000
-        frame.domain = getattr(rs.timestamp_domain, domain)
+        frame.timestamp = stamps_ms[index]
+        frame.domain = getattr(rs.timestamp_domain, form.domain)
         frame.frame_number = numbers[index]
         frame.profile = profile.as_video_stream_profile()
         if size == 2:
@@ -117,19 +145,17 @@ def make_realsense_recording(
         sensor.on_video_frame(frame)
 
     for index, image in enumerate(images):
-        pixels = image if pixel_format == "rgb8" else np.ascontiguousarray(image[..., ::-1])
+        pixels = image if form.pixel_format == "rgb8" else np.ascontiguousarray(image[..., ::-1])
         feed(color_sensor, pixels, color, index, 3)
         if depth_mm is not None:
             flat = np.full((height, width), depth_mm[index], np.uint16)
             feed(depth_sensor, flat, depth, index, 2)
-        # The recorder writes in a thread of its own and drops what it cannot keep up with.
-        time.sleep(0.003)
+        # The device drops pictures that come faster than they are handed on.
+        for _ in sensors:
+            queue.wait_for_frame(20_000)
     for sensor in sensors:
         sensor.stop()
         sensor.close()
-    del recorder
-    _set_recorded_times(path, times_s)
-    return path
 
 
 def _set_recorded_times(path: Path, times_s: Sequence[float]) -> None:

@@ -39,6 +39,19 @@ def test_no_picture_is_taken_after_it_arrived(delays, offset, system) -> None:
 
 
 @given(delays=DELAYS, offset=st.floats(-1e6, 1e6))
+def test_a_better_offset_does_not_turn_time_back(delays, offset) -> None:
+    stamps = ForeignStamps()
+    last_s = float("-inf")
+    arrived_s = 0.0
+    for index, delay in enumerate(delays):
+        taken_s = index * 0.03
+        arrived_s = max(arrived_s, taken_s + delay)
+        captured_s = stamps.captured_s(taken_s + offset, arrived_s)
+        assert last_s <= captured_s <= arrived_s
+        last_s = captured_s
+
+
+@given(delays=DELAYS, offset=st.floats(-1e6, 1e6))
 def test_a_foreign_picture_seems_no_older_than_it_is(delays, offset) -> None:
     stamps = ForeignStamps()
     for index, delay in enumerate(delays):

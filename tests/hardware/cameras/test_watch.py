@@ -98,6 +98,12 @@ def test_frames_dropped_while_time_passed_are_fine() -> None:
     watched.see(scene(1), 13.0, 13.0, 91)
 
 
+def test_frames_after_one_that_came_late_are_fine() -> None:
+    watched = watch()
+    watched.see(scene(0), 10.4, 10.4, 9)
+    watched.see(scene(1), 10.43, 10.5, 22)
+
+
 def test_without_a_known_rate_frame_numbers_may_jump() -> None:
     show(watch(fps=None), [scene(0), scene(1)], numbers=[1, 1000])
 
