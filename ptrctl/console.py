@@ -84,11 +84,11 @@ def document(data: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def note(text: str) -> None:
-    """Say something on the way, on stderr."""
+def note(text: str, *, wrap: bool = True) -> None:
+    """Say something on the way, on stderr; without wrapping, what shall be copied."""
     from rich.text import Text
 
-    messages().print(Text(text, style="dim"))
+    messages().print(Text(text, style="dim"), soft_wrap=not wrap)
 
 
 def warn(text: str) -> None:

@@ -20,10 +20,11 @@ from rich.text import Text
 from hardware.faults import MotionStopped
 from hardware.loop import ControlLoop, Signal, Subscriber
 from hardware.registry import Cell
-from hardware.robot import WorkspaceBox
+from hardware.robot import Stop, WorkspaceBox
 from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperator import FINE
 from ptrctl import console
+from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
 from ptrctl.halfblocks import HalfBlocks
 from ptrctl.interrupts import Interrupts
@@ -144,7 +145,7 @@ def jog(profile: Profile, *, wants_box: bool) -> Jog | None:
                 raise KeyboardInterrupt from stopped
         _drive(cell, taken, interrupts, profile.camera)
         if not cell.station.robot.features.simulated:
-            console.note("The arm holds where it is, under torque.")
+            console.note(at_rest(Stop.HOLD, cell.station.robot.features))
         if interrupts.requested:
             raise KeyboardInterrupt
     return None if taken.cancelled else taken

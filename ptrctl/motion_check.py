@@ -138,6 +138,8 @@ def check_motion(cell: Cell) -> MotionCheck:
 
 
 def _checked(cell: Cell, should_stop: ShouldStop) -> MotionCheck:
+    if not cell.station.robot.features.simulated:
+        console.note("The arm goes to its start pose.")
     cell.start(0, should_stop)
     _check_inside(cell.station)
     motion = _SlowMotion()

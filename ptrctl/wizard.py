@@ -176,13 +176,17 @@ def _with_defaults(profile: Profile, flags: SetupFlags) -> Profile:
 
 def _with_found_camera(profile: Profile) -> Profile:
     found = [(kind, camera) for kind, camera in found_cameras() if kind != TEST_PATTERN]
-    if len(found) != 1:
-        words = "; ".join(f"{kind}: {camera.words}" for kind, camera in found)
+    if not found:
         raise UsageError(
-            f"Several cameras were found: {words}." if found else "No camera was found.",
+            "No camera was found.",
+            "A policy needs at least one.",
+            f"Plug one in, or add `--camera {USUAL_CAMERA}={TEST_PATTERN}` to try the arm without.",
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"Several cameras were found: {'; '.join(one.words for _, one in found)}.",
             "With `--yes` nobody is asked which one is meant.",
-            f"Add `--camera {USUAL_CAMERA}=KIND,KEY=VALUE` (`{USUAL_CAMERA}={TEST_PATTERN}` to try "
-            "the arm without one), or leave `--yes` out.",
+            f"Add `--camera {USUAL_CAMERA}=KIND,KEY=VALUE`, or leave `--yes` out.",
         )
     kind, camera = found[0]
     console.note(f"Found: {camera.words}.")

@@ -104,4 +104,4 @@ def _print_udev_rules() -> None:
 
     console.show(Text(RULES.rstrip()), wrap=False)
     console.document({"path": str(RULES_PATH), "rules": RULES, "how_to": HOW_TO})
-    console.note(HOW_TO)
+    console.note(HOW_TO, wrap=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.ptrctl.terminal import Terminal
 
 pytestmark = pytest.mark.sim
 
-ENTER = "\r"
+ENTER, DOWN = "\r", "\x1b[B"
 ALL_BUT = "--robot sim-wx250s --camera over_shoulder --image-size 64 --rate 5"
 BOX = "--box-low 0.1 -0.3 0 --box-high 0.5 0.3 0.4"
 
@@ -22,6 +23,7 @@ def test_pressing_enter_takes_every_default_and_moves_the_arm(tmp_path: Path) ->
     for question in (
         "Which arm?",
         "Which task?",
+        "Further tasks",
         "Which simulated kitchen",
         "Which camera?",
         "Edge of the",
@@ -54,14 +56,22 @@ def test_a_misspelt_task_is_asked_again_with_the_nearest_names(tmp_path: Path) -
     terminal.press("s" + ENTER)
     terminal.see("Did you mean put_carrot_on_plate")
     terminal.press("\x7f" + ENTER)
+    terminal.see("Further tasks")
+    terminal.press("open_drawr" + ENTER)
+    terminal.see("Did you mean open_drawer")
+    terminal.press("\x15" + "open_drawer" + ENTER)
     assert terminal.end() == (0, True)
-    assert load_profile(Workspace(tmp_path)).task == "put_carrot_on_plate"
+    profile = load_profile(Workspace(tmp_path))
+    assert profile.task == "put_carrot_on_plate"
+    assert profile.tasks == ("put_carrot_on_plate", "open_drawer")
 
 
 def test_a_box_that_is_none_is_asked_again(tmp_path: Path) -> None:
     terminal = Terminal(f"setup {ALL_BUT} --task open_drawer --kitchen 0 --no-motion", tmp_path)
     terminal.see("Workspace box")
-    terminal.press("0.5 0 0 0.1 1 1" + ENTER)
+    terminal.press(DOWN + ENTER)
+    terminal.see("Lowest x y z, then highest")
+    terminal.press("\x15" + "0.5 0 0 0.1 1 1" + ENTER)
     terminal.see("Type six numbers")
     terminal.press("\x15" + "0.1 -0.3 0 0.5 0.3 0.4" + ENTER)
     assert terminal.end() == (0, True)
@@ -94,3 +104,66 @@ def test_ctrl_c_during_the_motion_stops_the_arm_and_writes_nothing(tmp_path: Pat
     terminal.press("\x03")
     assert terminal.end() == (130, True)
     assert not (tmp_path / "ptrctl.toml").exists()
+
+
+@pytest.mark.slow  # An arm that is driven by hand moves at its real pace.
+def test_the_box_is_jogged_to_and_escape_during_the_check_stops_the_arm(tmp_path: Path) -> None:
+    words = f"setup {ALL_BUT} --task open_drawer --kitchen 0 --realtime"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("Workspace box")
+    terminal.press(DOWN * 2 + ENTER)
+    terminal.see("Is the space around it free?")
+    terminal.press("y")
+    terminal.see("points     0")
+    terminal.press("y")
+    terminal.see("must differ by 2 cm or more in x y z")
+    terminal.press(ENTER)
+    terminal.see("Point 1 taken")
+    for key in "uij" * 4:
+        terminal.press(key)
+        terminal.see("no intervention")
+    terminal.press("3jjjj")
+    terminal.see("fast")
+    terminal.press(" ")
+    terminal.see("The arm holds.")
+    terminal.press("\r")
+    terminal.see("Point 2 taken")
+    terminal.press("\x7f")
+    terminal.see("The last point is dropped")
+    terminal.press("q")
+    terminal.see("type the corners")
+    terminal.press(ENTER)
+    terminal.see("Is the space around the arm free?")
+    terminal.press("y")
+    terminal.see("5/30")
+    terminal.press("\x1b")
+    assert terminal.end() == (130, True)
+    assert "Nothing was written" in terminal.output.decode()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_what_was_jogged_to_becomes_the_box(tmp_path: Path) -> None:
+    words = f"setup {ALL_BUT} --task open_drawer --kitchen 0 --no-motion"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("Workspace box")
+    terminal.press(DOWN * 2 + ENTER)
+    terminal.see("Is the space around it free?")
+    terminal.press("y")
+    terminal.see("points     0")
+    terminal.press(ENTER)
+    terminal.see("Point 1 taken")
+    terminal.press("3")
+    for key in "uij":
+        terminal.press(key)
+        time.sleep(0.6)  # The keyboard's own delay before a key counts as released.
+    terminal.press(ENTER)
+    terminal.see("Point 2 taken")
+    terminal.press("y")
+    assert terminal.end() == (0, True)
+    profile = load_profile(Workspace(tmp_path))
+    assert profile.workspace_low_m is not None
+    assert profile.workspace_high_m is not None
+    edges = [b - a for a, b in zip(profile.workspace_low_m, profile.workspace_high_m, strict=True)]
+    assert min(edges) > 0.02
+    assert profile.source("workspace_low_m") == "ptrctl.toml"
