@@ -33,7 +33,7 @@ class RemoteSettings:
     port: int = setting(PORT, "Port of `ptrctl serve-robot` there.")
     token_file: str = setting("", "File with the server's token; else PTRCTL_TOKEN is read.")
     token: str = setting("", "The token itself; a file keeps it out of the profile.")
-    timeout_s: float = setting(3.0, "Longest wait for an answer, in seconds.")
+    timeout_s: float = setting(2.0, "Longest wait for an answer, in seconds.")
 
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65535:

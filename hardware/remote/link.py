@@ -25,6 +25,8 @@ from recordings.records import STATE_SIZE, FloatArray
 BEAT_S = 0.5
 """The server hears of us at least this often."""
 CLOCK_ROUND_TRIPS = 8
+SHARED_FOR_S = 0.1
+"""What came with one answer serves the arm and all cameras of one observation, and nobody later."""
 
 
 class Link:
@@ -62,6 +64,7 @@ class Link:
         self._joints = 0
         self._sizes: dict[str, tuple[int, int]] = {}
         self._seen: dict[str, Picture] = {}
+        self._seen_s = 0.0
         self._state: Measured | None = None
 
     # ---- control ------------------------------------------------------------------------------
@@ -259,15 +262,18 @@ class Link:
     # ---- seeing -------------------------------------------------------------------------------
 
     def picture(self, name: str) -> Picture:
-        """The newest picture of a camera: each one observation serves every reader once."""
-        if name not in self._seen:
+        """The newest picture of a camera; one answer serves every camera and the arm once."""
+        if name not in self._seen or not self._just_seen():
             self._observe()
         return self._seen.pop(name)
 
     def state(self) -> Measured:
         """The newest state: the one that came with the latest pictures, once; else a new one."""
-        fresh, self._state = self._state, None
-        return fresh or self.measure()
+        shared, self._state = self._state, None
+        return shared if shared is not None and self._just_seen() else self.measure()
+
+    def _just_seen(self) -> bool:
+        return self.clock.now_s() - self._seen_s < SHARED_FOR_S
 
     def measure(self) -> Measured:
         """The state by a request of its own."""
@@ -282,7 +288,7 @@ class Link:
             seen[name] = picture
         if seen.keys() != self._sizes.keys():
             raise self._strange(BadMessage(f"pictures of {sorted(seen)}"))
-        self._seen, self._state = seen, self._measured_from(answer)
+        self._seen, self._state, self._seen_s = seen, self._measured_from(answer), arrived_s
 
     def _picture_from(self, item: Fields, arrived_s: float) -> tuple[str, Picture]:
         name = item.text("name")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +21,12 @@ from hardware.clock import MonotonicClock
 from hardware.remote.tokens import VARIABLE
 from tests.hardware.fakes import FastClock
 from tests.hardware.peers import Peer
-from tests.hardware.peers.remote_server import HELD_S, MOVED_S, MOVES
+from tests.hardware.peers.remote_server import HELD_S, MOVED_S, MOVES, OVERLOADED
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "a token that only the tests know"
 SPEED = 4.0
+PAUSE_S = 4.0
 PATIENT = {
     "silent_periods": 40.0,
     "stale_periods": 40.0,
@@ -43,7 +46,7 @@ class Server:
     def __init__(self, speed: float = SPEED, image_size: int = 48, **options: float) -> None:
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "motion.log"
-        self.log = np.memmap(path, dtype=np.float64, mode="w+", shape=(3,))
+        self.log = np.memmap(path, dtype=np.float64, mode="w+", shape=(4,))
         wanted = {
             "log": str(path),
             "speed": speed,
@@ -69,6 +72,17 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+    def overload(self) -> None:
+        """A motor pushes too hard until the arm is held."""
+        self.log[OVERLOADED] = 1
+
+    def pause(self) -> None:
+        """Nothing is heard of it for longer than a client waits; then it goes on."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        again = threading.Timer(PAUSE_S, os.kill, (self.process.pid, signal.SIGCONT))
+        again.daemon = True
+        again.start()
 
     def is_held(self) -> bool:
         """The last thing that the motors were told is to hold."""
@@ -110,7 +124,11 @@ def open_peer(*, realtime: bool = False) -> Iterator[Peer]:
             robot="remote",
             options=settings(server),
             is_still=server.is_still,
-            faults={"lost": server.kill},
+            faults={
+                "lost": server.kill,
+                "overload": server.overload,
+                "network stops for a while": server.pause,
+            },
             cameras={},
             clock=MonotonicClock() if realtime else FastClock(SPEED),
             simulated=True,

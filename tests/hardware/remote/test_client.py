@@ -74,6 +74,7 @@ def test_its_identity_names_the_served_arm() -> None:
 
 
 def test_a_control_step_asks_four_times(monkeypatch) -> None:
+    monkeypatch.setattr("hardware.remote.link.SHARED_FOR_S", 10.0)  # On a loaded machine.
     with serving(station(), **PATIENT) as server:
         cell = remote_cell(server)
         with cell.station as place:
@@ -85,6 +86,23 @@ def test_a_control_step_asks_four_times(monkeypatch) -> None:
             place.observe()
             place.apply(STEP)
             assert asked == ["observe", "state", "reachable", "apply"]
+
+
+def test_what_was_seen_a_while_ago_is_not_shown_as_new() -> None:
+    place = station()
+    with serving(place, **PATIENT) as server:
+        cell = remote_cell(server)
+        with cell.station as client:
+            before = client.cameras["grey"].read()
+            place.robot.state[0] = 0.3
+            client.clock.wait_until_s(client.clock.now_s() + 0.11)
+            assert client.robot.read_state().state[0] == 0.3
+            link = client.robot._link
+            link._observe()
+            client.clock.wait_until_s(client.clock.now_s() + 0.11)
+            asked_s = client.clock.now_s()
+            after = client.cameras["grey"].read()
+            assert after.arrived_s >= asked_s > before.arrived_s
 
 
 def test_a_fault_on_the_other_machine_is_the_same_fault_here() -> None:
