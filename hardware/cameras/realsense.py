@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +16,6 @@ from hardware.clock import Clock
 from hardware.faults import CameraFault
 from hardware.kinds import CameraKind, Discovered
 from recordings.errors import PtrctlError, SystemSetupError
-
-UDEV_RULE = (
-    'SUBSYSTEM=="usb", ATTR{idVendor}=="8086", ATTR{idProduct}=="0[ab]*", MODE="0666"\n'
-    'KERNEL=="video*", ATTRS{idVendor}=="8086", ATTRS{idProduct}=="0[ab]*", MODE="0666"'
-)
-"""Lets every user of the machine open D400 cameras."""
-UDEV_FILE = "/etc/udev/rules.d/99-realsense-ptrctl.rules"
-UDEV_FOLDERS = (Path("/etc/udev/rules.d"), Path("/lib/udev/rules.d"), Path("/usr/lib/udev/rules.d"))
 
 
 @dataclass(frozen=True)
@@ -122,7 +112,7 @@ def _check(settings: RealSenseSettings) -> Sequence[Finding]:
             *findings,
             Finding("RealSense recording", Health.OK if there else Health.FAIL, words, fix),
         ]
-    return [*findings, _udev_finding(), *_device_findings(rs, settings)]
+    return [*findings, *_device_findings(rs, settings)]
 
 
 def _device_findings(rs: Any, settings: RealSenseSettings) -> Sequence[Finding]:
@@ -136,7 +126,7 @@ def _device_findings(rs: Any, settings: RealSenseSettings) -> Sequence[Finding]:
     except PtrctlError as error:
         return [Finding("RealSense camera", Health.FAIL, error.found, error.try_next)]
     except RuntimeError as error:
-        fix = "Close other programs that use it; check permissions and cable."
+        fix = "Close other programs that use it; run `ptrctl doctor --print-udev-rules`."
         return [Finding("RealSense camera", Health.FAIL, f"cannot be asked: {error}", fix)]
     mode = f"{settings.width} x {settings.height} at {settings.fps}"
     slow = devices.is_usb2(usb_type)
@@ -155,24 +145,6 @@ def _device_findings(rs: Any, settings: RealSenseSettings) -> Sequence[Finding]:
             "" if mode in modes else "Correct `width`, `height` and `fps` in ptrctl.toml.",
         ),
     ]
-
-
-def _udev_finding(folders: Sequence[Path] = UDEV_FOLDERS) -> Finding:
-    rules = [path for folder in folders if folder.is_dir() for path in folder.glob("*.rules")]
-    has_rule = any(
-        re.search("realsense", path.name) or "8086" in path.read_text(errors="replace")
-        for path in rules
-        if os.access(path, os.R_OK)
-    )
-    if has_rule:
-        return Finding("RealSense udev rule", Health.OK, "installed")
-    return Finding(
-        "RealSense udev rule",
-        Health.WARN,
-        "none found: only root may reset the camera or load its settings",
-        f"Put these lines into {UDEV_FILE} as root, then run `sudo udevadm control --reload-rules "
-        f"&& sudo udevadm trigger` and plug the camera in again:\n{UDEV_RULE}",
-    )
 
 
 KIND = CameraKind(

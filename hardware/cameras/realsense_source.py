@@ -268,7 +268,8 @@ class RealSenseSource:
             return CameraFault(
                 f"The camera {camera} cannot be opened: {message}.",
                 "No other program uses it, and this user may.",
-                "Close realsense-viewer and other programs, then run `ptrctl doctor`.",
+                "Close realsense-viewer and other programs, and install the rules that `ptrctl "
+                "doctor --print-udev-rules` prints.",
             )
         return CameraFault(f"The camera {camera} does not start: {message}.", "", PLUG)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hardware.cameras import realsense
 from hardware.cameras.realsense import KIND, RealSenseCamera
 from hardware.cameras.realsense_settings import RealSenseSettings
 from hardware.checks import Health
@@ -249,13 +248,6 @@ def test_doctor_hears_of_a_missing_camera_and_of_a_recording(plain, tmp_path) ->
 
 def test_discovering_never_fails() -> None:
     assert all("serial" in found.options for found in KIND.discover())
-
-
-def test_a_missing_udev_rule_is_named_with_the_rule(tmp_path) -> None:
-    assert realsense._udev_finding([tmp_path]).health is Health.WARN
-    assert "idVendor" in realsense._udev_finding([tmp_path]).fix
-    (tmp_path / "99-realsense-libusb.rules").write_text("")
-    assert realsense._udev_finding([tmp_path]).health is Health.OK
 
 
 @pytest.mark.parametrize("bad", [{"fps": 0}, {"max_age_s": 0.0}, {"warm_up_s": -1.0}])
