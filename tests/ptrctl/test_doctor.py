@@ -283,6 +283,16 @@ def test_the_simulated_arm_needs_no_check() -> None:
     assert finding.health is Health.OK
 
 
+def test_a_teleoperator_other_than_the_keyboard_is_asked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    (tmp_path / "ptrctl.toml").write_text("[teleoperator]\nkind = 'spacemouse'\n")
+    result = CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"])
+    checks = json.loads(result.stdout)["checks"]
+    assert [check for check in checks if check["area"] == "teleoperator"]
+
+
 def test_no_device_is_ever_made(bench: Callable[[Callable[[Any], Any]], None]) -> None:
     bench(lambda settings: [])
     (finding,) = check_arm(PROFILE)
