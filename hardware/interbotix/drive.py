@@ -28,8 +28,9 @@ from recordings.records import FloatArray
 ARM = "arm"
 GRIPPER_PERIOD_S = 0.02
 """Bridge's rate; it also watches joint_states."""
-HEALTH_PERIOD_S = 0.25
-"""One register of all motors is read this often, in turn."""
+HEALTH_PERIOD_S = 0.5
+"""Torque and, in turn, errors and temperatures of all motors are read this often. The node
+reads them between two joint_states, some 10 ms each."""
 FIRST_SAMPLE_WITHIN_S = 2.0
 CONFIRM_WITHIN_S = 1.0
 """Topics arrive when they arrive: a register is read until it says what was sent, or this long."""
@@ -151,7 +152,7 @@ class InterbotixDrive:
                 f"{self._settings.moving_time_s:g} s.",
                 "Move more slowly, or set a longer moving_time_s in ptrctl.toml.",
             )
-        self._watch.follow(np.array(goal))
+        self._watch.sent()
         with self._gripper_lock:
             self._gripper.aim(float(np.clip(opening, 0.0, 1.0)))
 

@@ -24,10 +24,6 @@ FAILED_READ_RAD = 1e-3
 BRIDGE_EFFORT: FloatArray = 1.7 * np.array([800.0, 1000.0, 600.0, 600.0, 600.0, 700.0]) + 10.0
 """Largest efforts by joint in the topic's own units: mA, and for the XL430 in wrist_rotate its
 load in 0.1 % times 2.69. Source: rail-berkeley/bridge_data_robot, widowx_controller.py."""
-BEHIND_RAD = 0.15
-STUCK_S = 1.0
-STUCK_RAD = 0.02
-"""A joint that is this far from its goal and has moved less than this for so long is stuck."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +73,6 @@ class JointWatch:
         self._above = np.zeros(6, dtype=int)
         self._fault: RobotError | None = None
         self._held = False
-        self._goal_rad: FloatArray | None = None
-        self._moved: tuple[FloatArray, FloatArray] | None = None
 
     def poll(self) -> None:
         """Take in the newest message, if there is a new one."""
@@ -93,7 +87,6 @@ class JointWatch:
                 return
             self._sample = sample
             self._check_effort(sample)
-            self._check_following(sample)
 
     def newest(self, *, to_move: bool = False) -> Sample:
         """The newest true sample.
@@ -102,7 +95,7 @@ class JointWatch:
             to_move: The arm is about to be sent somewhere: tell of faults even while it is held.
 
         Raises:
-            MotorFault: A joint pushes too hard or does not follow, or `report` said so.
+            MotorFault: A joint pushes too hard, or `report` said so.
             LostConnection: There is none, or it is older than `STALE_S`.
         """
         self.poll()
@@ -142,12 +135,11 @@ class JointWatch:
         with self._lock:
             self._fault, self._held = None, True
             self._above[:] = 0
-            self._goal_rad = self._moved = None
 
-    def follow(self, goal_rad: FloatArray) -> None:
-        """The joints are on their way there."""
+    def sent(self) -> None:
+        """The arm is on its way somewhere, no longer held."""
         with self._lock:
-            self._goal_rad, self._held = goal_rad, False
+            self._held = False
 
     def _read(self, message: Any) -> Sample | None:
         index = {name: place for place, name in enumerate(message.name)}
@@ -180,25 +172,4 @@ class JointWatch:
                 f"{abs(sample.efforts[worst]):.0f}.",
                 f"The limit is {self._effort_limits[worst]:.0f} (in the units of joint_states).",
                 "Look at what the arm has met, clear it, then start again.",
-            )
-
-    def _check_following(self, sample: Sample) -> None:
-        if self._goal_rad is None:
-            return
-        joints = sample.joints_rad
-        if self._moved is None:
-            self._moved = (joints.copy(), np.full(6, sample.taken_s))
-        where, when = self._moved
-        moved = (np.abs(joints - where) > STUCK_RAD) | (
-            np.abs(joints - self._goal_rad) < BEHIND_RAD
-        )
-        where[moved], when[moved] = joints[moved], sample.taken_s
-        if self._fault is None and (sample.taken_s - when).max() > STUCK_S:
-            stuck = int(when.argmin())
-            behind_deg = np.degrees(abs(joints[stuck] - self._goal_rad[stuck]))
-            self._fault = MotorFault(
-                f"The joint {wx250s.JOINT_NAMES[stuck]} is {behind_deg:.0f} degrees from its goal "
-                "and does not move.",
-                "Every joint follows.",
-                "Look at what holds it, and at the motor's cable, then run `ptrctl doctor`.",
             )

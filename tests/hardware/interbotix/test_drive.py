@@ -24,9 +24,13 @@ WITHIN_S = 10.0
 HOLD = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
-@pytest.fixture(params=[1, 2])
+BOTH = pytest.mark.parametrize("peer", [1, 2], indirect=True, ids=["ros1", "ros2"])
+"""Where the generations differ; the rest is tried with ROS 2, whose calls are the slower."""
+
+
+@pytest.fixture
 def peer(request):
-    with open_peer(f"interbotix-ros{request.param}") as peer:
+    with open_peer(f"interbotix-ros{getattr(request, 'param', 2)}") as peer:
         yield peer
 
 
@@ -70,6 +74,7 @@ def until_fault(peer, robot, act=HOLD) -> RobotError:
 # Opening.
 
 
+@BOTH
 def test_opening_writes_the_profile_to_every_arm_motor_and_moves_nothing(peer, drive) -> None:
     for motor, registers in peer.node.registers.items():
         if motor != GRIPPER:
@@ -106,6 +111,7 @@ def test_a_node_in_other_modes_is_refused_rather_than_switched(peer, group) -> N
     assert "xsarm_control" in refused.value.try_next
 
 
+@BOTH
 def test_a_node_that_is_gone_is_an_error_with_the_line_to_type(peer, monkeypatch) -> None:
     monkeypatch.setattr(vendor, "FIND_WITHIN_S", 0.2)
     peer.server.die()
@@ -115,6 +121,7 @@ def test_a_node_that_is_gone_is_an_error_with_the_line_to_type(peer, monkeypatch
     assert "robot_model:=wx250s" in lost.value.try_next
 
 
+@BOTH
 def test_a_node_of_another_name_is_an_error_with_the_line_to_type(peer, monkeypatch) -> None:
     monkeypatch.setattr(vendor, "FIND_WITHIN_S", 0.2)
     with pytest.raises(LostConnection, match="`left` is not to be found") as lost:
@@ -122,6 +129,7 @@ def test_a_node_of_another_name_is_an_error_with_the_line_to_type(peer, monkeypa
     assert "robot_name:=left" in lost.value.try_next
 
 
+@BOTH
 def test_a_constructor_that_ends_the_process_or_hangs_is_an_error(peer, monkeypatch) -> None:
     monkeypatch.setattr(vendor, "BUILD_WITHIN_S", 0.2)
     _, module = vendor.find_modules()
@@ -144,8 +152,6 @@ def test_without_the_vendors_modules_it_says_what_is_missing() -> None:
 
 
 def test_ros_2_serves_one_arm_a_process(peer, drive) -> None:
-    if vendor.find_modules()[0] == 1:
-        pytest.skip("ROS 1 serves as many as wanted")
     with pytest.raises(RobotError, match="Another arm than left"):
         InterbotixDrive(InterbotixSettings(robot_name="left"), peer.clock).open()
 
@@ -161,6 +167,7 @@ def test_a_node_without_efforts_is_refused(peer, monkeypatch) -> None:
 # Torque.
 
 
+@BOTH
 def test_taking_up_torque_never_makes_the_arm_jump(peer, drive) -> None:
     before = [peer.node.position(name) for name in wx250s.JOINT_NAMES]
     for name in wx250s.JOINT_NAMES:
@@ -202,6 +209,7 @@ def test_without_torque_nothing_is_sent(peer, drive) -> None:
     assert len(peer.node.commands) == sent
 
 
+@BOTH
 def test_letting_go_lets_the_gripper_go_too(peer, robot) -> None:
     robot.stop(Stop.TORQUE_OFF)
     assert not any(registers["Torque_Enable"] for registers in peer.node.registers.values())
@@ -211,6 +219,7 @@ def test_letting_go_lets_the_gripper_go_too(peer, robot) -> None:
 # Streaming.
 
 
+@BOTH
 def test_streaming_writes_no_registers_and_asks_for_no_modes(peer, robot) -> None:
     peer.node.commands.clear()
     for _ in range(10):
@@ -235,6 +244,7 @@ def test_joint_positions_that_make_no_sense_are_never_sent(peer, robot, bad) -> 
     assert not [topic for topic, _ in peer.node.commands if topic == "commands/joint_group"]
 
 
+@BOTH
 def test_what_the_vendor_refuses_as_too_fast_is_an_error_and_no_motion(peer, robot) -> None:
     before = robot._drive.read().joints_rad
     with pytest.raises(Unreachable, match="refuse"):
@@ -254,6 +264,7 @@ def test_every_motors_error_register_is_read_before_every_episode(peer, robot, m
         robot.move_to_start()
 
 
+@BOTH
 @pytest.mark.parametrize("motor", ["forearm_roll", "shoulder_shadow"])
 def test_a_motor_that_cannot_be_read_is_named(peer, drive, motor) -> None:
     peer.node.silent.add(motor)
@@ -287,14 +298,13 @@ def test_a_motors_fault_ends_the_episode_and_the_arm_stands_still(
     assert peer.is_still()
 
 
-def test_an_arm_that_is_stuck_is_told(peer, robot) -> None:
+def test_being_blocked_is_no_fault_as_long_as_nothing_pushes_too_hard(peer, robot) -> None:
     peer.faults["stuck"]()
-    away = np.array([0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 1.0])
-    for _ in range(3):
-        robot.apply(away)
-    told = until_fault(peer, robot)
-    assert isinstance(told, MotorFault)
-    assert "does not move" in str(told)
+    robot.apply(np.array([0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 1.0]))
+    for _ in range(10):
+        robot.apply(HOLD)
+        robot.read_state()
+        peer.clock.wait_until_s(peer.clock.now_s() + PERIOD_S)
 
 
 @pytest.mark.parametrize("how", ["frozen", "failed reads", "no numbers"])
@@ -337,6 +347,7 @@ def test_the_gripper_squeezes_an_object_gently_until_it_is_told_to_open(peer, ro
     assert eventually(lambda: robot.read_state().state[6] > 0.9)
 
 
+@BOTH
 def test_the_gripper_never_pushes_after_the_driver_is_gone(peer) -> None:
     robot, _ = KIND.make(InterbotixSettings(), ArmRequest(peer.clock, 5.0))
     peer.node.object_m = 0.02
