@@ -15,6 +15,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
+from recordings.errors import RobotError
 
 
 def at_rest(kind: Stop, features: RobotFeatures) -> str:
@@ -45,7 +46,8 @@ def at_the_arm(
     """The live panel and the operator at the keys.
 
     A real arm asks before its first motion. At the end of a session that went well it parks,
-    where Space or Esc stops it; after a fault or a signal it holds. Either is said.
+    where Space or Esc stops it; after a fault or a signal it holds. What it confirms is said; an
+    arm that was never moved is left as it was.
 
     Args:
         view: What the panel shows.
@@ -57,7 +59,8 @@ def at_the_arm(
     from ptrctl.keys import TerminalKeys
 
     real = not cell.station.robot.features.simulated
-    words = at_rest(Stop.HOLD, cell.station.robot.features)
+    operator: AtTheKeys | None = None
+    parked = ""
     try:
         with TerminalKeys() as keys, console.live(whole_screen=True) as screen:
             panel = LivePanel(view, screen, folder, camera)
@@ -72,11 +75,20 @@ def at_the_arm(
                 ask_to_move=real,
             )
             yield panel, operator
-            if real and not interrupts.requested:
-                words = at_rest(_park(cell, operator), cell.station.robot.features)
+            if real and operator.has_moved and not interrupts.requested:
+                parked = at_rest(_park(cell, operator), cell.station.robot.features)
     finally:
-        if real:
-            console.note(words)
+        if real and operator is not None and operator.has_moved:
+            console.note(parked or _held(cell))
+
+
+def _held(cell: Cell) -> str:
+    """What the arm itself says after an end that was not planned."""
+    try:
+        cell.station.stop(Stop.HOLD)
+    except RobotError as problem:
+        return f"The arm does not confirm that it holds: {problem.found} Look at it first."
+    return at_rest(Stop.HOLD, cell.station.robot.features)
 
 
 def _park(cell: Cell, operator: AtTheKeys) -> Stop:

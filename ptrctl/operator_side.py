@@ -186,6 +186,8 @@ class AtTheKeys:
         self._ask_to_move = ask_to_move
         self._asks_from_then_on = ask_to_move
         self._quit = False
+        self.has_moved = False
+        """The arm was let go to its start pose."""
         self._paused = False
         self._said: Command | None = None
 
@@ -198,7 +200,10 @@ class AtTheKeys:
             return False
         self._ask_to_move = False
         self._show(Moment.MOVING)
-        return not self.wants_to_quit
+        if self.wants_to_quit:
+            return False
+        self.has_moved = True
+        return True
 
     def halt(self) -> bool:
         for key in self._keys.poll():

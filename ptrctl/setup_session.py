@@ -164,7 +164,7 @@ def _save(workspace: Workspace, profile: Profile, check: MotionCheck) -> list[Pa
 
 
 def _parked(cell: Cell) -> str:
-    console.note("The arm goes to its sleep pose. Space, Esc or Ctrl-C holds it.")
+    console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
     with watching() as should_stop:
         try:
             cell.station.stop(Stop.PARK, should_stop=should_stop)

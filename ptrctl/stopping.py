@@ -43,7 +43,7 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
             "Name a real arm with `--robot`, or run `ptrctl setup`.",
         )
     if wanted is Stop.PARK:
-        console.note("The arm moves to its sleep pose. Space, Esc or Ctrl-C holds it.")
+        console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
     reached = wanted
     with arm, watching() as should_stop:
         try:

@@ -24,7 +24,7 @@ class StopKind(str, enum.Enum):
 def stop(
     *,
     hold: Annotated[bool, typer.Option("--hold", help="Hold where it is, under torque.")] = False,
-    park: Annotated[bool, typer.Option("--park", help="Go to the sleep pose, torque off.")] = False,
+    park: Annotated[bool, typer.Option("--park", help="Go to where it parks, torque off.")] = False,
     torque_off: Annotated[
         bool, typer.Option("--torque-off", help="Let go at once: the arm drops.")
     ] = False,
