@@ -45,6 +45,12 @@ def check_profile(workspace: Workspace) -> Finding:
             f"No {workspace.profile_path.name}; the simulated arm is used.",
             "Run `ptrctl setup` to write one.",
         )
+    if profile.cameras and profile.camera not in profile.cameras:
+        words = f"Policies look through `{profile.camera}`, which is none of its cameras: "
+        fix = (
+            f"Run `ptrctl setup --camera {next(iter(profile.cameras))}`, or correct `camera.name`."
+        )
+        return Finding("profile", Health.FAIL, f"{words}{', '.join(profile.cameras)}.", fix)
     task = profile.task or "no default task"
     return Finding("profile", Health.OK, f"Arm {profile.robot}, camera {profile.camera}, {task}")
 

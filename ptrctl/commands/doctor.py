@@ -14,9 +14,13 @@ from recordings.errors import SystemSetupError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
+    from rich.console import Group
 
     from ptrctl.diagnosis import Area
+
+
+LONGEST_NAME = 21
+"""Longer names of findings are folded."""
 
 
 def doctor(
@@ -43,7 +47,7 @@ def doctor(
     from ptrctl.workspace import open_workspace
 
     areas = examine(open_workspace(workspace))
-    console.show(_table(areas))
+    console.show(_tables(areas))
     findings = [(area.name, finding) for area in areas for finding in area.findings]
     failed = [finding.name for _, finding in findings if finding.health is Health.FAIL]
     warned = [finding.name for _, finding in findings if finding.health is Health.WARN]
@@ -70,7 +74,9 @@ def doctor(
     console.note("Nothing that ptrctl needs is missing.")
 
 
-def _table(areas: Sequence[Area]) -> Table:
+def _tables(areas: Sequence[Area]) -> Group:
+    """A heading and a table for each area, their columns below each other."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -82,19 +88,21 @@ def _table(areas: Sequence[Area]) -> Table:
         Health.WARN: ("! warning", "yellow"),
         Health.FAIL: ("✗ FAIL", "bold red"),
     }
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=16)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    longest = max(len(finding.name) for area in areas for finding in area.findings)
+    parts: list[Text | Table] = []
     for area in areas:
-        table.add_row(Text(area.name, style="bold underline"), "", "")
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=min(longest, LONGEST_NAME), overflow="fold")
+        table.add_column(width=max(len(sign) for sign, _ in signs.values()))
+        table.add_column(overflow="fold")
         for finding in area.findings:
             sign, colour = signs[finding.health]
             words = Text(finding.found, style="dim" if finding.health is Health.ABSENT else "")
             if finding.fix:
                 words.append(f"\n{finding.fix}", style="cyan")
-            table.add_row(finding.name, Text(sign, style=colour), words)
-    return table
+            table.add_row(Text(finding.name), Text(sign, style=colour), words)
+        parts += [Text(area.name, style="bold underline"), table]
+    return Group(*parts)
 
 
 def _print_udev_rules() -> None:

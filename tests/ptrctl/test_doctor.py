@@ -33,6 +33,8 @@ from ptrctl.machine_checks import check_extras, check_processor, check_time_of_d
 from ptrctl.main import app
 from ptrctl.profile import Profile
 from ptrctl.udev import RULES
+from ptrctl.workspace import Workspace
+from ptrctl.workspace_checks import check_profile
 from recordings.errors import RobotError, SystemSetupError
 
 
@@ -149,6 +151,7 @@ def test_the_command_groups_by_area_and_fails_with_6(
     monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
     (tmp_path / "ptrctl.toml").write_text(
         "[robot]\nname = 'bench'\n[cameras.wrist]\nkind = 'test-pattern'\n"
+        "[camera]\nname = 'wrist'\n"
     )
     result = CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"])
     assert result.exit_code == 6
@@ -291,6 +294,13 @@ def test_a_teleoperator_other_than_the_keyboard_is_asked_too(
     result = CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"])
     checks = json.loads(result.stdout)["checks"]
     assert [check for check in checks if check["area"] == "teleoperator"]
+
+
+def test_a_policy_camera_that_is_none_of_the_cameras_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "ptrctl.toml").write_text("[cameras.wrist]\nkind = 'test-pattern'\n")
+    finding = check_profile(Workspace(tmp_path))
+    assert finding.health is Health.FAIL
+    assert "--camera wrist" in finding.fix
 
 
 def test_no_device_is_ever_made(bench: Callable[[Callable[[Any], Any]], None]) -> None:
