@@ -108,7 +108,7 @@ def arm_kind(name: str) -> ArmKind:
         RobotError: There is none of that name.
     """
     if name not in ARM_MODULES:
-        raise _unknown("arm", name, ARM_MODULES, "--robot")
+        raise _unknown("arm", name, ARM_MODULES, "--robot ")
     kind: ArmKind = import_module(ARM_MODULES[name]).KIND
     return kind
 
@@ -120,7 +120,7 @@ def camera_kind(name: str) -> CameraKind:
         RobotError: There is none of that name.
     """
     if name not in CAMERA_MODULES:
-        raise _unknown("kind of camera", name, CAMERA_MODULES, "--camera-kind")
+        raise _unknown("kind of camera", name, CAMERA_MODULES, "--camera over_shoulder=")
     kind: CameraKind = import_module(CAMERA_MODULES[name]).KIND
     return kind
 
@@ -143,7 +143,7 @@ def make_cell(name: str, request: CellRequest) -> Cell:
         if point.name == name:
             cell: Cell = point.load()(request)
             return cell
-    raise _unknown("arm", name, robot_names(), "--robot")
+    raise _unknown("arm", name, robot_names(), "--robot ")
 
 
 def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> RobotError:
@@ -152,7 +152,7 @@ def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> RobotErro
     return RobotError(
         f"There is no {what} named `{name}`.",
         f"Known: {', '.join(names)}.",
-        f"Choose one, for example `{flag} {near[0] if near else names[0]}`.",
+        f"Choose one, for example `{flag}{near[0] if near else names[0]}`.",
     )
 
 
@@ -175,7 +175,7 @@ def make_real_cell(name: str, request: CellRequest) -> Cell:
         raise UsageError(
             f"The arm {name} has no camera.",
             "A policy needs at least one.",
-            "Run `ptrctl setup` and choose one, or add `--camera-kind test-pattern` to try the "
+            "Run `ptrctl setup` and choose one, or add `--camera over_shoulder=test-pattern` to try the "
             "arm without.",
         )
 

@@ -42,6 +42,10 @@ def test_imports_point_one_way(path) -> None:
         assert not {name.split(".")[0] for name in names} & DISPLAY
 
 
+RESTRICTED_UNPICKLING = "hardware/bridge/wire.py"
+"""A foreign wire format forces it there; its tests prove that nothing a message names is called."""
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_console_prints_and_nothing_is_unpickled(path) -> None:
     calls = {
@@ -50,4 +54,7 @@ def test_only_the_console_prints_and_nothing_is_unpickled(path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not calls & {"print", "input", "eval", "exec", "breakpoint"}
-    assert not {name.split(".")[0] for name in imported(path)} & {"pickle", "dill", "joblib", "pdb"}
+    forbidden = {"pickle", "dill", "joblib", "pdb"}
+    if path.relative_to(ROOT).as_posix() == RESTRICTED_UNPICKLING:
+        forbidden.remove("pickle")
+    assert not {name.split(".")[0] for name in imported(path)} & forbidden
