@@ -86,8 +86,7 @@ class RemoteRobot:
         self._require_connection()
         target = np.asarray(target_state, dtype=np.float64)
         answer = self._link.ask("reachable", {"target": array_fields(target)})
-        reachable: bool = self._link.checked(lambda: answer.flag("reachable"))
-        return reachable
+        return self._link.checked(lambda: answer.flag("reachable"))
 
     def apply(self, action: FloatArray) -> FloatArray:
         """What was sent is what the server's own envelope let through."""
@@ -96,8 +95,7 @@ class RemoteRobot:
         if wanted.shape != (ACTION_SIZE,) or not np.isfinite(wanted).all():
             raise RobotError(f"An action of {wanted} reached the arm.", "Seven finite numbers.")
         answer = self._link.command("apply", {"action": array_fields(wanted)})
-        sent: FloatArray = self._link.checked(lambda: answer.array("sent", ACTION_SIZE))
-        return sent
+        return self._link.checked(lambda: answer.array("sent", ACTION_SIZE))
 
     def stop(self, kind: Stop = Stop.HOLD, *, should_stop: ShouldStop = never_stop) -> None:
         self._require_connection()
@@ -159,10 +157,9 @@ class JudgedRemoteRobot(RemoteRobot):
         """The score now, of the task that the server was started with."""
         self._require_connection()
         answer = self._link.ask("score")
-        score: Score = self._link.checked(
+        return self._link.checked(
             lambda: Score(answer.flag("success"), answer.number("progress"), answer.text("stage"))
         )
-        return score
 
 
 class RemoteCamera:

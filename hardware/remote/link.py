@@ -8,8 +8,9 @@ import secrets
 import socket as sockets
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import zmq
@@ -21,6 +22,8 @@ from hardware.remote.protocol import BadMessage, Fields, NotAuthentic
 from hardware.remote.served import ClockOffset, Measured, Picture, Served, served_from
 from recordings.errors import PtrctlError, RobotError, UsageError
 from recordings.records import STATE_SIZE, FloatArray
+
+T = TypeVar("T")
 
 BEAT_S = 0.5
 """The server hears of us at least this often."""
@@ -121,7 +124,8 @@ class Link:
         self.measure_clock()
         name = f"{sockets.gethostname()}:{os.getpid()}"
         wanted = {"challenge": challenge, "name": name, "image_size": self._image_size}
-        self._session = self._request("take", wanted, self._timeout_s).data("session", 16)
+        answer = self._request("take", wanted, self._timeout_s)
+        self._session = self.checked(lambda: answer.data("session", 16))
         self._last_id = 0
         self._joints = len(served.features.joint_names)
         size = (self._image_size, self._image_size)
@@ -133,18 +137,16 @@ class Link:
 
     def _look(self) -> tuple[Served, bytes]:
         body = self._request("look", {}, self._timeout_s)
-        try:
-            return served_from(body), body.data("challenge", 16)
-        except BadMessage as problem:
-            raise self._strange(problem) from problem
+        return self.checked(lambda: (served_from(body), body.data("challenge", 16)))
 
     def measure_clock(self) -> None:
         """Measure the server's clock anew: clocks of two machines drift apart."""
         best = ClockOffset(uncertainty_s=float("inf"))
         for _ in range(CLOCK_ROUND_TRIPS):
             asked_s = self.clock.now_s()
-            theirs_s = self._request("time", {}, self._timeout_s).number("now_s")
+            answer = self._request("time", {}, self._timeout_s)
             taken_s = self.clock.now_s() - asked_s
+            theirs_s = self.checked(partial(answer.number, "now_s"))
             if taken_s / 2 < best.uncertainty_s:
                 best = ClockOffset(theirs_s - (asked_s + taken_s / 2), taken_s / 2, taken_s)
         self.offset = best
@@ -221,7 +223,7 @@ class Link:
             except BadMessage as problem:
                 raise self._strange(problem) from problem
 
-    def checked(self, take: Any) -> Any:
+    def checked(self, take: Callable[[], T]) -> T:
         """A value out of an answer, with a malformed one told as an error."""
         try:
             return take()
@@ -243,7 +245,15 @@ class Link:
             # Nothing waits in a queue for a server that is not there.
             self._socket.setsockopt(zmq.IMMEDIATE, 1)
             self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REPLY_BYTES)
-            self._socket.connect(f"tcp://{self.where}")
+            try:
+                self._socket.connect(f"tcp://{self.where}")
+            except zmq.ZMQError as problem:
+                self._hang_up()
+                raise UsageError(
+                    f"`{self.where}` is no address: {problem}.",
+                    "A host name or a number, like 192.168.7.2.",
+                    "Correct `host` in the profile's [robot.options].",
+                ) from problem
 
     def _hang_up(self) -> None:
         with self._lock:
@@ -284,7 +294,7 @@ class Link:
         arrived_s = self.clock.now_s()
         seen = {}
         for item in self.checked(lambda: answer.list_of_fields("pictures", protocol.MAX_CAMERAS)):
-            name, picture = self.checked(lambda item=item: self._picture_from(item, arrived_s))
+            name, picture = self.checked(partial(self._picture_from, item, arrived_s))
             seen[name] = picture
         if seen.keys() != self._sizes.keys():
             raise self._strange(BadMessage(f"pictures of {sorted(seen)}"))
@@ -300,12 +310,10 @@ class Link:
         return name, Picture(image, min(captured_s, arrived_s), arrived_s)
 
     def _measured_from(self, answer: Fields) -> Measured:
-        def take() -> Measured:
-            return Measured(
+        return self.checked(
+            lambda: Measured(
                 answer.array("state", STATE_SIZE),
                 answer.array("joints_rad", self._joints),
                 answer.number("measured_s") - self.offset.offset_s,
             )
-
-        measured: Measured = self.checked(take)
-        return measured
+        )
