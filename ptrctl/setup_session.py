@@ -13,7 +13,7 @@ from hardware.robot import Stop
 from ptrctl import console, questions, wizard
 from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
-from ptrctl.device_choice import camera_in_words, in_words
+from ptrctl.device_choice import TEST_PATTERN, camera_in_words, in_words
 from ptrctl.motion_check import MotionCheck, check_motion
 from ptrctl.next_command import next_command
 from ptrctl.profile import DEFAULT_TASK, Profile, load_profile, save_profile
@@ -158,7 +158,9 @@ def _may_move(cell: Cell, *, yes: bool) -> bool:
 
 def _save(workspace: Workspace, profile: Profile, check: MotionCheck) -> list[Path]:
     pictures = [
-        save_reference_picture(workspace, name, image) for name, image in check.pictures.items()
+        save_reference_picture(workspace, name, image)
+        for name, image in check.pictures.items()
+        if profile.cameras.get(name, {}).get("kind") != TEST_PATTERN  # It never stands still.
     ]
     return [save_profile(workspace, profile), *pictures]
 
