@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,11 +99,7 @@ class JointWatch:
             MotorFault: A joint pushes too hard, or `report` said so.
             LostConnection: There is none, or it is older than `STALE_S`.
         """
-        self.poll()
-        with self._lock:
-            if self._fault is not None and (to_move or not self._held):
-                raise self._fault
-        return self.fresh()
+        return self._newest(lambda: to_move or not self._held)
 
     def fresh(self) -> Sample:
         """The newest true sample, whatever else is wrong with the arm.
@@ -110,10 +107,17 @@ class JointWatch:
         Raises:
             LostConnection: There is none, or it is older than `STALE_S`.
         """
+        return self._newest(lambda: False)
+
+    def _newest(self, tell_faults: Callable[[], bool]) -> Sample:
+        # A thread that sleeps after it has looked is late itself; the topic is not.
+        asked_s = self._clock.now_s()
         self.poll()
         with self._lock:
+            if self._fault is not None and tell_faults():
+                raise self._fault
             sample = self._sample
-            if sample is None or self._clock.now_s() - sample.taken_s > STALE_S:
+            if sample is None or asked_s - sample.taken_s > STALE_S:
                 raise LostConnection(
                     self._unusable or f"No joint positions have come for {STALE_S:g} s.",
                     "The node xs_sdk publishes joint_states at 100 Hz.",

@@ -25,16 +25,29 @@ NEEDED = "numpy, PIL, modern_robotics"
 LEFT_TO_PYTHON = ("PATH", "HOME", "LD_LIBRARY_PATH")
 
 
-def python38() -> str:
-    """An interpreter that can run the driver, or a skip that says what is missing."""
+def python38(*more: str) -> str:
+    """An interpreter that can run the driver, or a skip that says what is missing.
+
+    Args:
+        more: Modules that it needs besides those of the driver.
+    """
     python = os.environ.get("PTRCTL_PYTHON38") or shutil.which("python3.8")
     if not python:
         pytest.skip("set PTRCTL_PYTHON38 to a Python 3.8 with numpy to run this")
-    probe = f"import sys, {NEEDED}; assert sys.version_info[:2] == (3, 8)"
+    needed = ", ".join([NEEDED, *more])
+    probe = f"import sys, {needed}; assert sys.version_info[:2] == (3, 8)"
     tried = subprocess.run([python, "-c", probe], capture_output=True, text=True, check=False)
     if tried.returncode:
-        pytest.skip(f"{python} is no Python 3.8 with {NEEDED}: {tried.stderr.strip()[-200:]}")
+        pytest.skip(f"{python} is no Python 3.8 with {needed}: {tried.stderr.strip()[-200:]}")
     return python
+
+
+def child_environment(
+    server: XsServer, generation: int, vendor: Sequence[Path] = ()
+) -> dict[str, str]:
+    """Of another process that uses the arm; nothing of this one's Python reaches it."""
+    own = {name: os.environ[name] for name in LEFT_TO_PYTHON if name in os.environ}
+    return {**own, **stub_environment(server, generation, vendor), "OMP_NUM_THREADS": "1"}
 
 
 def start(
@@ -45,11 +58,10 @@ def start(
     vendor: Sequence[Path],
     python: str,
 ) -> subprocess.Popen[str]:
-    """`exercise` in another process; nothing of this one's Python reaches it."""
-    own = {name: os.environ[name] for name in LEFT_TO_PYTHON if name in os.environ}
+    """`exercise` in another process."""
     return subprocess.Popen(
         [python, "-m", "tests.hardware.interbotix.exercise", what, str(folder / "result.json")],
-        env={**own, **stub_environment(server, generation, vendor), "OMP_NUM_THREADS": "1"},
+        env=child_environment(server, generation, vendor),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

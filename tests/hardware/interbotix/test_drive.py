@@ -338,8 +338,8 @@ def test_the_gripper_squeezes_an_object_gently_until_it_is_told_to_open(peer, ro
     closing = HOLD.copy()
     closing[6] = 0.0
     robot.apply(closing)
-    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -350)
     assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
+    assert ("commands/joint_single", {"name": GRIPPER, "cmd": -350.0}) in peer.node.commands
     assert robot.read_state().state[6] == pytest.approx(0.4, abs=0.05)
     robot.stop(Stop.HOLD)
     assert peer.node.registers[GRIPPER]["Goal_PWM"] == -120

@@ -24,7 +24,9 @@ FOLDERS = {
         "interbotix_common_toolbox/interbotix_common_modules",
     ),
 }
-SPEED = 4.0
+SPEED = 2.0
+"""A fifth of a second without joint_states is a fault: a loaded machine needs it to be long."""
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=[1, 2])

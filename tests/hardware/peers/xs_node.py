@@ -31,7 +31,7 @@ GROUPS = {"arm": ARM, "all": (*ARM, GRIPPER)}
 LOWER = (-3.14158, -1.88496, -2.14675, -3.14158, -1.74533, -3.14158)
 UPPER = (3.14158, 1.98968, 1.60570, 3.14158, 2.14675, 3.14158)
 SLEEP = (0.0, -1.80, 1.55, 0.0, 0.8, 0.0)
-RESTING = (0.0, -0.5, 0.6, 0.0, 1.35, 0.0)
+RESTING = (0.0, -0.2, 0.35, 0.0, 1.35, 0.0)
 """Where the arm is when a test begins: near the start pose, so that tests are short."""
 SPEED_LIMIT = math.pi
 TICK_RAD = 2 * math.pi / 4096
