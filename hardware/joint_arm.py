@@ -266,14 +266,15 @@ class JointArm:
             )
 
     def _wait_until_still(self) -> None:
-        before = self._drive.read().joints_rad
-        give_up_s = self._clock.now_s() + STILL_WITHIN_S
+        before = self._drive.read()
+        give_up_s = before.measured_s + STILL_WITHIN_S
         while True:
             self._clock.wait_until_s(self._clock.now_s() + STILL_CHECK_S)
-            now = self._drive.read().joints_rad
-            if np.abs(now - before).max() < STILL_RAD:
+            now = self._drive.read()
+            if np.abs(now.joints_rad - before.joints_rad).max() < STILL_RAD:
                 break
-            if self._clock.now_s() > give_up_s:
+            # Both late: a single slow reading says nothing about the end of the motion.
+            if before.measured_s > give_up_s:
                 raise MotorFault(
                     "The arm was told to hold and still moves.",
                     f"It stands still within {STILL_WITHIN_S:g} s.",
@@ -339,12 +340,11 @@ class JointArm:
     def _travel(self, way: list[FloatArray], opening: float, should_stop: ShouldStop) -> None:
         """Send one position a period; anything unforeseen makes the arm hold first."""
         try:
-            due_s = self._clock.now_s()
             for joints in way:
                 self._goal_rad = joints
                 self._drive.send(joints, opening, self._period_s)
-                due_s += self._period_s
-                self._clock.wait_until_s(due_s)
+                # A whole period, however late it is: rushing to catch up would be a jump.
+                self._clock.wait_until_s(self._clock.now_s() + self._period_s)
                 behind = np.abs(self._drive.read().joints_rad - joints)
                 if behind.max() > BLOCKED_RAD:
                     name = self._features.joint_names[int(behind.argmax())]

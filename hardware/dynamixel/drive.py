@@ -121,8 +121,7 @@ class DynamixelDrive:
 
     def close(self) -> None:
         try:
-            # Whoever comes next finds an arm that holds and obeys.
-            self._write_all(reg.BUS_WATCHDOG, 0)
+            self._leave_holding()
         except RobotError:
             pass  # A bus that is lost cannot be told.
         finally:
@@ -130,6 +129,15 @@ class DynamixelDrive:
             if self._guardian is not None:
                 self._guardian.dismiss()
                 self._guardian = None
+
+    def _leave_holding(self) -> None:
+        """Whoever comes next, ptrctl or not, finds an arm that holds and obeys."""
+        if not self._under_torque:
+            return
+        watchdogs = {reading[reg.BUS_WATCHDOG] for reading in self._ask().values()}
+        # One that has stopped a motion stays: nobody is there to see whether it would go on.
+        if reg.WATCHDOG_TRIPPED not in watchdogs:
+            self._write_all(reg.BUS_WATCHDOG, 0)
 
     def check(self) -> None:
         self._heard.clear()

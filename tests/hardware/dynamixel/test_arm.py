@@ -129,3 +129,20 @@ def test_a_pause_between_episodes_longer_than_the_watchdog_is_no_fault(arm) -> N
     robot.move_to_start()
     arm.drive(AHEAD, 2)
     assert np.isfinite(here).all()
+
+
+def test_a_pause_of_the_program_is_not_made_up_for_by_rushing(arm) -> None:
+    arm.drive(AHEAD, 6)
+    clock, waist = arm.bus.clock, arm.bus.joints["waist"]
+    pauses = iter([2.0])
+    speeds = []
+
+    def asleep_once() -> bool:
+        clock.wait_until_s(clock.now_s() + next(pauses, 0.0))
+        with arm.bus.lock:
+            speeds.append(abs(waist.speed()))
+        return False
+
+    arm.cell.station.robot.move_to_start(should_stop=asleep_once)
+    # 0.1 rad a period is 326 ticks a second on average; the simulated path peaks half above that.
+    assert max(speeds) < 500.0

@@ -256,6 +256,15 @@ def test_the_watchdog_runs_under_torque_and_is_cleared_on_leaving(bus, powered) 
     assert all(servo.torque for servo in bus.servos.values())
 
 
+def test_a_motion_that_the_watchdog_has_stopped_is_not_set_free_on_leaving(bus, powered) -> None:
+    powered.send(SLEEP + np.array([0.9, 0, 0, 0, 0, 0]), 0.5, 5.0)
+    powered.read()
+    watchdogs_trip(bus)
+    powered.close()
+    wait(bus, 0.5)
+    assert {servo.table[98] for servo in bus.servos.values()} == {0xFF}
+
+
 def test_a_watchdog_that_was_not_set_is_set_with_the_next_reading(bus, powered) -> None:
     assert watchdog_is(bus, 125)
     with bus.lock:
