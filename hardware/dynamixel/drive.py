@@ -78,6 +78,7 @@ class DynamixelDrive:
         self._holding = False
         self._heard: set[tuple[int, str]] = set()
         self._goals: dict[int, int] = {}
+        self._positions: dict[int, int] = {}
         self._duration_s = HOLD_S
         self._arrives_s = dict.fromkeys(DRIVEN_IDS, -math.inf)
         self._spoke_s = -math.inf
@@ -165,10 +166,8 @@ class DynamixelDrive:
             readings = self._ask()
             self._require_health(readings)
             self._mend(readings)
-        farthest_ticks = 0
         for motor_id in ARM_IDS:
             jump = abs(goals[motor_id] - self._goals[motor_id])
-            farthest_ticks = max(farthest_ticks, jump)
             if jump > reg.to_ticks(MAX_JUMP_RAD) - reg.CENTRE_TICKS:
                 raise RobotError(
                     f"The joint {MOTORS[motor_id].words} was to jump by "
@@ -176,6 +175,7 @@ class DynamixelDrive:
                     f"At most {math.degrees(MAX_JUMP_RAD):.0f} degrees at a time.",
                     "Start a new episode.",
                 )
+        farthest_ticks = max(abs(goals[i] - self._positions[i]) for i in ARM_IDS)
         farthest_s = farthest_ticks / reg.TICKS_PER_TURN * 2.0 * math.pi / MAX_SPEED_RAD_S
         if goals[GRIPPER_ID] == self._goals[GRIPPER_ID]:
             # Sent again, its motion would begin anew with every period.
@@ -286,6 +286,7 @@ class DynamixelDrive:
     def _ask(self) -> dict[int, Reading]:
         readings = self._bus.read(ALL_IDS, reg.RAM)
         self._spoke_s = self._clock.now_s()
+        self._positions = {i: reading[reg.PRESENT_POSITION] for i, reading in readings.items()}
         return readings
 
     def _write_all(self, register: reg.Register, value: int) -> None:
