@@ -7,6 +7,7 @@ up) can enter no prior episode: `Recipe` refuses them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,34 @@ DEMO_TASK = put("sushi", "pot")
 DEMO_KITCHEN = FIRST_HELD_OUT_KITCHEN
 """The target of `ptrctl demo`: the first held-out object, in the first held-out kitchen."""
 
-RECIPE_NAMES = ("prior-v1",)
+
+@dataclass(frozen=True)
+class RecipeKind:
+    """What the episodes of a recipe are like.
+
+    Args:
+        noise: (lowest, highest) of the demonstrator.
+        failures: Each of `FAILURES` with its share of all episodes; the rest try to succeed.
+        episodes_per_kitchen: Episodes of one task in one kitchen, with other start states.
+    """
+
+    noise: tuple[float, float]
+    failures: Mapping[str, float]
+    episodes_per_kitchen: int = 1
+
+
+RECIPES: Mapping[str, RecipeKind] = {
+    # Careful operators: 15 % fail, all kinds alike.
+    "prior-v1": RecipeKind((0.3, 1.2), dict.fromkeys(FAILURES, 0.15 / len(FAILURES))),
+    # What labs have: hasty operators, good grasps that end badly, misses, and play. A third tries
+    # to succeed. Several episodes share a kitchen, so that looks alone do not tell the outcome.
+    "mixed-v1": RecipeKind(
+        (0.6, 1.6),
+        {"early_release": 0.35, "wrong_place": 0.10, "missed_grasp": 0.10, "play": 0.10},
+        episodes_per_kitchen=3,
+    ),
+}
+RECIPE_NAMES = tuple(RECIPES)
 MAX_STEPS = 45
 """Time limit of an episode; part of the recipe, since playing about goes on until then."""
 
@@ -67,15 +95,12 @@ def prior_tasks() -> list[str]:
     return [*names, *ARTICULATED]
 
 
-def prior_recipe(
-    name: str = "prior-v1", episodes_per_task: int = 100, failure_share: float = 0.15
-) -> list[Recipe]:
-    """The episodes of a recipe; every episode in a kitchen of its own, tasks taking turns.
+def prior_recipe(name: str = "prior-v1", episodes_per_task: int = 100) -> list[Recipe]:
+    """The episodes of a recipe, tasks taking turns; no two tasks share a kitchen.
 
     Args:
         name: One of `RECIPE_NAMES`.
         episodes_per_task: At least 1.
-        failure_share: Share of episodes in which something is made to go wrong, 0..1.
 
     Raises:
         UsageError: Unknown recipe.
@@ -87,18 +112,24 @@ def prior_recipe(
             f"Leave `--recipe` out for {RECIPE_NAMES[0]}.",
         )
     recipes = []
-    tasks = prior_tasks()
+    kind, tasks = RECIPES[name], prior_tasks()
+    share = sum(kind.failures.values())
+    weights = [part / share for part in kind.failures.values()]
+    # Even weights are no weights: the shipped checkpoint's data were drawn that way.
+    drawn_by = None if len(set(weights)) == 1 else weights
+    a_kitchen = kind.episodes_per_kitchen
     for index in range(episodes_per_task * len(tasks)):
         rng = np.random.default_rng([index, 8])
-        fails = rng.uniform() < failure_share
+        fails = rng.uniform() < share
+        turn, number = divmod(index, len(tasks))
         recipes.append(
             Recipe(
                 index=index,
-                task=tasks[index % len(tasks)],
-                kitchen_seed=index,
+                task=tasks[number],
+                kitchen_seed=turn // a_kitchen * a_kitchen * len(tasks) + number,
                 seed=index,
-                noise=float(rng.uniform(0.3, 1.2)),
-                failure=str(rng.choice(FAILURES)) if fails else "",
+                noise=float(rng.uniform(*kind.noise)),
+                failure=str(rng.choice(list(kind.failures), p=drawn_by)) if fails else "",
             )
         )
     return recipes

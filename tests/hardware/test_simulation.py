@@ -18,7 +18,15 @@ from hardware.sim.catalogue import (
     OBJECTS,
 )
 from hardware.sim.demonstrator import FAILURES
-from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, Recipe, prior_recipe, prior_tasks
+from hardware.sim.recipes import (
+    DEMO_KITCHEN,
+    DEMO_TASK,
+    RECIPE_NAMES,
+    RECIPES,
+    Recipe,
+    prior_recipe,
+    prior_tasks,
+)
 from hardware.sim.tasks import Verb, all_task_names, parse_task
 from hardware.sim.world import SimWorld
 from recordings.errors import RobotError, UsageError
@@ -208,10 +216,28 @@ def test_the_demo_is_held_out_by_object_and_by_kitchen() -> None:
     assert parse_task(DEMO_TASK).verb is Verb.PUT
 
 
-def test_a_recipe_is_a_pure_function_of_its_size() -> None:
-    assert prior_recipe(episodes_per_task=3) == prior_recipe(episodes_per_task=3)
-    longer = prior_recipe(episodes_per_task=4)
-    assert longer[:120] == prior_recipe(episodes_per_task=3)
+@pytest.mark.parametrize("name", RECIPE_NAMES)
+def test_a_recipe_is_a_pure_function_of_its_size(name: str) -> None:
+    assert prior_recipe(name, episodes_per_task=3) == prior_recipe(name, episodes_per_task=3)
+    longer = prior_recipe(name, episodes_per_task=4)
+    assert longer[:120] == prior_recipe(name, episodes_per_task=3)
+
+
+def test_the_mixed_recipe_has_the_shares_that_it_names() -> None:
+    recipes = prior_recipe("mixed-v1", 120)
+    shares = {f: sum(r.failure == f for r in recipes) / len(recipes) for f in (*FAILURES, "")}
+    for failure, share in RECIPES["mixed-v1"].failures.items():
+        assert shares[failure] == pytest.approx(share, abs=0.02)
+    assert shares[""] == pytest.approx(0.35, abs=0.02)
+
+
+def test_a_kitchen_of_the_mixed_recipe_sees_one_task_three_times_from_other_starts() -> None:
+    kitchens: dict[int, list[Recipe]] = {}
+    for recipe in prior_recipe("mixed-v1", 6):
+        kitchens.setdefault(recipe.kitchen_seed, []).append(recipe)
+    for together in kitchens.values():
+        assert len(together) == len({recipe.seed for recipe in together}) == 3
+        assert len({recipe.task for recipe in together}) == 1
 
 
 def test_gymnasium_accepts_the_environment() -> None:
