@@ -147,7 +147,9 @@ def _keep_interrupt_key(fd: int) -> None:
     """Let Ctrl-C send its signal in raw mode, but not Ctrl-Z or Ctrl-\\: they would leave the
     arm alone and the terminal raw."""
     attributes = termios.tcgetattr(fd)
-    attributes[3] |= termios.ISIG
+    # Without NOFLSH, Ctrl-C throws away what is being written, and a thread that waits for room
+    # to write is never woken.
+    attributes[3] |= termios.ISIG | termios.NOFLSH
     disabled = os.fpathconf(fd, "PC_VDISABLE")
     for control in (termios.VSUSP, termios.VQUIT):
         attributes[6][control] = bytes([disabled & 0xFF])
