@@ -22,10 +22,10 @@ ENDS = ("enter", "escape", "space", "q")
 
 
 class _View:
-    """What is on the screen: words, and the newest picture or what is wrong."""
+    """What is on the screen: a title, and the newest picture or what is wrong."""
 
-    def __init__(self, words: str) -> None:
-        self._words = words
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._lock = threading.Lock()
         self._picture: ImageArray | None = None
         self._problem = ""
@@ -37,9 +37,9 @@ class _View:
     def draw(self, columns: int, rows: int) -> RenderableType:
         with self._lock:
             picture, problem = self._picture, self._problem
-        title = Text(self._words, style="bold", no_wrap=True, overflow="ellipsis")
+        heading = Text(self._title, style="bold", no_wrap=True, overflow="ellipsis")
         keys = Text.assemble((" enter ", "bold reverse"), " goes on")
-        parts: list[RenderableType] = [title]
+        parts: list[RenderableType] = [heading]
         if picture is not None:
             parts.append(HalfBlocks(picture, columns, rows - 3))
         if problem:
@@ -47,11 +47,11 @@ class _View:
         return Group(*parts, keys)
 
 
-def show_camera(words: str, name: str, values: dict[str, Any], image_size: int) -> bool:
+def show_camera(title: str, name: str, values: dict[str, Any], image_size: int) -> bool:
     """Show a camera's picture until the operator presses Enter.
 
     Args:
-        words: Which camera it is, for the title.
+        title: Which camera it is.
         name: As in recordings.
         values: Its settings, "kind" among them.
         image_size: Edge of the picture in pixels.
@@ -65,19 +65,19 @@ def show_camera(words: str, name: str, values: dict[str, Any], image_size: int) 
     try:
         camera = make_camera(name, values, CellRequest(task="", image_size=image_size))
         with Interrupts() as interrupts, camera, TerminalKeys() as keys:
-            seen = _show(words, camera, keys, interrupts)
+            seen = _show(title, camera, keys, interrupts)
             if interrupts.requested:
                 raise KeyboardInterrupt
     except PtrctlError as problem:
         console.warn(str(problem))
         return False
     if not seen:
-        console.warn(f"No picture came from {words}.")
+        console.warn(f"{title} gave no picture.")
     return seen
 
 
-def _show(words: str, camera: Camera, keys: KeySource, interrupts: Interrupts) -> bool:
-    view, seen = _View(words), False
+def _show(title: str, camera: Camera, keys: KeySource, interrupts: Interrupts) -> bool:
+    view, seen = _View(title), False
     with console.live(whole_screen=True) as screen:
         screen.show(view.draw)
         while not interrupts.requested:

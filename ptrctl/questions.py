@@ -113,7 +113,7 @@ def ask_camera_kind() -> str:
     return str(_choose("Which kind of camera?", choices))
 
 
-def ask_camera_name(words: str, taken: Sequence[str]) -> str:
+def ask_camera_name(title: str, taken: Sequence[str]) -> str:
     """What a camera is called in recordings."""
     import questionary
 
@@ -125,7 +125,7 @@ def ask_camera_name(words: str, taken: Sequence[str]) -> str:
             return "Another camera has this name."
         return bool(NAME.fullmatch(text.strip())) or "Small letters, digits and underscores."
 
-    question = questionary.text(f"Name of this camera ({words})?", default=default, validate=valid)
+    question = questionary.text(f"{title}. Its name?", default=default, validate=valid)
     return str(question.unsafe_ask()).strip()
 
 

@@ -236,8 +236,9 @@ def _ask_cameras(profile: Profile) -> Profile:
         cameras.update(kept)
         if one_more:
             new.append(_typed_camera())
-        for words, values in new:
-            name = _seen_and_named(words, values, list(cameras), profile.image_size)
+        for number, (words, values) in enumerate(new, start=1):
+            title = f"Camera {number} of {len(new)}: {words}"
+            name = _seen_and_named(title, values, list(cameras), profile.image_size)
             if name:
                 cameras[name] = values
     names = list(cameras)
@@ -255,17 +256,17 @@ def _typed_camera() -> tuple[str, dict[str, Any]]:
 
 
 def _seen_and_named(
-    words: str, values: dict[str, Any], taken: list[str], image_size: int
+    title: str, values: dict[str, Any], taken: list[str], image_size: int
 ) -> str | None:
     """The camera's name, after a look at its picture; None if it shall not be used."""
     from ptrctl.camera_preview import show_camera
 
-    console.note(f"Looking at {words} ...")
-    if not show_camera(words, "preview", values, image_size) and not questions.confirm(
+    console.note("Opening the camera ...")
+    if not show_camera(title, "preview", values, image_size) and not questions.confirm(
         "Use it all the same?", default=False
     ):
         return None
-    return questions.ask_camera_name(words, taken)
+    return questions.ask_camera_name(title, taken)
 
 
 def _ask_rate(profile: Profile) -> Profile:

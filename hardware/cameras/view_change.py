@@ -40,7 +40,7 @@ BLOCK = 12
 BETTER = 0.08
 """A camera is believed to have moved only if much more agrees with it than with its rest."""
 
-FEWEST_POINTS = 100
+FEWEST_POINTS, MOST_POINTS = 100, 1500
 FEWEST_VOTES = 10
 LEAST_AGREEMENT = 0.52
 REST_SHARE, LEAST_AT_REST = 0.01, 0.33
@@ -141,7 +141,9 @@ def _edge_points(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
     ]
     crest = (strength >= beside[0]) & (strength > beside[1]) & (strength > 0.8)
     crest[:3], crest[-3:], crest[:, :3], crest[:, -3:] = False, False, False, False
-    return np.argwhere(crest).astype(np.float64), normals[:, crest].T
+    points, across = np.argwhere(crest).astype(np.float64), normals[:, crest].T
+    every = max(1, -(-len(points) // MOST_POINTS))
+    return points[::every], across[::every]
 
 
 def _middle(shape: tuple[int, ...]) -> FloatArray:

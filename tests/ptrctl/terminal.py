@@ -15,6 +15,22 @@ import pyte
 PTRCTL = Path(sys.executable).parent / "ptrctl"
 TIMEOUT_S = 30.0
 COLUMNS, ROWS = 110, 34
+SECOND_SCREEN = 1049
+LOOKS = {
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    # Nobody here answers where the cursor is, and each prompt would wait a second for it.
+    "PROMPT_TOOLKIT_NO_CPR": "1",
+}
+
+
+class OneScreen(pyte.Screen):
+    """pyte knows no second screen: when a program leaves it, only the cursor goes back."""
+
+    def reset_mode(self, *modes: int, **how: bool) -> None:
+        super().reset_mode(*modes, **how)
+        if SECOND_SCREEN in modes:
+            self.cursor.x = 0
 
 
 class Terminal:
@@ -27,7 +43,7 @@ class Terminal:
     """
 
     def __init__(self, words: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
-        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self.screen = OneScreen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self.screen)
         self.output = b""
         script = f"stty -g; {PTRCTL} {words}; echo code=$?; stty -g"
@@ -35,7 +51,7 @@ class Terminal:
             "/bin/bash",
             ["--norc", "-c", script],
             cwd=str(folder),
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
+            env={**os.environ, **LOOKS, **(env or {})},
             dimensions=(ROWS, COLUMNS),
             timeout=TIMEOUT_S,
         )
