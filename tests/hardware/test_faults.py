@@ -8,8 +8,9 @@ from recordings.records import EndReason
 from tests.hardware.fault_runs import OUR_FAULTS, run_with_fault
 from tests.hardware.peers import PEERS, open_peer
 
-PERIODS_UNTIL_STILL = 8.0
-"""Far more than any arm needs, for loaded machines; docs/faults.md has the measured figures."""
+PERIODS_UNTIL_STILL = 25.0
+"""Far more than any arm needs: time runs ten times as fast for most peers, so a loaded machine is ten
+times as slow. docs/faults.md has the measured figures. The time limit comes nine periods later."""
 
 
 @pytest.mark.parametrize("fault", OUR_FAULTS)
@@ -36,5 +37,5 @@ def check(name: str, fault: str) -> None:
     }.get(fault, {EndReason.FAULT})
     assert run.end.reason in expected, (fault, run.end)
     assert run.still_when_told, (fault, run.end)
-    if run.end.reason is not EndReason.TIME_LIMIT:
+    if fault != "stuck":
         assert run.periods < PERIODS_UNTIL_STILL, (fault, run.periods, run.end)
