@@ -9,8 +9,8 @@ from tests.hardware.fault_runs import OUR_FAULTS, run_with_fault
 from tests.hardware.peers import PEERS, open_peer
 
 PERIODS_UNTIL_STILL = 25.0
-"""Far more than any arm needs: time runs ten times as fast for most peers, so a loaded machine is ten
-times as slow. docs/faults.md has the measured figures. The time limit comes nine periods later."""
+"""Far more than any arm needs: time runs ten times as fast for most peers, so a loaded machine is
+ten times as slow. docs/faults.md has the measured figures. The time limit comes nine periods later."""
 
 
 @pytest.mark.parametrize("fault", OUR_FAULTS)
