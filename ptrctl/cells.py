@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from hardware.registry import SIMULATED, Cell, CellRequest
+from hardware.clock import MonotonicClock
+from hardware.kinds import ArmRequest
+from hardware.modules import ARM_MODULES
+from hardware.registry import SIMULATED, Cell, CellRequest, arm_kind
 from hardware.registry import make_cell as make_cell_by_name
-from hardware.robot import WorkspaceBox
+from hardware.robot import Robot, WorkspaceBox
 from hardware.safety import SafetyEnvelope
-from ptrctl.profile import Profile
+from hardware.settings import build_settings
+from ptrctl.profile import DEFAULT_TASK, Profile
 from ptrctl.workspace import PROFILE_NAME, check_name
 from recordings.errors import UsageError
 
@@ -66,6 +70,27 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
             )
         )
     return cell
+
+
+def make_arm(profile: Profile) -> Robot:
+    """The profile's arm alone, to be stopped; not yet connected.
+
+    Cameras, workspace box and start pose are left out: whatever is wrong with them must not keep
+    anybody from stopping the arm.
+
+    Raises:
+        RobotError: No such arm.
+        UsageError: Its settings do not fit.
+    """
+    if profile.robot not in ARM_MODULES:
+        # The simulated arm, or one from another package, which comes as a whole cell.
+        cell = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=True)
+        return cell.station.robot
+    kind = arm_kind(profile.robot)
+    settings = build_settings(kind.settings, profile.robot_options, "robot.options")
+    request = ArmRequest(MonotonicClock(), profile.control_rate_hz, image_size=profile.image_size)
+    arm, _ = kind.make(settings, request)
+    return arm
 
 
 def _check_start_pose(profile: Profile, own: WorkspaceBox) -> None:

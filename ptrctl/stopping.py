@@ -10,11 +10,11 @@ from hardware.faults import MotionStopped
 from hardware.robot import Stop
 from ptrctl import console
 from ptrctl.at_the_arm import at_rest
-from ptrctl.cells import make_cell
+from ptrctl.cells import make_arm
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
 from ptrctl.next_command import next_command
-from ptrctl.profile import DEFAULT_TASK, load_profile
+from ptrctl.profile import load_profile
 from ptrctl.workspace import open_workspace
 from recordings.errors import UsageError
 
@@ -33,9 +33,7 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
     """
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(robot=robot)
-    # The task means nothing here, but a cell has one.
-    cell = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=True)
-    arm, wanted = cell.station.robot, Stop(kind.replace("-", "_"))
+    arm, wanted = make_arm(profile), Stop(kind.replace("-", "_"))
     if arm.features.simulated:
         raise UsageError(
             f"The arm {arm.features.name} is simulated.",

@@ -78,3 +78,20 @@ def test_a_simulated_arm_has_nothing_to_stop() -> None:
     result = stop("--robot sim-wx250s")
     assert result.exit_code == 2
     assert "simulated" in words_of(result)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        "",
+        '[cameras.over_shoulder]\nkind = "no-such-kind"\n',
+        '[camera]\nname = "wrist"\n[cameras.over_shoulder]\nkind = "test-pattern"\n',
+    ],
+    ids=["none", "of an unknown kind", "of another name"],
+)
+def test_whatever_is_wrong_with_the_camera_the_arm_can_be_stopped(camera: str) -> None:
+    arm, _, _ = PROFILE.partition("[cameras.")
+    Path("ptrctl.toml").write_text(arm + camera)
+    result = stop("--json")
+    assert result.exit_code == 0, result.output
+    assert "holds where it is" in json.loads(result.stdout)["state"]
