@@ -97,10 +97,10 @@ class GuardedArm:
 
     @property
     def mood(self) -> Mood:
-        if self._hold_again_s is not None:
-            return Mood.NOT_HELD
         if self._motion is not None and self._motion.running:
             return Mood.MOVING
+        if self._hold_again_s is not None:
+            return Mood.NOT_HELD
         if self._locked:
             return Mood.LOCKED
         if self._silenced:
@@ -119,7 +119,12 @@ class GuardedArm:
             self._silenced = True
             self.silences += 1
             self._hold_or_note()
-        elif self._hold_again_s is not None and now_s > self._hold_again_s:
+        elif (
+            self._hold_again_s is not None
+            and now_s > self._hold_again_s
+            # A motion has the robot to itself, and ends in a hold.
+            and not self.motion_words
+        ):
             self._hold_or_note()
         if self._motion is not None and self._motion.by_itself and not self._motion.running:
             with suppress(PtrctlError):  # Noted for the panel; nobody else waits for it.
@@ -297,9 +302,12 @@ class GuardedArm:
         if motion.running:
             return False
         self._motion = None
+        if motion.error is not None and not isinstance(motion.error, MotionStopped):
+            self.note_fault(motion.error)
+            raise motion.error
+        # There or stopped on the way: either way the arm has confirmed that it stands.
+        self._hold_again_s = None
         if motion.error is not None:
-            if not isinstance(motion.error, MotionStopped):
-                self.note_fault(motion.error)
             raise motion.error
         return True
 

@@ -276,6 +276,26 @@ def test_parking_by_itself_gives_way_to_a_client() -> None:
     assert bench.robot.log[-2:] == ["stop hold", "start None"]
 
 
+def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_motion() -> None:
+    bench = Bench(motion_s=1e9)
+    bench.robot.clock = _Patient(bench.clock)
+    bench.robot.fails["stop"] = RobotError("The arm's torque is off, so it does not hold.")
+    bench.arm.lock(True)
+    bench.arm.lock(False)
+    assert bench.arm.mood is Mood.NOT_HELD
+    bench.arm.start(None, bench.clock.now_s())
+    tried = bench.holds
+    for _ in range(3):
+        bench.wait(PERIOD_S + 0.01)
+        bench.arm.tick()
+    assert bench.holds == tried
+    assert bench.arm.mood is Mood.MOVING
+    bench.arm.cancel()
+    with pytest.raises(MotionStopped):
+        bench.ended()
+    assert bench.arm.mood is Mood.STILL
+
+
 class StalledCamera(FakeCamera):
     """Gives no picture until it is told to go on."""
 
