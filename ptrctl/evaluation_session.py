@@ -19,7 +19,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, scene_flags
 from ptrctl.operator_side import NobodyThere
-from ptrctl.panels import View
+from ptrctl.panels import View, free_bytes
 from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Report, write_report
@@ -103,7 +103,13 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
         with (
             cell.station,
             listening(
-                f"ptrctl evaluate · {task}", [stage], cell, interrupts, workspace.trials(session)
+                f"ptrctl evaluate · {task}",
+                [stage],
+                cell,
+                interrupts,
+                workspace.trials(session),
+                max_steps=options.max_steps,
+                camera=profile.camera,
             ) as (shown, listeners),
         ):
             summary = run_trials(
@@ -224,7 +230,14 @@ def reporter(
 
 @contextmanager
 def listening(
-    title: str, stages: Sequence[Stage], cell: Cell, interrupts: Interrupts, folder: Path
+    title: str,
+    stages: Sequence[Stage],
+    cell: Cell,
+    interrupts: Interrupts,
+    folder: Path,
+    *,
+    max_steps: int = MAX_STEPS,
+    camera: str = "",
 ) -> Iterator[tuple[Display, Listeners]]:
     """A display, and who speaks for the operator: signals in simulation, keys on hardware.
 
@@ -242,8 +255,16 @@ def listening(
             "with a key.",
             "Run the command in a terminal.",
         )
-    view = View(title=title, control_rate_hz=cell.station.robot.features.control_rate_hz)
-    with at_the_arm(view, cell, interrupts, folder, wait_for_start=True) as (panel, operator):
+    view = View(
+        title=title,
+        control_rate_hz=cell.station.robot.features.control_rate_hz,
+        max_steps=max_steps,
+        disk_free_bytes=free_bytes(folder),
+    )
+    with at_the_arm(view, cell, interrupts, folder, camera=camera, wait_for_start=True) as (
+        panel,
+        operator,
+    ):
         yield OnPanel(panel, stages), Listeners((panel,), operator)
 
 
@@ -305,10 +326,13 @@ def _show(
         "success means": plan.criterion,
         "checkpoint": f"{plan.checkpoint} ({plan.checkpoint_digest[:12]})",
         "success": f"{summary.rate}  95 % Wilson interval, {plan.trials} trials planned",
-        "mean progress": f"{summary.mean_progress:.2f}",
-        "furthest stage": ", ".join(f"{name} {n}" for name, n in summary.stages.items()),
-        "aborted": len(summary.aborted),
     }
+    stages = ", ".join(f"{name} {n}" for name, n in summary.stages.items() if name)
+    if stages:
+        # Only a simulator sees how far a trial that failed has come.
+        rows["mean progress"] = f"{summary.mean_progress:.2f}"
+        rows["furthest stage"] = stages
+    rows["aborted"] = len(summary.aborted)
     if evaluation.comparison:
         rows["paired"] = str(evaluation.comparison)
     console.outcome_panel(

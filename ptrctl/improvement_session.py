@@ -103,7 +103,13 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
         with (
             cell.station,
             listening(
-                f"ptrctl improve · {task}", [stage], cell, interrupts, workspace.trials(session)
+                f"ptrctl improve · {task}",
+                [stage],
+                cell,
+                interrupts,
+                workspace.trials(session),
+                max_steps=options.max_steps,
+                camera=profile.camera,
             ) as (shown, listeners),
         ):
             result = practise(
