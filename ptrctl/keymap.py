@@ -31,13 +31,14 @@ class Command(enum.Enum):
 class Moment(enum.Enum):
     """What is going on; decides which commands work."""
 
-    MOVE = "ready to move to the start pose"
+    MOVE = "ready for the start pose"
     MOVING = "moving to the start pose"
     PARKING = "parking"
     READY = "ready to start"
     RUNNING = "running"
     PAUSED = "the arm holds"
     LABEL = "waiting for a label"
+    VERDICT = "waiting for a verdict"
     REASON = "why did it fail?"
     TEXT = "type the reason"
     BUSY = "busy"
@@ -57,11 +58,12 @@ HOLD_KEYS = ("space", "escape")
 """Hold the arm at any moment in which it may move; they never do anything else."""
 
 _R, _U, _P, _L = Moment.READY, Moment.RUNNING, Moment.PAUSED, Moment.LABEL
+_V = Moment.VERDICT  # of a trial, which is counted, run again, or ends the session
 COMMAND_KEYS: tuple[CommandKey, ...] = (
     CommandKey("s", Command.START, "move to the start pose", frozenset({Moment.MOVE})),
     CommandKey("s", Command.START, "start", frozenset({_R})),
-    CommandKey("y", Command.SUCCESS, "success", frozenset({_U, _P, _L})),
-    CommandKey("f", Command.FAILURE, "failure", frozenset({_U, _P, _L})),
+    CommandKey("y", Command.SUCCESS, "success", frozenset({_U, _P, _L, _V})),
+    CommandKey("f", Command.FAILURE, "failure", frozenset({_U, _P, _L, _V})),
     CommandKey("x", Command.STOP, "stop, then label", frozenset({_U, _P})),
     *(
         CommandKey(key, Command.HOLD, "hold", frozenset({_U, Moment.MOVING, Moment.PARKING}))
@@ -71,7 +73,8 @@ COMMAND_KEYS: tuple[CommandKey, ...] = (
     CommandKey("z", Command.LATER, "label later", frozenset({_L})),
     CommandKey("d", Command.DISCARD, "discard", frozenset({_L})),
     CommandKey("r", Command.REDO, "discard and redo", frozenset({_L})),
-    CommandKey("q", Command.QUIT, "quit", frozenset({Moment.MOVE, _R, _U, _P, _L})),
+    CommandKey("r", Command.REDO, "run it again", frozenset({_V})),
+    CommandKey("q", Command.QUIT, "quit", frozenset({Moment.MOVE, _R, _U, _P, _L, _V})),
 )
 
 FAILURE_REASONS: dict[str, str] = {

@@ -183,6 +183,8 @@ class AtTheKeys:
         self._ask = ask
         by_hand = teleoperator is not None or device is not None
         self._wait_for_start = wait_for_start or by_hand
+        # A policy's episode here is a trial of a plan: it is never dropped or judged later.
+        self._at_the_end = Moment.VERDICT if wait_for_start and not by_hand else Moment.LABEL
         self._ask_to_move = ask_to_move
         self._asks_from_then_on = ask_to_move
         self._quit = False
@@ -190,6 +192,8 @@ class AtTheKeys:
         """The arm was let go to its start pose."""
         self._paused = False
         self._said: Command | None = None
+        self._why = ""
+        """Why the arm was stopped, until the operator has decided what comes next."""
 
     @property
     def wants_to_quit(self) -> bool:
@@ -215,7 +219,8 @@ class AtTheKeys:
 
     def held(self, why: str) -> None:
         self._ask_to_move = self._asks_from_then_on
-        self._panel.view.message = why
+        self._why = self._panel.view.message = why
+        self._show(Moment.BUSY)
 
     def parking(self) -> None:
         """The arm is about to park; show which keys stop it."""
@@ -259,7 +264,7 @@ class AtTheKeys:
         if end.fault:
             # The device itself may be gone; after a fault the keys alone decide.
             self._device = None
-            self._panel.view.message = f"The arm was stopped: {end.fault}"
+            self._why = self._panel.view.message = f"The arm was stopped: {end.fault}"
         while not self._interrupts.requested:
             command, self._said = self._said, None
             if command in (Command.STOP, Command.QUIT):
@@ -268,7 +273,7 @@ class AtTheKeys:
             if command is None and not self._ask:
                 return Verdict(judged(end))
             if command is None:
-                command = self._next_command(Moment.LABEL)
+                command = self._next_command(self._at_the_end)
             verdict = self._obey(command)
             if verdict is not None:
                 self._show(Moment.BUSY)
@@ -341,14 +346,14 @@ class AtTheKeys:
             for key in self._wait():
                 command = command_for(key.name, moment)
                 if command is not None:
-                    self._panel.view.message = ""
+                    self._panel.view.message = self._why = ""
                     return command
                 # A motion key may still be held from the episode that has just ended.
                 if not moves_the_arm(key.name):
                     self._in_vain(key)
             command = command_for_buttons(self._buttons(), moment)
             if command is not None:
-                self._panel.view.message = ""
+                self._panel.view.message = self._why = ""
                 return command
         return None
 
@@ -391,7 +396,9 @@ class AtTheKeys:
             return []
 
     def _in_vain(self, key: Key) -> None:
-        self._panel.view.message = f"The key `{key.name}` does nothing now."
+        vain = f"The key `{key.name}` does nothing now."
+        words = "Nothing moves the arm now." if key.name in HOLD_KEYS else vain
+        self._panel.view.message = f"{words} {self._why}".rstrip()
         self._panel.refresh()
 
     def _show(self, moment: Moment) -> None:

@@ -35,11 +35,15 @@ from recordings.records import (
     Step,
 )
 
-MESSAGE_ROWS = 4
-"""A fault is told in full: what happened, what was expected, what to do."""
+MESSAGE_ROWS = 7
+"""A fault is told in full where there is room: what happened, what was expected, what to do, and
+whether the arm has confirmed that it holds."""
 
 NARROW_COLUMNS = 78
 """Below this the picture goes above the figures instead of beside them."""
+
+NAME_COLUMNS = 12
+"""Of the names of the figures: long values are cut, not their names."""
 
 
 @dataclass
@@ -88,15 +92,16 @@ def draw(view: View, columns: int, rows: int) -> RenderableType:
     """The panel for a terminal of that size; parts that do not fit are left out, keys last."""
     inner = columns - 4
     figures = _figures(view)
-    keys = _keys(view, inner)
-    view.key_rows = max(view.key_rows, len(keys))
+    free = rows - 2 - figures.row_count
+    keys = _keys(view, inner, free)
+    view.key_rows = max(len(keys), min(view.key_rows, free))
     keys += [Text()] * (view.key_rows - len(keys))
     room = rows - 2 - view.key_rows
     beside = columns >= NARROW_COLUMNS
     top: RenderableType = figures
     picture_rows = room - 1 if beside else room - figures.row_count - 1
     if view.picture is not None and picture_rows >= 6:
-        width = inner - 42 if beside else inner
+        width = inner - _figure_columns(columns) if beside else inner
         picture = HalfBlocks(view.picture, width, picture_rows)
         if beside:
             pair = Table.grid(padding=(0, 2))
@@ -120,13 +125,19 @@ def _natural_width(view: View, inner: int, picture_rows: int) -> int:
     """Wide terminals get a panel no wider than its content."""
     if view.picture is None or picture_rows < 6:
         return max(NARROW_COLUMNS, min(inner, 96))
-    picture_columns, _ = fit(view.picture, inner - 42, picture_rows)
-    return max(NARROW_COLUMNS, picture_columns + 50)
+    beside = _figure_columns(inner + 4)
+    picture_columns, _ = fit(view.picture, inner - beside, picture_rows)
+    return max(NARROW_COLUMNS, picture_columns + beside + 8)
+
+
+def _figure_columns(columns: int) -> int:
+    """What the figures get of a terminal of that width, the gap beside the picture included."""
+    return 42 if columns < 100 else 54
 
 
 def _figures(view: View) -> Table:
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=NAME_COLUMNS)
     grid.add_column(no_wrap=True)
     grid.add_row("now", Text(view.moment.value, style="bold " + _COLOURS[view.moment]))
     for outcome in Outcome:
@@ -164,6 +175,7 @@ _COLOURS = {
     Moment.RUNNING: "red",
     Moment.PAUSED: "yellow",
     Moment.LABEL: "magenta",
+    Moment.VERDICT: "magenta",
     Moment.REASON: "magenta",
     Moment.TEXT: "magenta",
     Moment.BUSY: "white",
@@ -175,12 +187,13 @@ def _bar(value: float, full: float, cells: int) -> Text:
     return Text("━" * filled, style="green").append("╌" * (cells - filled), style="dim")
 
 
-def _keys(view: View, columns: int) -> list[Text]:
-    """The key lines, each cut to fit, and the message over several lines."""
+def _keys(view: View, columns: int, rows: int) -> list[Text]:
+    """The key lines, each cut to fit, and the message over as many lines as there is room for."""
     lines = [line for pairs in (view.arm_keys, view.keys) for line in _key_lines(pairs, columns)]
     # No panel is narrower than this, if the terminal is not.
     width = min(columns, NARROW_COLUMNS - 4)
-    words = textwrap.wrap(view.message, width, max_lines=MESSAGE_ROWS, placeholder=" …") or [""]
+    most = max(1, min(MESSAGE_ROWS, rows - len(lines)))
+    words = textwrap.wrap(view.message, width, max_lines=most, placeholder=" …") or [""]
     return [*lines, *(Text(line, style="yellow", no_wrap=True) for line in words)]
 
 
@@ -231,8 +244,11 @@ class LivePanel(Subscriber):
         view = self.view
         now_s = time.monotonic()
         if self._last_step_s is not None:
-            rate_hz = 1.0 / max(now_s - self._last_step_s, 1e-6)
-            view.rate_hz = rate_hz if view.step <= 1 else 0.7 * view.rate_hz + 0.3 * rate_hz
+            # Periods are averaged, not rates: one short period must not look like a fast loop.
+            period_s = max(now_s - self._last_step_s, 1e-6)
+            if view.step > 1 and view.rate_hz:
+                period_s = 0.7 / view.rate_hz + 0.3 * period_s
+            view.rate_hz = 1.0 / period_s
         self._last_step_s = now_s
         view.step = step.index + 1
         view.overruns += step.overrun_s > 0

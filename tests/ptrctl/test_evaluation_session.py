@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
+from ptrctl.keymap import Moment
 from ptrctl.keys import ScriptedKeys
 from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
@@ -17,6 +19,7 @@ from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
+from recordings.records import Observation
 from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
@@ -41,7 +44,7 @@ def test_keys_start_and_label_every_trial(tmp_path: Path) -> None:
 
 
 def test_silence_is_no_label_and_the_trial_does_not_count(tmp_path: Path) -> None:
-    summary = by_keys(tmp_path, ["s", None, None, "y", "s", None, "x", "z"])
+    summary = by_keys(tmp_path, ["s", None, None, "y", "s", None, "x", "z", "d", "q"])
     assert len(summary.counted) == 1
     assert len(summary.aborted) == 1
 
@@ -65,3 +68,23 @@ def test_without_a_terminal_nobody_can_label(tmp_path: Path) -> None:
         listening("test", [], cell, Interrupts(), tmp_path),
     ):
         pass
+
+
+def test_why_the_arm_was_stopped_stays_until_the_operator_goes_on(tmp_path: Path) -> None:
+    view = View("test", control_rate_hz=5.0)
+    panel = LivePanel(view, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+    keys = ScriptedKeys(["space", "#", None, "s"])
+    operator = AtTheKeys(keys, panel, Interrupts(), wait_for_start=True, ask_to_move=True)
+    seen: list[str] = []
+
+    def observe() -> Observation:
+        seen.append(view.message)
+        return Observation({}, np.zeros(7), 0.0)
+
+    operator.held("A joint is hot.")
+    assert view.moment is Moment.BUSY
+    assert operator.may_move(observe)
+    assert seen[0] == "A joint is hot."
+    assert seen[1] == "Nothing moves the arm now. A joint is hot."
+    assert seen[2] == "The key `#` does nothing now. A joint is hot."
+    assert view.message == ""

@@ -71,8 +71,13 @@ def test_discarding_needs_a_finished_episode() -> None:
     assert command_for("d", Moment.LABEL) is Command.DISCARD
 
 
+def test_a_trial_is_never_dropped_or_judged_later() -> None:
+    assert [key for key, _ in command_keys_at(Moment.VERDICT)] == ["y", "f", "r", "q"]
+
+
 def test_enter_or_an_unknown_key_never_means_success() -> None:
     meanings = {command_for(key, Moment.LABEL) for key in ("enter", "space", "#", "Y")}
+    meanings |= {command_for(key, Moment.VERDICT) for key in ("enter", "space", "#", "Y")}
     assert meanings == {None}
 
 

@@ -132,3 +132,43 @@ def test_a_fault_is_told_in_full() -> None:
     lines = text_of(draw(shown, 80, 24), 80).splitlines()
     said = " ".join(line.strip("│ ") for line in lines)
     assert shown.message in said
+
+
+def test_a_hold_that_is_not_confirmed_is_told_in_full_at_the_label() -> None:
+    shown = view()
+    shown.keys, shown.arm_keys = command_keys_at(Moment.LABEL), ()
+    shown.message = (
+        "The arm was stopped: The motor `wrist_angle` (ID 7) lost its torque by itself. Every "
+        "motor is under torque until the arm is parked. Support the arm, look at its 12 V supply "
+        "and the cable to that motor, then run `ptrctl doctor`. The arm did not confirm that it "
+        "holds: A motor has no torque, so the arm does not hold."
+    )
+    lines = text_of(draw(shown, 80, 24), 80).splitlines()
+    assert len(lines) <= 24
+    assert shown.message in " ".join(line.strip("│ ") for line in lines)
+
+
+def test_a_long_message_never_pushes_the_keys_off_the_screen() -> None:
+    shown = view()
+    shown.message = "word " * 200
+    for keys in (arm_keys(), ()):
+        shown.arm_keys = keys
+        lines = text_of(draw(shown, 80, 24), 80).splitlines()
+        assert len(lines) <= 24
+        assert "quit" in "\n".join(lines)
+
+
+def test_a_long_value_is_cut_and_not_the_names_beside_it() -> None:
+    shown = view()
+    shown.interventions.update({"workspace_box": 1234, "translation_limit": 4321})
+    assert "late periods" in text_of(draw(shown, 80, 24), 80)
+
+
+def test_the_rate_counts_steps_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.2, 0.4, 0.6, 0.61, 0.8])
+    monkeypatch.setattr("ptrctl.panels.time.monotonic", lambda: next(times))
+    shown = view()
+    panel = LivePanel(shown, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+    for index in range(6):
+        panel.on_step(step(index))
+    assert 5.0 <= shown.rate_hz < 7.5

@@ -81,7 +81,7 @@ class Lab:
     def begins(self, terminal: Terminal) -> None:
         """The operator lets the arm go to its start pose, and starts."""
         if self.real:
-            self.see(terminal, "ready to move to the start pose")
+            self.see(terminal, "ready for the start pose")
             assert self.peer.is_still(), "the arm moved before it was asked to"
             terminal.press("s")
         self.see(terminal, "ready to start")
@@ -92,7 +92,7 @@ class Lab:
         terminal.press("s")
 
     def label(self, terminal: Terminal, key: str = "y") -> None:
-        terminal.see("waiting for a label")
+        terminal.see("waiting for a ")
         assert self.peer.is_still()
         terminal.press(key)
 
