@@ -6,6 +6,7 @@ a joint position reaches a motor. That is a `JointDrive`; everything above it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,25 +18,25 @@ from hardware import wx250s
 from hardware.clock import Clock
 from hardware.faults import MotionStopped, MotorFault, Unreachable
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
+from hardware.standstill import wait_until_still
 from recordings.errors import RobotError
 from recordings.records import GRIPPER, FloatArray
 
-GLIDE_STEP_M = 0.02
-GLIDE_STEP_RAD = 0.1
-"""Speed of motions between episodes, a control period: 0.1 m/s and 0.5 rad/s at 5 Hz."""
+GLIDE_M_S = 0.1
+GLIDE_RAD_S = 0.5
+"""Speed of motions between episodes."""
+GLIDE_PERIOD_S = 0.2
+"""They send a position a control period, or so often where that is longer."""
 CLEAR_HEIGHT_M = 0.15
 """The gripper rises to here before it travels."""
 FLOOR_M = 0.03
 """No way between episodes leads the gripper below this, unless it began there."""
 BLOCKED_RAD = 0.5
 """A joint that is this far behind between episodes has met something."""
-GRIPPER_PERIODS = 3
-"""Control periods in which the gripper opens."""
-
-STILL_RAD = 0.01
-STILL_CHECK_S = 0.05
-"""The arm stands still when no joint moves more than this between two readings."""
-STILL_WITHIN_S = 1.0
+ARRIVED_RAD = 0.2
+"""So has one that rests this far from where it was to go: farther than an arm sags."""
+GRIPPER_S = 0.6
+"""In this time the gripper opens."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class JointArm:
         self._solver = solver
         self._clock = clock
         self._period_s = 1.0 / features.control_rate_hz
+        self._glide_s = min(self._period_s, GLIDE_PERIOD_S)
         self._start_pose = np.asarray(start_pose, dtype=np.float64)
         self._neutral_rad, self._sleep_rad = neutral_rad, sleep_rad
         self._connected = False
@@ -200,7 +202,7 @@ class JointArm:
         if not (self._torque and self._drive.torque_is_on()):
             self._drive.set_torque(True)
             self._torque = True
-        self._travel([here] * GRIPPER_PERIODS + way, 1.0, should_stop)
+        self._travel([here] * math.ceil(GRIPPER_S / self._glide_s) + way, 1.0, should_stop)
         self._adopt(goal, 1.0)
 
     def read_state(self) -> RobotState:
@@ -256,7 +258,7 @@ class JointArm:
             )
         held = self._drive.hold()
         self._adopt(held, float(self._commanded[GRIPPER]))
-        self._wait_until_still()
+        wait_until_still(self._drive, self._clock)
         if not self._drive.torque_is_on():
             # Not noted as torque off: parking must not let go of what the others still hold.
             raise MotorFault(
@@ -264,23 +266,6 @@ class JointArm:
                 "Every motor is under torque while the arm holds.",
                 "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
             )
-
-    def _wait_until_still(self) -> None:
-        before = self._drive.read()
-        give_up_s = before.measured_s + STILL_WITHIN_S
-        while True:
-            self._clock.wait_until_s(self._clock.now_s() + STILL_CHECK_S)
-            now = self._drive.read()
-            if np.abs(now.joints_rad - before.joints_rad).max() < STILL_RAD:
-                break
-            # Both late: a single slow reading says nothing about the end of the motion.
-            if before.measured_s > give_up_s:
-                raise MotorFault(
-                    "The arm was told to hold and still moves.",
-                    f"It stands still within {STILL_WITHIN_S:g} s.",
-                    "Support the arm, switch its power off, then run `ptrctl doctor`.",
-                )
-            before = now
 
     def _park(self, should_stop: ShouldStop) -> None:
         if self._torque:
@@ -314,18 +299,17 @@ class JointArm:
             "Support the arm, run `ptrctl stop --torque-off`, lift it by hand, then try again.",
         )
 
-    @staticmethod
-    def _line(start: FloatArray, goal: FloatArray) -> list[FloatArray]:
+    def _line(self, start: FloatArray, goal: FloatArray) -> list[FloatArray]:
         change = np.abs(goal - start)
-        steps = int(
-            np.ceil(max(change[:3].max() / GLIDE_STEP_M, change[3:].max() / GLIDE_STEP_RAD))
-        )
-        return [start + (goal - start) * index / steps for index in range(1, steps + 1)]
+        seconds = max(change[:3].max() / GLIDE_M_S, change[3:].max() / GLIDE_RAD_S)
+        return self._even(start, goal, seconds)
 
-    @staticmethod
-    def _joint_line(start_rad: FloatArray, goal_rad: FloatArray) -> list[FloatArray]:
-        steps = int(np.ceil(np.abs(goal_rad - start_rad).max() / GLIDE_STEP_RAD))
-        return [start_rad + (goal_rad - start_rad) * i / steps for i in range(1, steps + 1)]
+    def _joint_line(self, start_rad: FloatArray, goal_rad: FloatArray) -> list[FloatArray]:
+        return self._even(start_rad, goal_rad, np.abs(goal_rad - start_rad).max() / GLIDE_RAD_S)
+
+    def _even(self, start: FloatArray, goal: FloatArray, seconds: float) -> list[FloatArray]:
+        steps = int(np.ceil(seconds / self._glide_s))
+        return [start + (goal - start) * index / steps for index in range(1, steps + 1)]
 
     def _solved(self, poses: list[FloatArray], seed_rad: FloatArray) -> list[FloatArray] | None:
         solved = []
@@ -342,23 +326,28 @@ class JointArm:
         try:
             for joints in way:
                 self._goal_rad = joints
-                self._drive.send(joints, opening, self._period_s)
+                self._drive.send(joints, opening, self._glide_s)
                 # A whole period, however late it is: rushing to catch up would be a jump.
-                self._clock.wait_until_s(self._clock.now_s() + self._period_s)
-                behind = np.abs(self._drive.read().joints_rad - joints)
-                if behind.max() > BLOCKED_RAD:
-                    name = self._features.joint_names[int(behind.argmax())]
-                    raise MotorFault(
-                        f"The joint {name} is {np.degrees(behind.max()):.0f} degrees behind.",
-                        "The way is free.",
-                        "Clear the space around the arm, then try again.",
-                    )
+                self._clock.wait_until_s(self._clock.now_s() + self._glide_s)
+                self._require_near(joints, BLOCKED_RAD)
                 if should_stop():
                     raise MotionStopped("The motion was stopped; the arm holds.")
-            self._wait_until_still()
+            wait_until_still(self._drive, self._clock)
+            if way:
+                self._require_near(way[-1], ARRIVED_RAD)
         except BaseException as error:
             self._hold_after(error)
             raise
+
+    def _require_near(self, goal_rad: FloatArray, limit_rad: float) -> None:
+        behind = np.abs(self._drive.read().joints_rad - goal_rad)
+        if behind.max() > limit_rad:
+            name = self._features.joint_names[int(behind.argmax())]
+            raise MotorFault(
+                f"The joint {name} is {np.degrees(behind.max()):.0f} degrees behind.",
+                "The way is free.",
+                "Clear the space around the arm, then try again.",
+            )
 
     def _hold_after(self, error: BaseException) -> None:
         """Hold; where that is not confirmed, say so besides what went wrong before."""

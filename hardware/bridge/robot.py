@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -21,7 +22,7 @@ from hardware.bridge.geometry import (
 from hardware.bridge.settings import BridgeSettings
 from hardware.bridge.ways import GLIDE_PERIOD_S, JointEstimate
 from hardware.faults import LostConnection, MotionStopped, MotorFault, Unreachable
-from hardware.joint_arm import GRIPPER_PERIODS, Solver
+from hardware.joint_arm import GRIPPER_S, Solver
 from hardware.kinds import ArmRequest
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
 from recordings.errors import RobotError
@@ -138,7 +139,7 @@ class BridgeRobot:
         with self._holding_after_trouble():
             self._client.open_gripper()
             self._commanded[GRIPPER] = 1.0
-            for _ in range(GRIPPER_PERIODS):
+            for _ in range(math.ceil(GRIPPER_S / self._period_s)):
                 self._clock.wait_until_s(self._clock.now_s() + self._period_s)
                 _stop_if(should_stop)
             self._travel(way, self._start_pose, should_stop)

@@ -10,6 +10,7 @@ from hardware.faults import LostConnection
 from hardware.joint_arm import JointArm
 from hardware.kinds import ArmRequest
 from hardware.robot import RobotFeatures, ShouldStop, Stop, never_stop
+from hardware.standstill import wait_until_still
 from hardware.trossen import TrossenSettings, widowx_ai
 from hardware.trossen.drive import TrossenDrive
 from recordings.errors import RobotError
@@ -88,7 +89,7 @@ class TrossenArm(JointArm):
     def _hold(self) -> None:
         self._face_fault()
         if not self._torque:
-            self._wait_until_still()
+            wait_until_still(self._drive, self._clock)
             raise RobotError(
                 "The arm's joints are braked and stand still; its torque is off, so it does not "
                 "hold.",
