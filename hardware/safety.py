@@ -12,6 +12,7 @@ from recordings.records import (
     ACTION_HIGH,
     ACTION_LOW,
     ACTION_SIZE,
+    CONTROL_RATE_HZ,
     GRIPPER,
     FloatArray,
     hold_action,
@@ -53,7 +54,8 @@ class SafetyEnvelope:
 
     Args:
         workspace: Where the gripper may be.
-        max_step_m, max_step_rad: Largest displacement a control period, per axis.
+        max_step_m, max_step_rad: Largest displacement a control period, per axis. At a higher
+            rate than `CONTROL_RATE_HZ` it is less, so that the arm is no faster.
     """
 
     workspace: WorkspaceBox
@@ -82,7 +84,8 @@ class SafetyEnvelope:
                 interventions.append(rule)
             return clipped
 
-        step = np.array([self.max_step_m] * 3 + [self.max_step_rad] * 3)
+        slowed = min(1.0, CONTROL_RATE_HZ / robot.features.control_rate_hz)
+        step = np.array([self.max_step_m] * 3 + [self.max_step_rad] * 3) * slowed
         motion = limited(action[:6], -step, step, STEP_CLAMP)
         gripper = limited(action[6:], ACTION_LOW[6:], ACTION_HIGH[6:], GRIPPER_RANGE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -67,6 +68,7 @@ class TeleoperatedDecider:
         self._pressed: list[Button] = []
         self._acted_s: float | None = None
         self._pause_s = PAUSE_PERIODS / CONTROL_RATE_HZ
+        self._slowed = 1.0
         self._engaged = False
         self._words = "waiting"
 
@@ -104,6 +106,8 @@ class TeleoperatedDecider:
         self._gripper = 1.0
         self._acted_s = None
         self._pause_s = PAUSE_PERIODS / info.control_rate_hz
+        # A speed level is a speed: in shorter periods its steps are smaller.
+        self._slowed = min(1.0, CONTROL_RATE_HZ / info.control_rate_hz)
 
     def act(self, observation: Observation) -> Decision:
         """The action (7,) that the person asks for now.
@@ -154,7 +158,10 @@ class TeleoperatedDecider:
         return reading.motion
 
     def _displacement(self, motion: Rate | HandPose) -> FloatArray:
-        speed = self.device.speed
+        level = self.device.speed
+        speed = replace(
+            level, step_m=level.step_m * self._slowed, step_rad=level.step_rad * self._slowed
+        )
         if isinstance(motion, Rate):
             steps = np.repeat([speed.step_m, speed.step_rad], 3)
             scaled: FloatArray = np.clip(motion.values, -1.0, 1.0) * steps

@@ -18,6 +18,7 @@ from ptrctl.workflows.attempt import new_episode_info
 from recordings.errors import RobotError, UsageError
 from recordings.records import (
     ACTION_SIZE,
+    CONTROL_RATE_HZ,
     GRIPPER,
     Decision,
     EndReason,
@@ -33,6 +34,7 @@ STEPS = 3
 """The arm moves 3 cm there and back on every axis."""
 TOLERANCE_M = 0.015
 SETTLE_STEPS = 2
+"""All of these are control periods at 5 Hz; at a higher rate there are more and smaller steps."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class _SlowMotion:
 
     name = "setup"
 
-    def __init__(self) -> None:
-        self._actions = _actions()
+    def __init__(self, rate_hz: float) -> None:
+        finer = max(1, round(rate_hz / CONTROL_RATE_HZ))
+        self._actions = _actions(finer)
+        self.leg = (STEPS + SETTLE_STEPS) * finer
         self.total = len(self._actions)
         self._index = 0
 
@@ -68,14 +72,14 @@ class _SlowMotion:
         return Decision(self._actions[self._index - 1])
 
 
-def _actions() -> list[FloatArray]:
+def _actions(finer: int) -> list[FloatArray]:
     actions = []
     for axis in (2, 1, 0):
         for sign in (+1.0, -1.0):
-            for step in range(STEPS + SETTLE_STEPS):
+            for step in range((STEPS + SETTLE_STEPS) * finer):
                 action = np.zeros(ACTION_SIZE)
                 action[GRIPPER] = 1.0
-                action[axis] = sign * STEP_M if step < STEPS else 0.0
+                action[axis] = sign * STEP_M / finer if step < STEPS * finer else 0.0
                 actions.append(action)
     return actions
 
@@ -83,8 +87,9 @@ def _actions() -> list[FloatArray]:
 class _Follow(Subscriber):
     """Compares the measured pose with the sum of what was sent, after each settling."""
 
-    def __init__(self, progress: console.Progress) -> None:
+    def __init__(self, progress: console.Progress, leg: int) -> None:
         self._progress = progress
+        self._leg = leg
         self._start: FloatArray | None = None
         self._sent = np.zeros(3)
         self.worst_m = 0.0
@@ -94,7 +99,7 @@ class _Follow(Subscriber):
         if self._start is None:
             self._start = step.observation.state[:3].copy()
             self.first = step.observation
-        if step.index and step.index % (STEPS + SETTLE_STEPS) == 0:
+        if step.index and step.index % self._leg == 0:
             gap = step.observation.state[:3] - self._start - self._sent
             self.worst_m = max(self.worst_m, float(np.linalg.norm(gap)))
         self._sent = self._sent + step.sent_action[:3]
@@ -142,14 +147,15 @@ def _checked(cell: Cell, should_stop: ShouldStop) -> MotionCheck:
         console.note("The arm goes to its start pose.")
     cell.start(0, should_stop)
     _check_inside(cell.station)
-    motion = _SlowMotion()
+    rate_hz = cell.station.robot.features.control_rate_hz
+    motion = _SlowMotion(rate_hz)
     info = new_episode_info(cell, kind="setup", decided_by=motion.name, seed=0)
     words = "Moving the arm slowly (Space or Esc stops it)"
     with console.progress(words, motion.total) as progress:
-        follow = _Follow(progress)
+        follow = _Follow(progress, motion.leg)
         loop = ControlLoop(
             cell.station,
-            cell.station.robot.features.control_rate_hz,
+            rate_hz,
             subscribers=(follow,),
             signal=lambda: Signal.STOP if should_stop() else Signal.RUN,
         )

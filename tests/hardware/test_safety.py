@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware import safety
-from hardware.robot import WorkspaceBox
+from hardware.robot import RobotFeatures, WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from tests.hardware.fakes import BOX, FakeRobot
 
@@ -72,6 +74,17 @@ def test_each_excess_is_named_and_counted(action, rule) -> None:
     envelope = SafetyEnvelope(BOX)
     assert envelope.check(np.array(action), FakeRobot()).interventions == (rule,)
     assert envelope.counts[rule] == 1
+
+
+@pytest.mark.parametrize(("rate_hz", "step_m"), [(0.5, 0.05), (5.0, 0.05), (50.0, 0.005)])
+def test_a_faster_rate_makes_the_arm_no_faster(rate_hz, step_m) -> None:
+    class Rated(FakeRobot):
+        @property
+        def features(self) -> RobotFeatures:
+            return replace(super().features, control_rate_hz=rate_hz)
+
+    safe = SafetyEnvelope(BOX).check(np.array([0.05, 0, 0, 0, 0, 0, 1.0]), Rated())
+    assert safe.action[0] == pytest.approx(step_m)
 
 
 def test_the_box_stops_motion_through_its_wall() -> None:

@@ -64,6 +64,16 @@ def test_a_full_push_moves_one_step_of_the_speed_level(speed: Any) -> None:
     assert desk.act()[:6] == pytest.approx([m, -m, m / 2, rad, 0, -rad])
 
 
+def test_a_speed_level_is_the_same_speed_at_a_higher_control_rate() -> None:
+    desk = Desk()
+    desk.decider.begin(episode_info(control_rate_hz=20.0))
+    desk.device.speed = FINE
+    desk.device.push(1, 0, 0, 0, 0, 1)
+    sent = desk.act()
+    assert sent[0] == pytest.approx(FINE.step_m / 4)
+    assert sent[5] == pytest.approx(FINE.step_rad / 4)
+
+
 def test_nothing_moves_without_the_clutch_and_the_gripper_holds() -> None:
     desk = Desk()
     desk.device.push(1, 1, 1, 1, 1, 1)
