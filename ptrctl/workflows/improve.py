@@ -298,6 +298,8 @@ class _Session:
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
                 self.on_event(Learning(trial, self.plan.trials, done, total))
                 metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
+        # Nobody expects an arm that has stood still for so long to move by itself.
+        self.listeners.operator.held("The policy has learned from the trial.")
         return mean_metrics(metrics)
 
     @cached_property

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from policies.checkpoint import Checkpoint
+from ptrctl.interrupts import Interrupts
+from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialRecord, summarise
-from ptrctl.workflows.improve import Candidate, choose_checkpoint
+from ptrctl.workflows.attempt import Listeners
+from ptrctl.workflows.improve import Candidate, _Session, choose_checkpoint
+from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
 PLAN = ImprovePlan(
     task="go_ahead",
@@ -66,3 +72,29 @@ def test_practice_and_selection_must_not_share_start_states() -> None:
     values = {**PLAN.__dict__, "selection_seeds": (300,)}
     with pytest.raises(ValueError, match="share"):
         ImprovePlan(**values)
+
+
+@pytest.mark.parametrize("updates", [0, 7])
+def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, updates: int) -> None:
+    told: list[str] = []
+
+    class Operator(NobodyThere):
+        def held(self, why: str) -> None:
+            told.append(why)
+
+    learner: Any = SimpleNamespace(
+        mixture=SimpleNamespace(can_sample=lambda only_success: True),
+        learner=SimpleNamespace(only_success=True),
+        update=lambda updates: {"loss": 1.0},
+    )
+    session = _Session(
+        replace(PLAN, updates_per_trial=updates),
+        make_fake_cell(),
+        learner,
+        tmp_path,
+        tmp_path,
+        lambda event: None,
+        Listeners(operator=Operator(Interrupts())),
+    )
+    session.learn(0)
+    assert len(told) == (1 if updates else 0)
