@@ -115,18 +115,23 @@ class RemoteRobot:
         """
         clock, period_s = self._link.clock, 1.0 / self.features.control_rate_hz
         ask_s = clock.now_s() + period_s
+        asks_here = False
         try:
             while "commanded" not in self._link.ask("motion"):
                 clock.wait_until_s(clock.now_s() + POLL_S)
                 if clock.now_s() >= ask_s:
                     ask_s += period_s
-                    if should_stop():
+                    asks_here = True
+                    wanted = should_stop()
+                    asks_here = False
+                    if wanted:
                         self._link.ask("cancel")
-        except PtrctlError:
-            raise  # From the server, which holds the arm, or does when it hears nothing.
-        except BaseException:
-            with contextlib.suppress(PtrctlError):  # The first error is the one to tell.
-                self._link.ask("hold", more_time_s=STOP_S)
+        except BaseException as error:
+            # The server's own errors need no telling: it holds the arm, or does when it hears
+            # nothing.
+            if asks_here or not isinstance(error, PtrctlError):
+                with contextlib.suppress(PtrctlError):  # The first error is the one to tell.
+                    self._link.ask("hold", more_time_s=STOP_S)
             raise
 
     def _require_connection(self) -> None:

@@ -129,14 +129,17 @@ def test_a_motion_is_stopped_over_the_wire() -> None:
         assert place.robot.log[-2:] == ["start 4", "stop park"]
 
 
-def test_an_interrupt_during_a_motion_holds_the_arm() -> None:
+@pytest.mark.parametrize(
+    "trouble", [KeyboardInterrupt(), LostConnection("The spacemouse is unplugged.")]
+)
+def test_an_interrupt_during_a_motion_holds_the_arm(trouble) -> None:
     place = station(motion_s=1e9)
 
     def interrupt() -> bool:
-        raise KeyboardInterrupt
+        raise trouble
 
     with serving(place) as server, remote_robot(server) as robot:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(type(trouble)):
             robot.stop(Stop.PARK, should_stop=interrupt)
         assert place.robot.log[-1] == "stop hold"
 
