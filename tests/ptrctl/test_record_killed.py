@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
 KILLS = 100
 TASK = "put_carrot_on_plate"
-EPISODES_S = 1.0
+EPISODES_S = 0.6
 """An episode takes about a fifth of a second: kills fall on starting and on several episodes."""
 
 
