@@ -88,6 +88,7 @@ class InterbotixDrive:
         self._checks = cycle(self._health_checks())
         try:
             self._check_node()
+            health.require_same_torque(bot)
             self._write_profile()
             models = health.read_all(bot, "Model_Number")
             firmware = health.read_all(bot, "Firmware_Version")

@@ -110,6 +110,17 @@ def torque_is_on(bot: Registers) -> bool:
     return all(read_all(bot, "Torque_Enable").values())
 
 
+def require_same_torque(bot: Registers) -> None:
+    """Raises `MotorFault` if some motors hold the arm and others do not: parking would drop it."""
+    limp = [motor for motor, on in read_all(bot, "Torque_Enable").items() if not on]
+    if 0 < len(limp) < len(MOTORS) + len(SHADOWS):
+        raise MotorFault(
+            f"The motors {', '.join(limp)} have no torque while the others hold the arm.",
+            "All nine hold it, or none.",
+            REBOOT,
+        )
+
+
 def check_torque(bot: Registers) -> None:
     """Raises `MotorFault` if a motor has lost its torque."""
     for motor, on in read_all(bot, "Torque_Enable").items():

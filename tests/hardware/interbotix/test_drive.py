@@ -103,6 +103,15 @@ def test_profiles_that_are_speeds_are_refused(peer) -> None:
         InterbotixDrive(InterbotixSettings(), peer.clock).open()
 
 
+def test_an_arm_that_only_some_motors_hold_is_not_taken_for_one_at_rest(peer) -> None:
+    for motor, registers in peer.node.registers.items():
+        registers["Torque_Enable"] = int(motor != "wrist_angle")
+    robot, _ = KIND.make(InterbotixSettings(), ArmRequest(peer.clock, 5.0))
+    with pytest.raises(MotorFault, match="wrist_angle have no torque while the others"), robot:
+        robot.stop(Stop.PARK)
+    assert peer.node.registers["shoulder"]["Torque_Enable"]
+
+
 @pytest.mark.parametrize("group", ["arm", GRIPPER])
 def test_a_node_in_other_modes_is_refused_rather_than_switched(peer, group) -> None:
     peer.node._modes[group][0] = "velocity"
