@@ -190,6 +190,7 @@ class TrossenDrive:
             sample = self._guarded(self._controller.sample)
             if sample.number != self._number:
                 self._number = sample.number
+                _require_finite(sample)
                 return sample
             if self._clock.now_s() > give_up_s:
                 break
@@ -252,6 +253,16 @@ class TrossenDrive:
                 "Check `end_effector` under [robot.options]; if it is right, report this with "
                 "the versions that `ptrctl doctor` shows.",
             )
+
+
+def _require_finite(sample: Sample) -> None:
+    """Raise `MotorFault` if the arm does not know where it is: held there, it would go anywhere."""
+    if not np.isfinite(sample.positions).all():
+        raise MotorFault(
+            f"The arm's controller measures the positions {sample.positions.tolist()}.",
+            "Seven finite numbers.",
+            "Support the arm, switch its power off and on, then run `ptrctl doctor`.",
+        )
 
 
 def _joint(index: int) -> str:

@@ -20,7 +20,6 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 
 RATE_HZ = 10.0
-"""Motions between episodes take half as long as at 5 Hz."""
 
 
 def make_arm(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hardware.faults import LostConnection, MotorFault
 from hardware.robot import Stop
-from hardware.trossen.controller import Controller
+from hardware.trossen.controller import Controller, Sample
 from hardware.trossen.drive import TrossenDrive
 from recordings.errors import RobotError, SystemSetupError
 from recordings.records import hold_action
@@ -45,6 +46,21 @@ def test_an_error_of_the_controller_brakes_the_arm_and_the_next_start_goes_on(
     arm.move_to_start()
     drive_on(arm, 2)
     assert capfd.readouterr() == ("", "")
+
+
+def test_positions_that_are_no_numbers_never_become_a_goal(arm, monkeypatch) -> None:
+    true_sample, sent = Controller.sample, []
+
+    def lost(controller: Controller) -> Sample:
+        sample = true_sample(controller)
+        return replace(sample, positions=np.full(7, np.nan))
+
+    monkeypatch.setattr(Controller, "send", lambda _, goal, seconds: sent.append(goal))
+    monkeypatch.setattr(Controller, "sample", lost)
+    for ask in (arm.read_state, arm.stop):
+        with pytest.raises(MotorFault, match="Seven finite numbers"):
+            ask()
+    assert not sent
 
 
 def test_an_error_that_lasts_is_told_until_somebody_clears_it(arm, simulator) -> None:
