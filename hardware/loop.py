@@ -264,6 +264,7 @@ class _Run:
 
     def one_period(self, late_s: float) -> EpisodeEnd | None:
         station = self.loop.station
+        asked_s = station.clock.now_s()
         signal = self.loop.signal()
         observation = station.observe()
         if signal is Signal.STOP:
@@ -273,14 +274,20 @@ class _Run:
         if self.steps >= self.max_steps:
             return self.finish(EndReason.TIME_LIMIT, observation)
         if signal is Signal.PAUSE:
-            station.apply(hold_action(float(station.robot.commanded_state[GRIPPER])))
-            for subscriber in self.loop.subscribers:
-                subscriber.on_pause(observation)
+            self.pause(observation)
             return None
 
         decision = self.decider.act(observation)
         decided_s = station.clock.now_s()
         self.check_age(decided_s - observation.time_s)
+        if decided_s - asked_s > self.period_s:
+            # So slowly that the operator may have spoken meanwhile.
+            signal = self.loop.signal()
+            if signal is Signal.STOP:
+                return self.finish(EndReason.OPERATOR_STOP, observation)
+            if signal is Signal.PAUSE:
+                self.pause(observation)
+                return None
         if decision.done:
             return self.finish(EndReason.DECIDER_DONE, observation)
         action = np.asarray(decision.action, dtype=np.float64)
@@ -309,6 +316,12 @@ class _Run:
         for subscriber in self.loop.subscribers:
             subscriber.on_step(step)
         return None
+
+    def pause(self, observation: Observation) -> None:
+        station = self.loop.station
+        station.apply(hold_action(float(station.robot.commanded_state[GRIPPER])))
+        for subscriber in self.loop.subscribers:
+            subscriber.on_pause(observation)
 
     def check_age(self, age_s: float) -> None:
         if age_s > self.loop.deadline_periods * self.period_s:

@@ -145,6 +145,34 @@ def test_the_decider_can_end_the_episode() -> None:
     assert len(listener.steps) == 3
 
 
+@pytest.mark.parametrize("wanted", [Signal.STOP, Signal.PAUSE])
+def test_an_action_that_the_operator_did_not_wait_for_is_not_sent(wanted) -> None:
+    station, robot, clock = fake_station()
+    listener = Listener()
+    said = Signal.RUN
+
+    class Ponders(FixedDecider):
+        def act(self, observation) -> Decision:
+            nonlocal said
+            clock.wait_until_s(clock.now_s() + 0.6)
+            # Pressed meanwhile, and told only once, as a key is.
+            said = wanted
+            return super().act(observation)
+
+    def signal() -> Signal:
+        nonlocal said
+        told, said = said, Signal.STOP if said is Signal.PAUSE else Signal.RUN
+        return told
+
+    with station:
+        before = robot.state.copy()
+        loop = ControlLoop(station, 5.0, [listener], signal)
+        end = loop.run_episode(episode_info(), Ponders(GENTLE), max_steps=10)
+    assert (end.reason, end.steps) == (EndReason.OPERATOR_STOP, 0)
+    assert listener.pauses == (wanted is Signal.PAUSE)
+    np.testing.assert_array_equal(robot.state, before)
+
+
 def test_late_periods_are_counted_and_not_made_up_for() -> None:
     station, _, clock = fake_station()
     listener = Listener()
