@@ -23,6 +23,7 @@ from hardware.teleoperator import (
 from recordings.errors import RobotError
 from recordings.records import (
     CONTROL_RATE_HZ,
+    GRIPPER,
     Decision,
     EpisodeInfo,
     FloatArray,
@@ -119,6 +120,8 @@ class TeleoperatedDecider:
         now_s = self._now_s()
         if self._acted_s is not None and now_s - self._acted_s > self._pause_s:
             self._release()
+            # Whatever was done to the handle meanwhile, the gripper goes on holding what it holds.
+            self._gripper = float(self._commanded_state()[GRIPPER])
         self._acted_s = now_s
         motion = self._take(self.device.read())
         if motion is None:

@@ -212,6 +212,19 @@ def test_after_a_pause_the_hand_begins_anew() -> None:
     assert desk.act()[0] == pytest.approx(0.01)
 
 
+def test_a_handle_that_springs_open_in_a_pause_drops_nothing() -> None:
+    desk = Desk()
+    desk.device.opening = 1.0
+    desk.act()
+    desk.device.opening = 0.0
+    assert desk.act()[6] == 0.0
+    desk.device.opening = 1.0
+    for _ in range(6):
+        desk.decider.episode_buttons()
+        desk.now_s += PERIOD_S
+    assert [desk.act()[6] for _ in range(3)] == [0.0, 0.0, 0.0]
+
+
 def test_a_leader_is_followed_only_once_it_is_near_and_then_slowly_at_first() -> None:
     desk = Desk()
     desk.device.speed = FAST
