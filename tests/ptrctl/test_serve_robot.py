@@ -104,6 +104,8 @@ def test_the_operator_beside_the_arm_sees_who_drives_and_holds_it(tmp_path) -> N
     terminal = Terminal(WORDS, tmp_path)
     terminal.see("in control")
     terminal.see("nobody")
+    terminal.see("tcp://127.0.0.1:")
+    terminal.see("hold")
     cell = cell_of(options_of("\n".join(terminal.screen.display), tmp_path))
     with cell.station as station:
         cell.start(1)
