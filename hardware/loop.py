@@ -252,14 +252,13 @@ class _Run:
         fault = _in_words(error)
         try:
             self.loop.station.stop(Stop.HOLD)
-        except RobotError as problem:
+        except Exception as problem:  # Whatever it is, the listeners have to hear of the end.
             # What was sent last is carried out within a period, whoever answers or not.
             clock = self.loop.station.clock
             clock.wait_until_s(clock.now_s() + SETTLE_PERIODS * self.period_s)
-            same = isinstance(error, RobotError) and error.found == problem.found
-            fault += " The arm did not confirm that it holds" + (
-                "." if same else f": {problem.found}"
-            )
+            found = problem.found if isinstance(problem, PtrctlError) else _in_words(problem)
+            same = isinstance(error, RobotError) and error.found == found
+            fault += " The arm did not confirm that it holds" + ("." if same else f": {found}")
         return self.finish(EndReason.FAULT, None, fault=fault)
 
     def one_period(self, late_s: float) -> EpisodeEnd | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hardware.loop import ControlLoop, Signal, Subscriber
-from recordings.errors import RobotError
+from recordings.errors import RobotError, UsageError
 from recordings.records import Decision, EndReason, EpisodeEnd, Score, Step
 from tests.hardware.fakes import FixedDecider, episode_info, fake_station
 
@@ -256,18 +256,28 @@ def test_a_subscriber_that_blocks_for_long_is_a_missed_deadline() -> None:
     assert robot.applied == 2
 
 
-def test_an_arm_that_does_not_confirm_the_stop_is_spoken_of(monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (RobotError("The bus does not answer.", "It does."), "The bus does not answer."),
+        (UsageError("The server has another token."), "The server has another token."),
+        (OSError("no device"), "OSError: no device"),
+    ],
+)
+def test_an_arm_that_does_not_confirm_the_stop_is_spoken_of(monkeypatch, problem, words) -> None:
     station, robot, _ = fake_station()
     robot.fail_at = 2
+    listener = Listener()
 
     def lost(*_: object, **__: object) -> None:
-        raise RobotError("The bus does not answer.")
+        raise problem
 
     with station:
         monkeypatch.setattr(robot, "stop", lost)
-        end = ControlLoop(station, 5.0).run_episode(
+        end = ControlLoop(station, 5.0, [listener]).run_episode(
             episode_info(), FixedDecider(GENTLE), max_steps=10
         )
+    assert listener.ends == [end]
     assert end.reason is EndReason.FAULT
     assert "Motor 4 is overloaded" in end.fault
-    assert "did not confirm that it holds: The bus does not answer." in end.fault
+    assert end.fault.endswith(f"did not confirm that it holds: {words}")
