@@ -8,7 +8,7 @@ from typing import Any
 from hardware.checks import Finding, Health
 from hardware.kinds import ArmKind, CameraKind, TeleoperatorKind
 from hardware.modules import ARM_MODULES
-from hardware.registry import SIMULATED, arm_kind, camera_kind
+from hardware.registry import SIMULATED, arm_kind, camera_kind, robot_names
 from hardware.settings import build_settings
 from hardware.teleoperators.registry import PROFILE_TABLE, teleoperator_kind
 from ptrctl.profile import Profile
@@ -24,7 +24,7 @@ def check_arm(profile: Profile) -> Sequence[Finding]:
     name = profile.robot
     if name == SIMULATED:
         return [Finding(name, Health.OK, "Simulated: always there.")]
-    if name not in ARM_MODULES:
+    if name not in ARM_MODULES and name in robot_names():
         words = "An arm from another package, which ptrctl cannot check."
         return [Finding(name, Health.ABSENT, words)]
     return _asked(name, lambda: arm_kind(name), profile.robot_options, "robot.options")

@@ -50,8 +50,13 @@ class Area:
     findings: Sequence[Finding]
 
 
-def examine(workspace: Workspace) -> list[Area]:
-    """Run every check, in the order to show them; moves nothing and takes no torque."""
+def examine(workspace: Workspace, robot: str | None = None) -> list[Area]:
+    """Run every check, in the order to show them; moves nothing and takes no torque.
+
+    Args:
+        workspace: Need not exist.
+        robot: Instead of the profile's arm.
+    """
     return [
         _area(
             "machine",
@@ -81,7 +86,7 @@ def examine(workspace: Workspace) -> list[Area]:
                 lambda: check_disk(workspace),
             ],
         ),
-        *_devices(workspace),
+        *_devices(workspace, robot),
     ]
 
 
@@ -100,10 +105,10 @@ def _subject(check: Callable[[], Finding]) -> str:
     return getattr(check, "__name__", "check").removeprefix("check_").replace("_", " ")
 
 
-def _devices(workspace: Workspace) -> list[Area]:
+def _devices(workspace: Workspace, robot: str | None) -> list[Area]:
     """The devices of a profile that can be read; `check_profile` tells if not."""
     try:
-        profile = load_profile(workspace)
+        profile = load_profile(workspace).with_flags(robot=robot)
     except PtrctlError:
         return []
     areas = [Area("arm", check_arm(profile))]

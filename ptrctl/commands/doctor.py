@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ptrctl import console
-from ptrctl.options import JsonOption, WorkspaceOption
+from ptrctl.options import JsonOption, RobotOption, WorkspaceOption
 from recordings.errors import SystemSetupError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ LONGEST_NAME = 21
 
 
 def doctor(
+    robot: RobotOption = None,
     workspace: WorkspaceOption = Path(),
     print_udev_rules: Annotated[
         bool,
@@ -46,7 +47,7 @@ def doctor(
     from ptrctl.diagnosis import examine
     from ptrctl.workspace import open_workspace
 
-    areas = examine(open_workspace(workspace))
+    areas = examine(open_workspace(workspace), robot)
     console.show(_tables(areas))
     findings = [(area.name, finding) for area in areas for finding in area.findings]
     failed = [finding.name for _, finding in findings if finding.health is Health.FAIL]

@@ -164,6 +164,24 @@ def test_the_command_groups_by_area_and_fails_with_6(
     assert "FAIL: bench" in words.stderr
 
 
+def test_an_arm_can_be_looked_at_before_there_is_a_profile(
+    tmp_path: Path,
+    bench: Callable[[Callable[[Any], Any]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench(lambda settings: [Finding("motors", Health.OK, "nine")])
+    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    words = ["doctor", "--robot", "bench", "-w", str(tmp_path), "--json"]
+    checks = json.loads(CliRunner().invoke(app, words).stdout)["checks"]
+    assert [c["found"] for c in checks if c["area"] == "arm"] == ["nine"]
+
+
+def test_an_arm_that_nobody_knows_is_no_arm_from_another_package() -> None:
+    (finding,) = check_arm(Profile(robot="dinamixel"))
+    assert finding.health is Health.FAIL
+    assert "no arm named `dinamixel`" in finding.found
+
+
 def test_the_rules_are_printed_as_a_file_shall_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     result = CliRunner().invoke(app, ["doctor", "--print-udev-rules"])
