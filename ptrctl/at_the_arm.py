@@ -17,9 +17,11 @@ from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
 from recordings.errors import RobotError
 
+PARK = "ptrctl stop --park"
 
-def at_rest(kind: Stop, features: RobotFeatures) -> str:
-    """How the arm is left after a confirmed stop, in words."""
+
+def at_rest(kind: Stop, features: RobotFeatures, park: str = PARK) -> str:
+    """How the arm is left after a confirmed stop, in words; `park` is the command that parks it."""
     if kind is Stop.PARK:
         off = "and its torque is off" if features.releases_torque else "under torque"
         return f"The arm is parked {off}."
@@ -27,7 +29,7 @@ def at_rest(kind: Stop, features: RobotFeatures) -> str:
         then = "Its joints are braked." if features.brakes else "It can be moved by hand."
         return f"The arm's torque is off. {then}"
     how = "braked" if features.brakes else "under torque"
-    return f"The arm holds where it is, {how}. Park it with `ptrctl stop --park`."
+    return f"The arm holds where it is, {how}. Park it with `{park}`."
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def at_the_arm(
     device: TeleoperatedDecider | None = None,
     ask: bool = True,
     wait_for_start: bool = False,
+    park: str = PARK,
 ) -> Iterator[tuple[LivePanel, AtTheKeys]]:
     """The live panel and the operator at the keys.
 
@@ -55,6 +58,7 @@ def at_the_arm(
         interrupts: A signal ends the session.
         folder: Where recordings go.
         camera, teleoperator, device, ask, wait_for_start: See `LivePanel` and `AtTheKeys`.
+        park: The command that parks the arm afterwards.
     """
     from ptrctl.keys import TerminalKeys
 
@@ -76,19 +80,19 @@ def at_the_arm(
             )
             yield panel, operator
             if real and operator.has_moved and not interrupts.requested:
-                parked = at_rest(_park(cell, operator), cell.station.robot.features)
+                parked = at_rest(_park(cell, operator), cell.station.robot.features, park)
     finally:
         if real and operator is not None and operator.has_moved:
-            console.note(parked or _held(cell))
+            console.note(parked or _held(cell, park))
 
 
-def _held(cell: Cell) -> str:
+def _held(cell: Cell, park: str) -> str:
     """What the arm itself says after an end that was not planned."""
     try:
         cell.station.stop(Stop.HOLD)
     except RobotError as problem:
         return f"The arm does not confirm that it holds: {problem.found} Look at it first."
-    return at_rest(Stop.HOLD, cell.station.robot.features)
+    return at_rest(Stop.HOLD, cell.station.robot.features, park)
 
 
 def _park(cell: Cell, operator: AtTheKeys) -> Stop:

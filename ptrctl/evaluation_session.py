@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.registry import Cell
 from ptrctl import console
-from ptrctl.at_the_arm import at_the_arm
+from ptrctl.at_the_arm import PARK, at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, OnPanel, Stage, display
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
-from ptrctl.next_command import changed, next_command, scene_flags
+from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import View, free_bytes
 from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
@@ -110,6 +110,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
                 workspace.trials(session),
                 max_steps=options.max_steps,
                 camera=profile.camera,
+                park=parking_command(workspace, profile),
             ) as (shown, listeners),
         ):
             summary = run_trials(
@@ -238,6 +239,7 @@ def listening(
     *,
     max_steps: int = MAX_STEPS,
     camera: str = "",
+    park: str = PARK,
 ) -> Iterator[tuple[Display, Listeners]]:
     """A display, and who speaks for the operator: signals in simulation, keys on hardware.
 
@@ -261,10 +263,9 @@ def listening(
         max_steps=max_steps,
         disk_free_bytes=free_bytes(folder),
     )
-    with at_the_arm(view, cell, interrupts, folder, camera=camera, wait_for_start=True) as (
-        panel,
-        operator,
-    ):
+    with at_the_arm(
+        view, cell, interrupts, folder, camera=camera, wait_for_start=True, park=park
+    ) as (panel, operator):
         yield OnPanel(panel, stages), Listeners((panel,), operator)
 
 

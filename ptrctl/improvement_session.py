@@ -22,7 +22,7 @@ from ptrctl.evaluation_session import (
 )
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
-from ptrctl.next_command import changed, next_command, scene_flags
+from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Improvement, Report, write_report
@@ -110,6 +110,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
                 workspace.trials(session),
                 max_steps=options.max_steps,
                 camera=profile.camera,
+                park=parking_command(workspace, profile),
             ) as (shown, listeners),
         ):
             result = practise(

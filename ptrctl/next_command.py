@@ -44,6 +44,12 @@ def changed(options: Any, **names: str) -> dict[str, Any]:
     }
 
 
+def parking_command(workspace: Workspace, profile: Profile) -> str:
+    """The `ptrctl stop` that parks the arm of a command with this profile."""
+    robot = scene_flags(profile).get("robot")
+    return next_command("stop", workspace, park=True, robot=robot)
+
+
 def scene_flags(profile: Profile) -> dict[str, Any]:
     """`--robot` and `--kitchen` where they were flags: the profile does not know them."""
     fields = {"robot": "robot", "kitchen": "kitchen_seed"}

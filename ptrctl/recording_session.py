@@ -19,7 +19,7 @@ from ptrctl.at_the_arm import at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.demonstrators import KEYBOARD, Demonstrator, chosen_demonstrator
 from ptrctl.interrupts import Interrupts
-from ptrctl.next_command import changed, next_command, scene_flags
+from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
 from ptrctl.profile import BUILT_IN, Profile, load_profile
@@ -88,6 +88,7 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
                 plan,
                 cell,
                 profile=profile,
+                park=parking_command(workspace, profile),
                 demonstrator=demonstrator,
                 noise=options.noise,
                 ask=ask,
@@ -105,6 +106,7 @@ def _record(
     cell: Cell,
     *,
     profile: Profile,
+    park: str,
     demonstrator: Demonstrator,
     noise: float,
     ask: bool,
@@ -154,6 +156,7 @@ def _record(
             teleoperator=keyboard,
             device=device,
             ask=ask,
+            park=park,
         )
     )
     listener = PanelListener(panel)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hardware.faults import MotionStopped
 from hardware.robot import Stop
 from ptrctl import console
 from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
-from ptrctl.next_command import next_command
+from ptrctl.next_command import next_command, parking_command, scene_flags
 from ptrctl.profile import DEFAULT_TASK, load_profile
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import SystemSetupError, UsageError
@@ -64,19 +65,19 @@ def run_serving(folder: Path, flags: Mapping[str, Any], options: ServingOptions)
     cell = make_cell(profile, task=task, realtime=True)
     server, token_file = _make_server(workspace, cell, options)
     run = _Run(server, cell, options, token_file)
-    run.until_interrupted()
+    stop = run.until_interrupted()
     status, features = server.status(), cell.station.robot.features
-    words = at_rest(Stop.PARK if options.park_at_end else Stop.HOLD, features)
+    words = at_rest(stop, features, parking_command(workspace, profile))
     if features.simulated:
         words = "The simulated arm ends with its program."
     console.outcome_panel(
         "Serving has ended",
         {"arm": features.name, "now": words, **_counts(status)},
-        next_command=next_command("doctor", workspace),
+        next_command=next_command("doctor", workspace, robot=scene_flags(profile).get("robot")),
         data={
             "robot": features.name,
             "address": server.address,
-            "parked": options.park_at_end,
+            "parked": stop is Stop.PARK,
             "commands": status.commands,
             "silences": status.silences,
             "refused": dict(status.refused),
@@ -137,8 +138,11 @@ class _Run:
         except BaseException as problem:  # told by `until_interrupted`, in the main thread
             self._problem = problem
 
-    def until_interrupted(self) -> None:
-        """Serve until a signal or `q`; a second signal also stops the parking.
+    def until_interrupted(self) -> Stop:
+        """Serve until a signal or `q`; a hold key or a second signal also stops the parking.
+
+        Returns:
+            How the arm has been stopped.
 
         Raises:
             PtrctlError: What ended the server.
@@ -148,19 +152,30 @@ class _Run:
             try:
                 with ExitStack() as stack:
                     look = self._watch(stack)
-                    while self._thread.is_alive() and not interrupts.requested:
-                        if look():
-                            break
+                    while self._thread.is_alive():
+                        if look() or interrupts.requested:
+                            self._end_by(interrupts)
                         time.sleep(LOOK_EVERY_S)
+            except KeyboardInterrupt:
+                self._stop_parking.set()
             finally:
                 self._finish(interrupts)
+        if isinstance(self._problem, MotionStopped) and self._stop_parking.is_set():
+            return Stop.HOLD
         if self._problem is not None:
             raise self._problem
+        return Stop.PARK if self._park_at_end else Stop.HOLD
+
+    def _end_by(self, interrupts: Interrupts) -> None:
+        """Let the server hold the arm and end; the next signal stops its parking."""
+        interrupts.request()
+        if self._park_at_end and not self._end.is_set() and not console.is_interactive():
+            console.note("The arm goes to where it parks. Ctrl-C holds it.")
+        self._end.set()
 
     def _finish(self, interrupts: Interrupts) -> None:
         """Wait for the server to have held the arm, whatever signals come meanwhile."""
-        interrupts.request()
-        self._end.set()
+        self._end_by(interrupts)
         while self._thread.is_alive():
             try:
                 self._thread.join(LOOK_EVERY_S)
@@ -184,7 +199,8 @@ class _Run:
         def look() -> bool:
             names = [key.name for key in keys.poll()]
             if any(name in HOLD_KEYS for name in names):
-                self._server.locked = True
+                # Once it ends there is nobody left to lock out, but the arm may be parking.
+                (self._stop_parking.set if self._end.is_set() else self._lock)()
             elif "p" in names:
                 self._server.locked = False
             screen.changed()
@@ -205,9 +221,28 @@ class _Run:
 
         return look
 
+    def _lock(self) -> None:
+        self._server.locked = True
+
     @property
     def _arm(self) -> str:
         return self._cell.station.robot.features.name
+
+    @property
+    def _ending(self) -> str:
+        """What the arm does at the end, in words; "" before."""
+        if not self._end.is_set():
+            return ""
+        if self._stop_parking.is_set() or not self._park_at_end:
+            return "holds, then this ends"
+        return "goes to where it parks, then this ends"
+
+    @property
+    def _keys(self) -> str:
+        if self._end.is_set():
+            return "Space hold"
+        then = "parks" if self._park_at_end else "holds"
+        return f"Space hold · p give free · q end (the arm {then})"
 
     @property
     def _token(self) -> str:
@@ -222,13 +257,13 @@ class _Run:
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
         rows = {
-            "arm": status.motion or status.mood.value,
+            "arm": self._ending or status.motion or status.mood.value,
             "in control": _in_control(status),
             "commands": _commands(status),
             **_counts(status),
             "address": self._server.address,
             "token": self._token,
-            "keys": "Space hold · p give free · q end (the arm holds)",
+            "keys": self._keys,
         }
         for name, words in rows.items():
             grid.add_row(name, Text(words))

@@ -72,7 +72,7 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
             check = check_motion(cell)
             wrote = _save(workspace, profile, check)
             if not cell.station.robot.features.simulated:
-                console.note(_parked(cell))
+                console.note(_parked(cell, next_command("stop", workspace, park=True)))
         rows["arm"] = f"follows within {check.worst_m * 1000:.1f} mm"
     console.outcome_panel(
         "The profile is written",
@@ -165,13 +165,13 @@ def _save(workspace: Workspace, profile: Profile, check: MotionCheck) -> list[Pa
     return [save_profile(workspace, profile), *pictures]
 
 
-def _parked(cell: Cell) -> str:
+def _parked(cell: Cell, park: str) -> str:
     console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
     with watching() as should_stop:
         try:
             cell.station.stop(Stop.PARK, should_stop=should_stop)
         except MotionStopped:
-            return at_rest(Stop.HOLD, cell.station.robot.features)
+            return at_rest(Stop.HOLD, cell.station.robot.features, park)
     return at_rest(Stop.PARK, cell.station.robot.features)
 
 

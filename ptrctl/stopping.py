@@ -13,7 +13,7 @@ from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_arm
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
-from ptrctl.next_command import next_command
+from ptrctl.next_command import next_command, parking_command, scene_flags
 from ptrctl.profile import load_profile
 from ptrctl.workspace import open_workspace
 from recordings.errors import UsageError
@@ -48,11 +48,11 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
             arm.stop(wanted, should_stop=should_stop)
         except MotionStopped:
             reached = Stop.HOLD
-    words = at_rest(reached, arm.features)
+    words = at_rest(reached, arm.features, parking_command(workspace, profile))
     console.outcome_panel(
         "The arm has confirmed it",
         {"arm": arm.features.name, "now": words},
-        next_command=next_command("doctor", workspace),
+        next_command=next_command("doctor", workspace, robot=scene_flags(profile).get("robot")),
         data={"robot": arm.features.name, "stop": kind, "state": words},
     )
 

@@ -151,8 +151,8 @@ def record(
         subscribers: Told of every step, after the recorder.
 
     Raises:
-        RobotError: The arm failed (the episode is kept, unlabelled), or the demonstrator does not
-            get on.
+        RobotError: The arm failed (the episode is kept unless it was discarded), or the
+            demonstrator does not get on.
         RecordingError: The disk is full or the folder cannot be written.
     """
     leftovers = tuple(recover(plan.folder))
@@ -193,11 +193,13 @@ def record(
             )
             verdict = operator.verdict(end)
         redo_seed = seed if verdict.redo else None
-        _keep_or_drop(session, recorder, verdict, end, listener)
+        kept = _keep_or_drop(session, recorder, verdict, end, listener)
         if end.reason is EndReason.FAULT:
             raise RobotError(
                 end.fault,
-                "The arm was stopped and the episode is kept, unlabelled.",
+                f"The episode is kept, {kept.outcome.value}."
+                if kept
+                else "The episode was discarded.",
                 "Look at the arm, run `ptrctl doctor`, then type the same command to go on.",
             )
     return RecordResult(
@@ -223,18 +225,20 @@ def _keep_or_drop(
     verdict: Verdict,
     end: EpisodeEnd,
     listener: RecordListener,
-) -> None:
+) -> Label | None:
+    """Act on the verdict; the label with which the episode is kept."""
     # An episode without a step holds nothing that could be kept.
     if verdict.label is None or recorder.steps == 0:
         recorder.discard()
         session.dropped += 1
         listener.on_dropped(end)
-        return
+        return None
     path = recorder.label(verdict.label)
     session.counts[verdict.label.outcome] += 1
     session.kept.append(path)
     listener.on_kept(path, end, verdict.label)
     listener.on_counts(session.counts)
+    return verdict.label
 
 
 def _count(summaries: Sequence[EpisodeSummary]) -> Counter[Outcome]:

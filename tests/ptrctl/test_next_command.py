@@ -10,7 +10,7 @@ import pytest
 
 from ptrctl.evaluation_session import EvaluateOptions
 from ptrctl.kitchens import demonstrated_kitchen
-from ptrctl.next_command import changed, next_command, scene_flags
+from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.profile import Profile
 from ptrctl.workspace import Workspace
 from tests.recordings.episodes import record
@@ -62,3 +62,11 @@ def test_the_demonstrations_tell_their_kitchen(tmp_path: Path) -> None:
     assert demonstrated_kitchen(tmp_path) == 7
     record(tmp_path, "b", scene={"kitchen": 8})
     assert demonstrated_kitchen(tmp_path) is None
+
+
+def test_the_command_that_parks_names_the_arm_and_the_workspace(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert parking_command(Workspace(Path()), Profile()) == "ptrctl stop --park"
+    flagged = Profile().with_flags(robot="dynamixel")
+    words = parking_command(workspace, flagged)
+    assert words == f"ptrctl stop --park --robot dynamixel --workspace {tmp_path}"

@@ -318,3 +318,15 @@ def test_the_listener_hears_of_an_episode_only_when_its_file_is_whole(tmp_path: 
 def test_a_senseless_plan_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         RecordPlan(tmp_path, **{"episodes": 1, **wrong})
+
+
+def test_what_became_of_an_episode_with_a_fault_is_told_truly(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s_____y")
+    desk.cell = make_fake_cell(faults={5})
+    with pytest.raises(RobotError, match="The episode is kept, success"):
+        desk.by_keyboard()
+    desk = Desk(tmp_path, "s_____d")
+    desk.cell = make_fake_cell(faults={5})
+    desk.plan = replace(desk.plan, episodes=2)
+    with pytest.raises(RobotError, match="The episode was discarded"):
+        desk.by_keyboard()
