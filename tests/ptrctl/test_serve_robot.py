@@ -21,6 +21,7 @@ from hardware.remote.tokens import FILE_NAME, VARIABLE
 from ptrctl.main import app
 from ptrctl.profile import Profile, load_profile, save_profile
 from ptrctl.workspace import Workspace
+from tests.ptrctl.bench import ENVIRONMENT
 from tests.ptrctl.terminal import PTRCTL, Terminal
 
 pytestmark = pytest.mark.sim
@@ -154,3 +155,19 @@ def test_a_taken_port_is_named(tmp_path, monkeypatch) -> None:
         result = CliRunner().invoke(app, words)
     assert result.exit_code == 6
     assert f"port {port}" in result.stderr
+
+
+def test_at_the_end_parking_is_announced_and_space_holds_it(tmp_path, monkeypatch) -> None:
+    for key, value in ENVIRONMENT.items():
+        monkeypatch.setenv(key, value)
+    (tmp_path / "ptrctl.toml").write_text(
+        '[robot]\nname = "bench"\n[robot.options]\nport = "/dev/bench"\n'
+        '[cameras.over_shoulder]\nkind = "test-pattern"\n'
+    )
+    terminal = Terminal("serve-robot --port 0 --park-at-end", tmp_path)
+    terminal.see("q end (the arm parks)")
+    terminal.press("q")
+    terminal.see("goes to where it parks")
+    terminal.press(" ")
+    terminal.see("The arm holds where it is")
+    assert terminal.end() == (0, True)
