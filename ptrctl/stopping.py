@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hardware.faults import MotionStopped
-from hardware.robot import Stop
+from hardware.robot import RobotFeatures, Stop
 from ptrctl import console
 from ptrctl.at_the_arm import at_rest
 from ptrctl.cells import make_arm
@@ -19,16 +19,20 @@ from ptrctl.workspace import open_workspace
 from recordings.errors import UsageError
 
 
-def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
+def stop_arm(folder: Path, robot: str | None, kind: str, *, yes: bool) -> bool:
     """Connect to the arm alone, stop it, and show the outcome.
 
     Args:
         folder: Of the workspace.
         robot: Instead of the profile's arm.
         kind: "hold", "park" or "torque-off".
+        yes: The arm is supported; nobody is asked before it lets go.
+
+    Returns:
+        False if the operator did not want it to let go.
 
     Raises:
-        UsageError: The arm is simulated.
+        UsageError: The arm is simulated, or there is nobody to ask.
         RobotError: It cannot be reached, or its motors do not confirm the stop.
     """
     workspace = open_workspace(folder)
@@ -40,6 +44,9 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
             "It stops when its program ends.",
             "Name a real arm with `--robot`, or run `ptrctl setup`.",
         )
+    if wanted is Stop.TORQUE_OFF and not yes and not _may_let_go(arm.features):
+        console.note("Nothing was done.")
+        return False
     if wanted is Stop.PARK:
         console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
     reached = wanted
@@ -55,6 +62,23 @@ def stop_arm(folder: Path, robot: str | None, kind: str) -> None:
         next_command=next_command("doctor", workspace, robot=scene_flags(profile).get("robot")),
         data={"robot": arm.features.name, "stop": kind, "state": words},
     )
+    return True
+
+
+def _may_let_go(features: RobotFeatures) -> bool:
+    if not features.releases_torque:
+        return True  # It says itself that it cannot, and holds.
+    if not console.is_interactive():
+        raise UsageError(
+            "There is nobody to ask whether the arm is supported.",
+            "An arm without torque may drop.",
+            "Support it and add `--yes`.",
+        )
+    import questionary
+
+    then = "only its brakes hold the arm" if features.brakes else "the arm drops"
+    question = f"Without torque {then}. Is it supported by hand?"
+    return bool(questionary.confirm(question, default=False).unsafe_ask())
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ptrctl import console
 from ptrctl.options import JsonOption, RobotOption, WorkspaceOption, YesOption
 from recordings.errors import UsageError
 
@@ -24,9 +23,12 @@ class StopKind(str, enum.Enum):
 def stop(
     *,
     hold: Annotated[bool, typer.Option("--hold", help="Hold where it is, under torque.")] = False,
-    park: Annotated[bool, typer.Option("--park", help="Go to where it parks, torque off.")] = False,
+    park: Annotated[
+        bool, typer.Option("--park", help="Go to where it parks, and let go if it can.")
+    ] = False,
     torque_off: Annotated[
-        bool, typer.Option("--torque-off", help="Let go at once: the arm drops.")
+        bool,
+        typer.Option("--torque-off", help="Let go at once: the arm drops, unless it has brakes."),
     ] = False,
     robot: RobotOption = None,
     yes: YesOption = False,
@@ -49,20 +51,5 @@ def stop(
 
     from ptrctl.stopping import stop_arm
 
-    if kind is StopKind.TORQUE_OFF and not yes and not _confirmed():
-        console.note("Nothing was done.")
+    if not stop_arm(workspace, robot, kind.value, yes=yes):
         raise typer.Exit(1)
-    stop_arm(workspace, robot, kind.value)
-
-
-def _confirmed() -> bool:
-    if not console.is_interactive():
-        raise UsageError(
-            "There is nobody to ask whether the arm is supported.",
-            "An arm without torque drops.",
-            "Support it and add `--yes`.",
-        )
-    import questionary
-
-    question = "Without torque the arm drops. Is it supported by hand?"
-    return bool(questionary.confirm(question, default=False).unsafe_ask())

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from hardware import wx250s
 from hardware.modules import ARM_MODULES
+from hardware.robot import RobotFeatures
+from ptrctl import stopping
 from ptrctl.main import app
 from tests.ptrctl.bench import ENVIRONMENT
 
@@ -95,3 +98,10 @@ def test_whatever_is_wrong_with_the_camera_the_arm_can_be_stopped(camera: str) -
     result = stop("--json")
     assert result.exit_code == 0, result.output
     assert "holds where it is" in json.loads(result.stdout)["state"]
+
+
+def test_an_arm_that_cannot_let_go_says_so_itself() -> None:
+    features = RobotFeatures(
+        "shelf", "wx250s", 5.0, wx250s.WORKSPACE, (), (), (), releases_torque=False
+    )
+    assert stopping._may_let_go(features)
