@@ -37,6 +37,9 @@ BEHIND_RAD = 0.5
 ARRIVED_M = 0.03
 ARRIVED_RAD = 0.15
 
+SHARES = (1.0, 0.95, 0.8, 0.6, 0.4, 0.2, 0.0)
+"""Of an action, tried in this order."""
+ROUNDING = 1e-6
 STILL_READINGS = 12
 """So many moves to one pose, over 0.2 s each, bring the arm to rest, or the hold has failed."""
 
@@ -256,15 +259,25 @@ class BridgeRobot:
         return self._client.observe().state
 
     def _plan(self, action: FloatArray, measured_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """What to ask of the server, and the action (7,) that it then carries out."""
+        """What to ask of the server, and the action (7,) that it then carries out.
+
+        A turn of an arm that lags behind can need more than the server takes in one step. Less of
+        the whole action is asked for then: cut axis by axis, it would leave the workspace box.
+        """
         before = self._commanded[:6]
-        target = before + action[:6]
-        asked = action.copy()
-        asked[:6] = step_to_target(target, before, measured_m)
-        asked = np.clip(asked, ACTION_LOW, ACTION_HIGH)
+        asked = taken = action.copy()
+        target = before
+        for share in SHARES:
+            target = before + share * action[:6]
+            asked[:6] = step_to_target(target, before, measured_m)
+            taken = np.clip(asked, ACTION_LOW, ACTION_HIGH)
+            if np.abs(taken - asked).max() < ROUNDING:
+                break
+        asked = taken
+        wanted = np.concatenate([target - before, action[6:]])
         expected = target_after_step(asked[:6], before, measured_m, self._low_m, self._high_m)
         if np.abs(expected - target).max() < 1e-9:
-            return asked, action
+            return asked, wanted
         return asked, np.concatenate([expected - before, action[6:]])
 
     def _hold(self) -> None:

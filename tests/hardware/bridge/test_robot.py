@@ -19,6 +19,7 @@ from hardware.faults import LostConnection, MotionStopped, MotorFault, Unreachab
 from hardware.kinds import ArmRequest
 from hardware.robot import Stop
 from recordings.errors import RobotError
+from recordings.records import ACTION_HIGH, ACTION_LOW
 from tests.hardware.fakes import FastClock
 from tests.hardware.peers.bridge import FakeServer, open_server
 from tests.hardware.peers.bridge_arm import FakeArm
@@ -124,6 +125,28 @@ def test_what_the_server_clips_is_not_reported_as_sent(started) -> None:
     assert sent[2] == pytest.approx(0.01, abs=1e-6)
     assert started.robot.commanded_state[2] == pytest.approx(high, abs=1e-9)
     assert started.arm.target[2] == pytest.approx(high, abs=1e-9)
+
+
+def test_turning_while_lagging_never_leads_out_of_the_box(started) -> None:
+    robot, rng = started.robot, np.random.default_rng(0)
+    low, high = robot.features.workspace.low_m, robot.features.workspace.high_m
+    for _ in range(500):
+        before = np.concatenate([rng.uniform(low, high), rng.uniform(-0.4, 0.4, 3), [1.0]])
+        robot._commanded = before
+        wanted = action(*rng.choice([-0.05, 0.0, 0.05], 3), *rng.choice([-0.25, 0.0, 0.25], 3))
+        wanted[:3] = np.clip(before[:3] + wanted[:3], low, high) - before[:3]
+        asked, done = robot._plan(wanted, before[:3] + rng.uniform(-0.075, 0.075, 3))
+        assert (asked >= ACTION_LOW).all()
+        assert (asked <= ACTION_HIGH).all()
+        assert (before[:3] + done[:3] >= np.array(low) - 1e-5).all()
+        assert (before[:3] + done[:3] <= np.array(high) + 1e-5).all()
+
+
+def test_the_largest_step_of_an_arm_that_has_caught_up_is_sent_whole(started) -> None:
+    for values in ((0.05, -0.05, -0.05), (0.0, 0.0, 0.0, 0.0, 0.0, 0.25)):
+        wanted = action(*values)
+        _, done = started.robot._plan(wanted, started.robot.commanded_state[:3])
+        np.testing.assert_allclose(done, wanted, atol=1e-6)
 
 
 def test_an_action_beyond_the_server_s_limits_is_refused(started) -> None:
