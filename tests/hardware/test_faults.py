@@ -10,7 +10,8 @@ from tests.hardware.peers import PEERS, open_peer
 
 PERIODS_UNTIL_STILL = 25.0
 """Far more than any arm needs: time runs ten times as fast for most peers, so a loaded machine is
-ten times as slow. docs/faults.md has the measured figures. The time limit comes nine periods later."""
+ten times as slow. docs/faults.md has the measured figures; the time limit comes nine periods
+later."""
 
 
 @pytest.mark.parametrize("fault", OUR_FAULTS)
