@@ -18,7 +18,7 @@ demo: setup ## Ten demonstrations, fine-tune, 50 trials, improve, 50 trials, rep
 	@$(PTRCTL) demo
 
 test: setup-dev ## Run the whole test suite
-	@$(PYTHON) -m pytest
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 3 --dist worksteal
 
 lint: setup-dev ## Check format, lint and types
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

@@ -175,7 +175,7 @@ def make_real_cell(name: str, request: CellRequest) -> Cell:
         raise UsageError(
             f"The arm {name} has no camera.",
             "A policy needs at least one.",
-            "Run `ptrctl setup` and choose one, or add `--camera over_shoulder=test-pattern` to try "
+            "Run `ptrctl setup` and choose one, or `--camera over_shoulder=test-pattern` to try "
             "the arm without.",
         )
 
