@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -162,8 +163,8 @@ def describe(episode: Episode) -> list[tuple[str, object]]:
         ("steps", f"{summary.steps} in {duration(end.duration_s)}, ended by {end.reason.value}"),
         ("late periods", f"{end.overruns}, worst {end.worst_overrun_s * 1000:.0f} ms"),
         ("safety", acted or "no intervention"),
-        ("arm", ", ".join(f"{key} {value}" for key, value in info.robot.items())),
-        ("scene", ", ".join(f"{key} {value}" for key, value in info.scene.items())),
+        ("arm", _in_words(info.robot)),
+        *([("scene", _in_words(info.scene))] if info.scene else []),
         ("recorded", f"{info.created_at}, ptrctl {info.code_version}"),
     ]
     if end.fault:
@@ -171,6 +172,20 @@ def describe(episode: Episode) -> list[tuple[str, object]]:
     if summary.recovered:
         rows.append(("recovered", "put together after an interruption"))
     return rows
+
+
+def _in_words(facts: Mapping[str, Any]) -> str:
+    """ "name dynamixel, motors 1 2 3: XM430-W350": equal values of a table stand together."""
+    words = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            names: dict[str, list[str]] = {}
+            for name, part in value.items():
+                names.setdefault(str(part), []).append(str(name))
+            words.append(f"{key} " + "; ".join(f"{' '.join(n)}: {p}" for p, n in names.items()))
+        else:
+            words.append(f"{key} {value}")
+    return ", ".join(words)
 
 
 def first_and_last(episode: Episode, columns: int, rows: int) -> Table:

@@ -85,7 +85,8 @@ class TerminalKeys:
             raise UsageError(
                 "Standard input is no terminal, so no keys can be read.",
                 "The keyboard needs a terminal.",
-                "Run the command in a terminal, or let `--demonstrator scripted` drive the arm.",
+                "Run the command in a terminal; on the simulated arm "
+                "`--demonstrator scripted` needs none.",
             )
         with ExitStack() as stack:
             self._input = create_input(sys.stdin)

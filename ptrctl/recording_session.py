@@ -182,7 +182,8 @@ def _check(options: RecordOptions, demonstrator: Demonstrator, ask: bool) -> Non
         raise UsageError(
             f"The demonstrator `{demonstrator.name}` needs a terminal, and there is none.",
             "A person drives the arm, and holds it by a key of the terminal.",
-            "Add `--demonstrator scripted`, or run the command in a terminal.",
+            "Run the command in a terminal; on the simulated arm `--demonstrator scripted` needs "
+            "none.",
         )
     if by_person and options.realtime is False:
         raise UsageError(

@@ -10,12 +10,18 @@ import typer
 
 from ptrctl import console
 from ptrctl.commands.generate import generate
-from ptrctl.options import JsonOption, TaskOption, WorkspaceOption
+from ptrctl.options import JsonOption, WorkspaceOption
 from recordings.errors import RecordingError, UsageError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
 data.command()(generate)
 
+OfTaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task", "-t", help="Only demonstrations of this task.", show_default="all episodes"
+    ),
+]
 FolderOption = Annotated[
     Path | None,
     typer.Option("--folder", help="Folder of episodes.", show_default="the whole workspace"),
@@ -35,7 +41,7 @@ class OutcomeWord(str, enum.Enum):
 
 @data.command("list")
 def list_episodes(
-    task: TaskOption = None,
+    task: OfTaskOption = None,
     folder: FolderOption = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
@@ -120,7 +126,7 @@ def label(
 
 @data.command()
 def verify(
-    task: TaskOption = None,
+    task: OfTaskOption = None,
     folder: FolderOption = None,
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Move damaged episodes out of the way.")
@@ -190,7 +196,7 @@ def verify(
 
 @data.command()
 def stats(
-    task: TaskOption = None,
+    task: OfTaskOption = None,
     folder: FolderOption = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,

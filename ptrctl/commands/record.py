@@ -36,7 +36,8 @@ def record(
             "--episodes",
             "-n",
             min=1,
-            help="How many labelled episodes there shall be in the end, with those already there.",
+            help="How many successes there shall be in the end, with those already there; "
+            "--failures makes a share of them failures.",
         ),
     ] = 10,
     demonstrator: Annotated[
@@ -61,7 +62,9 @@ def record(
     ] = 0.5,
     failures: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Share of the episodes that shall be failures."),
+        typer.Option(
+            min=0.0, max=1.0, help="Share of the episodes that shall be failures (scripted only)."
+        ),
     ] = 0.0,
     label_by: Annotated[
         LabelBy | None,

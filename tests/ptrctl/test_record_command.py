@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from hardware.checks import Finding, Health
+from ptrctl.episodes import _in_words
 from ptrctl.machine_checks import check_rendering
 from ptrctl.main import app
 from recordings.dataset import EpisodeFolder
@@ -143,6 +144,12 @@ def test_data_lists_and_shows_what_was_recorded(demos: Path, tmp_path: Path) -> 
     name = listed[0]["episode_id"]
     assert as_json(ptrctl(demos, "data", "show", name, "--json"))["episode_id"] == name
     assert TASK in ptrctl(demos, "data", "list").stdout
+
+
+def test_equal_motors_of_an_arm_are_told_together() -> None:
+    motors = {"1": "XM430", "2": "XM430", "3": "XL430"}
+    words = _in_words({"name": "dynamixel", "motors": motors})
+    assert words == "name dynamixel, motors 1 2: XM430; 3: XL430"
 
 
 def test_data_label_changes_a_label_and_stats_count_it(demos: Path) -> None:
