@@ -96,7 +96,7 @@ class JointDrive(Protocol):
         ...
 
     def hold(self) -> FloatArray:
-        """Make the present positions the goal, at once; returns them, (6,)."""
+        """Make the arm stay where it is, at once; returns the goals that do so, (6,) rad."""
         ...
 
     def torque_is_on(self) -> bool:

@@ -225,7 +225,8 @@ class DynamixelDrive:
             settled_s = self._clock.now_s() + HOLD_S
         if deaf:
             raise _deaf_fault(deaf)
-        return _joints_rad(readings)
+        # What the motors keep as their goals, not where they hang: the next step is added to it.
+        return np.array([reg.to_rad(self._goals[motor_id]) for motor_id in ARM_IDS])
 
     def torque_is_on(self) -> bool:
         readings = self._ask()

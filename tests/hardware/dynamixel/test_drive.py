@@ -11,6 +11,7 @@ from hardware import wx250s
 from hardware.dynamixel import registers as reg
 from hardware.dynamixel.drive import DynamixelDrive
 from hardware.dynamixel.motors import ALL_IDS, ARM_IDS, opening_to_ticks
+from hardware.dynamixel.registers import to_rad
 from hardware.faults import LostConnection, MotorFault
 from recordings.errors import RobotError
 from tests.hardware.peers.dynamixel import SYNC_WRITE, Noise, ServoBus, peer_of
@@ -128,8 +129,10 @@ def test_a_joint_that_hangs_below_its_goal_does_not_sink_with_every_hold(bus, po
         goal = bus.servos[2].value(116, 4)
     wait(bus, 0.2)
     for _ in range(3):
-        powered.hold()
+        held = powered.hold()
     assert bus.servos[2].value(116, 4) == goal
+    # The next step is added to what the motor keeps as its goal, so that it does not sink then.
+    assert held[1] == pytest.approx(to_rad(goal), abs=1e-6)
 
 
 def test_hold_reaches_those_who_answer_when_one_does_not(bus, powered) -> None:
