@@ -16,9 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from recordings.records import EndReason
 from tests.hardware.fault_runs import OUR_FAULTS, FaultRun, run_with_fault
 from tests.hardware.peers import PEERS, open_peer
 
+NOTHING_TO_MEASURE = "at once (simulated)"
+GOES_ON = "goes on, within its limits"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
 
 
@@ -33,9 +36,10 @@ def main() -> None:
         "|---|---|---|---|",
     ]
     for arm in options.arm or PEERS:
-        for fault in (*_own_faults(arm), *OUR_FAULTS):
+        faults, simulated = _about(arm)
+        for fault in (*faults, *OUR_FAULTS):
             runs = [run_with_fault(arm, fault) for _ in range(options.runs)]
-            rows.append(_row(arm, fault, runs))
+            rows.append(_row(arm, fault, runs, simulated=simulated))
             print(rows[-1], file=sys.stderr, flush=True)
     table = "\n".join(rows)
     print(table)
@@ -46,16 +50,22 @@ def main() -> None:
         options.write.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
-def _own_faults(arm: str) -> list[str]:
+def _about(arm: str) -> tuple[list[str], bool]:
+    """The faults of an arm itself, and whether it is the simulated one, which moves only while a
+    command is carried out, so that there is nothing to measure."""
     with open_peer(arm) as peer:
-        return list(peer.faults)
+        return list(peer.faults), peer.simulated
 
 
-def _row(arm: str, fault: str, runs: list[FaultRun]) -> str:
+def _row(arm: str, fault: str, runs: list[FaultRun], *, simulated: bool) -> str:
     periods = [run.periods for run in runs]
     told = "" if all(run.still_when_told for run in runs) else " **told before it stood still**"
     words = runs[-1].end.fault or f"(the episode ends: {runs[-1].end.reason.value})"
     figures = f"{statistics.median(periods):.1f} ({max(periods):.1f}){told}"
+    if simulated:
+        figures = NOTHING_TO_MEASURE
+    elif runs[-1].end.reason is EndReason.TIME_LIMIT:
+        figures = GOES_ON
     return f"| {arm} | {fault} | {figures} | {' '.join(words.split())} |"
 
 
