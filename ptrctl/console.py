@@ -191,7 +191,7 @@ def _tell(word: str, style: str, found: str, expected: str, try_next: str) -> No
     grid.add_column(overflow="fold")
     grid.add_row(Text(word, style=style), Text(found))
     if expected:
-        grid.add_row("", Text(expected))
+        grid.add_row(Text("Expected:", style="dim"), Text(expected))
     if try_next:
         grid.add_row(Text("Try:", style="bold green"), Text(try_next))
     messages().print(grid)

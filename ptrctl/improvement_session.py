@@ -295,7 +295,7 @@ def _rehearsal(checkpoint: Checkpoint) -> tuple[Path, ...]:
 def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEvent], None]:
     """Tells a display about practice and selection, and that a signal was heard."""
     phase = ""
-    trials = reporter(shown, lambda: f"{phase}: ")
+    trials = reporter(shown, lambda: f"{phase} ")
 
     def tell(event: ImproveEvent) -> None:
         nonlocal phase

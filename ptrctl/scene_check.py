@@ -54,7 +54,7 @@ class SceneCheck:
         if self.change is None:
             return "The pictures cannot be compared: too little of one is found in the other."
         if self.state == IN_PLACE and self.change.farthest_share < 0.005:
-            return "It stands where it stood."
+            return "Nothing has moved."
         return f"{in_words(self.change, self.now.shape[1])} {self.advice}".rstrip()
 
     @property

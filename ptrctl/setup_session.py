@@ -146,7 +146,8 @@ def _may_move(cell: Cell, *, yes: bool) -> bool:
     if yes:
         return True
     if console.is_interactive():
-        return questions.confirm("Is the space around the arm free?")
+        # Enter, held down through the defaults, moves no real arm.
+        return questions.confirm("Is the space around the arm free?", default=simulated)
     if simulated:
         return True
     raise UsageError(

@@ -327,7 +327,8 @@ def _jogged(profile: Profile, *, wants_box: bool) -> Any:
     from ptrctl.jogging import jog
 
     question = "The arm goes to its start pose first. Is the space around it free?"
-    return jog(profile, wants_box=wants_box) if questions.confirm(question) else None
+    free = questions.confirm(question, default=profile.robot == SIMULATED)
+    return jog(profile, wants_box=wants_box) if free else None
 
 
 def _own_box(profile: Profile) -> WorkspaceBox:

@@ -27,7 +27,8 @@ class PtrctlError(Exception):
         super().__init__(found, expected, try_next)
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.found, self.expected, self.try_next) if part)
+        expected = f"Expected: {self.expected}" if self.expected else ""
+        return " ".join(part for part in (self.found, expected, self.try_next) if part)
 
 
 class UsageError(PtrctlError):

@@ -93,7 +93,7 @@ def _python(distro: str) -> Finding:
         "Python of ROS",
         Health.FAIL,
         f"{words}; the packages of ROS {distro} are for {wanted[0]}.{wanted[1]}",
-        f'Type `{SERVE}` on this machine, and use `kind = "remote"` in ptrctl.toml',
+        f'Type `{SERVE}` on this machine, and set `name = "remote"` under [robot] in ptrctl.toml',
     )
 
 

@@ -43,7 +43,8 @@ def test_a_long_next_command_stands_below_in_one_line(screen: io.StringIO) -> No
 def test_long_errors_keep_their_columns(screen: io.StringIO) -> None:
     console.error(UsageError("found " * 20, "expected " * 20, "try " * 20))
     lines = screen.getvalue().splitlines()
-    assert all(line.startswith(("Error: ", "  Try: ", "       ")) for line in lines)
+    columns = ("   Error: ", "Expected: ", "     Try: ", " " * 10)
+    assert all(line.startswith(columns) for line in lines)
 
 
 def test_an_interrupt_says_how_to_go_on(screen: io.StringIO) -> None:

@@ -58,7 +58,7 @@ def shift_reference(place: Path, right: int) -> None:
 def test_a_camera_that_stands_where_it_stood_ends_with_0(place: Path) -> None:
     result = check(place)
     assert result.exit_code == 0, result.output
-    assert "It stands where it stood" in result.stdout
+    assert "Nothing has moved" in result.stdout
     assert Image.open(place / "scene-over_shoulder.png").size == (128, 128)
 
 

@@ -288,6 +288,16 @@ def test_the_start_pose_is_jogged_to(place: Path) -> None:
     assert "under torque" in terminal.output.decode()
 
 
+def test_enter_alone_moves_no_real_arm(place: Path) -> None:
+    terminal = Terminal(f"setup {ALL} {BOX} {POSE}", place)
+    terminal.see("Is the space around the arm free?")
+    terminal.press(ENTER)
+    code, restored = terminal.end()
+    assert (code, restored) == (1, True)
+    assert "The arm goes to its start pose." not in terminal.output.decode()
+    assert not (place / "ptrctl.toml").exists()
+
+
 def test_space_during_the_first_motion_holds_the_arm_and_writes_nothing(place: Path) -> None:
     terminal = Terminal(f"setup {ALL} {BOX} {POSE}", place)
     terminal.see("Is the space around the arm free?")
