@@ -1,7 +1,8 @@
 """`record`, `finetune`, `evaluate`, `improve` to the end on every arm, and a fault in the middle.
 
 An operator sits at a real terminal; behind the driver is the arm's peer from `tests.hardware`. With
-PTRCTL_KEEP_LOGS=FOLDER the screens that the operator saw are written there.
+PTRCTL_KEEP_LOGS=FOLDER the screens that the operator saw are written there; those of one run are in
+`real_arm_logs/`.
 """
 
 from __future__ import annotations
