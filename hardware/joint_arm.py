@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
 
 from hardware import wx250s
 from hardware.clock import Clock
+from hardware.connected import Connected
 from hardware.faults import MotionStopped, MotorFault, Unreachable
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
 from hardware.standstill import wait_until_still
@@ -120,7 +120,7 @@ class Solver(Protocol):
         ...
 
 
-class JointArm:
+class JointArm(Connected):
     """A `Robot` on a `JointDrive`.
 
     Args:
@@ -374,15 +374,3 @@ class JointArm:
                 "Connect before use.",
                 "Run the command again.",
             )
-
-    def __enter__(self) -> JointArm:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 
 from hardware.bridge.client import BridgeClient
 from hardware.camera import CameraFeatures
+from hardware.connected import Connected
 from hardware.faults import CameraFault
 from recordings.images import resize_image
 from recordings.records import Frame, ImageArray
@@ -20,7 +20,7 @@ from recordings.records import Frame, ImageArray
 MAX_EDGE = 4096
 
 
-class BridgeCamera:
+class BridgeCamera(Connected):
     """The server's first camera.
 
     The server's pictures carry neither time nor number. A frame is stamped with the moment of
@@ -105,18 +105,6 @@ class BridgeCamera:
                 f"On the robot's machine, see whether {self._topic} still publishes; plug the "
                 "camera in again.",
             )
-
-    def __enter__(self) -> BridgeCamera:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
 
 
 def decode_full(jpeg: bytes) -> ImageArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from hardware.bridge.geometry import (
 )
 from hardware.bridge.settings import BridgeSettings
 from hardware.bridge.ways import GLIDE_PERIOD_S, JointEstimate
+from hardware.connected import Connected
 from hardware.faults import LostConnection, MotionStopped, MotorFault, Unreachable
 from hardware.joint_arm import GRIPPER_S, Solver
 from hardware.kinds import ArmRequest
@@ -44,7 +44,7 @@ STILL_READINGS = 12
 """So many moves to one pose, over 0.2 s each, bring the arm to rest, or the hold has failed."""
 
 
-class BridgeRobot:
+class BridgeRobot(Connected):
     """Drives the arm by displacements, as the server does, and stops it by absolute poses.
 
     The server reports the gripper's pose and no joints: `RobotState.joint_positions_rad` are
@@ -377,18 +377,6 @@ class BridgeRobot:
                 "Connect before use.",
                 "Run the command again.",
             )
-
-    def __enter__(self) -> BridgeRobot:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
 
 
 def _stop_if(should_stop: ShouldStop) -> None:

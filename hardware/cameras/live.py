@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from hardware.camera import CameraFeatures
 from hardware.cameras.newest import NewestPicture, Picture, Source
 from hardware.cameras.watch import PictureWatch
 from hardware.clock import Clock
+from hardware.connected import Connected
 from hardware.faults import CameraFault
 from recordings.images import RESIZE_ROUTINE, resize_image
 from recordings.records import Frame
@@ -30,7 +30,7 @@ class StreamSettings:
     frozen_after_s: float
 
 
-class LiveCamera:
+class LiveCamera(Connected):
     """Opens a source, reads it in the background, and resizes the newest picture when asked.
 
     Args:
@@ -126,15 +126,3 @@ class LiveCamera:
         picture = self.newest()
         image = resize_image(picture.image, self._features.height)
         return Frame(image, picture.captured_s, picture.arrived_s)
-
-    def __enter__(self) -> LiveCamera:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()

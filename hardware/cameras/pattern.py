@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from hardware.camera import CameraFeatures
 from hardware.checks import Finding
 from hardware.clock import Clock
+from hardware.connected import Connected
 from hardware.faults import CameraFault
 from hardware.kinds import CameraKind, Discovered
 from recordings.records import Frame
@@ -22,7 +22,7 @@ class PatternSettings:
     """There is nothing to set."""
 
 
-class PatternCamera:
+class PatternCamera(Connected):
     """Diagonal stripes that wander with time, so that a frozen display is seen as such.
 
     Args:
@@ -58,18 +58,6 @@ class PatternCamera:
         ramp = np.add.outer(np.arange(size), np.arange(size)) + int(now_s * 40)
         image = np.stack([ramp % 256, (2 * ramp) % 256, np.full_like(ramp, 90)], axis=-1)
         return Frame(image.astype(np.uint8), now_s, self._clock.now_s())
-
-    def __enter__(self) -> PatternCamera:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
 
 
 def _make(name: str, settings: PatternSettings, clock: Clock, image_size: int) -> PatternCamera:

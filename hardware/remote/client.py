@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from hardware.camera import CameraFeatures
+from hardware.connected import Connected
 from hardware.faults import CameraFault
 from hardware.remote.link import Link
 from hardware.remote.protocol import array_fields
@@ -24,7 +24,7 @@ STOP_S = 3.0
 """A stop is confirmed by the motors, which takes longer than an answer."""
 
 
-class RemoteRobot:
+class RemoteRobot(Connected):
     """An arm on another machine.
 
     Args:
@@ -142,18 +142,6 @@ class RemoteRobot:
                 "Run the command again.",
             )
 
-    def __enter__(self) -> RemoteRobot:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
-
 
 class JudgedRemoteRobot(RemoteRobot):
     """A simulated arm on another machine, with its simulator's judge (`hardware.loop.Judge`)."""
@@ -167,7 +155,7 @@ class JudgedRemoteRobot(RemoteRobot):
         )
 
 
-class RemoteCamera:
+class RemoteCamera(Connected):
     """A camera on another machine, seen through the server of its arm.
 
     Connecting takes control of the arm as well; nothing moves.
@@ -212,15 +200,3 @@ class RemoteCamera:
             )
         picture = self._link.picture(self._features.name)
         return Frame(picture.image, picture.captured_s, picture.arrived_s)
-
-    def __enter__(self) -> RemoteCamera:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()

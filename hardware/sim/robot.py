@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 from hardware import wx250s
 from hardware.camera import CameraFeatures
 from hardware.clock import Clock
+from hardware.connected import Connected
 from hardware.joint_arm import JointArm, JointReading
 from hardware.kinematics import Kinematics
 from hardware.robot import RobotFeatures, ShouldStop, never_stop
@@ -113,7 +113,7 @@ class SimRobot(JointArm):
             self.world.begin_episode()
 
 
-class SimCamera:
+class SimCamera(Connected):
     """A camera in a `SimWorld`.
 
     Args:
@@ -149,15 +149,3 @@ class SimCamera:
         captured_s = self._clock.now_s()
         picture = self._world.render(self._features.height, self._features.width, kitchens.CAMERA)
         return Frame(picture, captured_s, self._clock.now_s())
-
-    def __enter__(self) -> SimCamera:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
