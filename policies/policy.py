@@ -10,6 +10,7 @@ import torch
 
 from policies.augment import to_planes
 from policies.checkpoint import Checkpoint
+from policies.meter import Meter
 from policies.networks import PolicyNetworks
 from policies.normalise import unnormalise_actions
 from policies.tasks import TaskSlots
@@ -33,6 +34,7 @@ class Policy:
         stochastic: Sample actions rather than take the mode.
         seed: Of the samples; each episode draws its own from this and its identity.
         noise_scale: Scale of the samples' deviation.
+        meter: What the critic's values mean for success; None keeps the plain value only.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Policy:
         stochastic: bool = False,
         seed: int = 0,
         noise_scale: float = 1.0,
+        meter: Meter | None = None,
     ) -> None:
         self.networks = networks.eval()
         self.tasks = tasks
@@ -54,10 +57,12 @@ class Policy:
         self.stochastic = stochastic
         self.seed = seed
         self.noise_scale = noise_scale
+        self.meter = meter
         self._name = name
         self._task = torch.zeros(1, dtype=torch.int64)
         self._generator = torch.Generator()
         self._open = True
+        self._decided = 0
 
     @classmethod
     def from_checkpoint(
@@ -68,11 +73,13 @@ class Policy:
         stochastic: bool = False,
         seed: int = 0,
         noise_scale: float = 1.0,
+        meter: Meter | None = None,
     ) -> Policy:
         """A policy from a checkpoint.
 
         Args:
             new_tasks: Tasks to try although the checkpoint has not learned them (zero-shot).
+            meter: Fitted on this checkpoint's trials.
 
         Raises:
             CheckpointError: The weights are damaged.
@@ -87,6 +94,7 @@ class Policy:
             stochastic=stochastic,
             seed=seed,
             noise_scale=noise_scale,
+            meter=meter,
         )
 
     @property
@@ -106,10 +114,14 @@ class Policy:
         digest = hashlib.sha256(f"{self.seed}/{start}".encode()).digest()
         self._generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
         self._open = True
+        self._decided = 0
 
     @torch.no_grad()
     def act(self, observation: Observation) -> Decision:
-        """The action for this period; `extras["q"]` is its smallest value over the critics.
+        """The action for this period.
+
+        `extras["q"]` is its smallest value over the critics, and with a meter `extras["chance"]`
+        what that has meant for success, 0..1; neither is there if the critic has not learned.
 
         Raises:
             RobotError: The camera is not among the observation's.
@@ -123,6 +135,9 @@ class Policy:
         image = resize_image(observation.frames[self.camera].image, self.networks.config.image_size)
         action, q = self.decide(image, observation.state)
         extras = {"q": q} if self.values else {}
+        if self.values and self.meter is not None:
+            extras["chance"] = self.meter.chance(q, self._decided)
+        self._decided += 1
         return Decision(action=self._steady(action), extras=extras)
 
     @torch.no_grad()

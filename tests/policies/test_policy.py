@@ -7,6 +7,8 @@ import pytest
 
 from policies.config import preset
 from policies.learners import make_networks
+from policies.meter import fit_meter
+from policies.meter_scores import TrialValues
 from policies.policy import Policy
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, RobotError
@@ -66,6 +68,25 @@ def test_values_are_kept_only_where_the_critic_has_learned() -> None:
     policy = make_policy(values=False)
     policy.begin(INFO)
     assert policy.act(observation()).extras == {}
+
+
+def test_a_meter_turns_values_into_chances_at_the_step_of_the_episode() -> None:
+    rng = np.random.default_rng(0)
+    trials = [TrialValues(rng.normal(n % 2, 1, 30), n % 2 == 1, "reach_dot") for n in range(40)]
+    meter = fit_meter(trials, "0123456789ab", 40)
+    assert meter is not None
+    policy = make_policy()
+    policy.meter = meter
+    for _ in range(2):
+        policy.begin(INFO)
+        seen = [policy.act(observation(seed)).extras for seed in range(3)]
+        for step, extras in enumerate(seen):
+            assert extras["chance"] == meter.chance(extras["q"], step)
+    # A critic that has not learned says nothing, whatever the meter.
+    blind = make_policy(values=False)
+    blind.meter = meter
+    blind.begin(INFO)
+    assert blind.act(observation()).extras == {}
 
 
 def test_the_gripper_is_open_or_closed_and_does_not_flutter() -> None:
