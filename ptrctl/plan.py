@@ -13,6 +13,36 @@ from recordings.errors import RecordingError, UsageError
 
 PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
+_RULE = "stop_hopeless"
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a trial is given up before its time limit, and counts as a failure.
+
+    Args:
+        below: The chance of success under which a trial is hopeless, 0..1.
+        meter: Digest of the calibration that says the chance.
+        in_a_row: Control periods one after the other below it.
+    """
+
+    below: float
+    meter: str
+    in_a_row: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.below < 1.0:
+            raise UsageError(
+                f"Trials were to be stopped below a chance of {self.below:g}.",
+                "A chance lies between 0 and 1.",
+                "Give one such as `--stop-hopeless 0.05`, or leave the option out.",
+            )
+
+    def __str__(self) -> str:
+        return (
+            f"counts as a failure once the meter {self.meter[:12]} says a chance below "
+            f"{self.below:g} in {self.in_a_row} periods in a row"
+        )
 
 
 @dataclass(frozen=True)
@@ -33,6 +63,7 @@ class TrialPlan:
         policy_mode: "deterministic" or "stochastic".
         test: The test that was planned, in words.
         compare_with: The session whose trials are the other half of the pairs; "" for none.
+        stop_hopeless: When a trial is given up early; None lets every trial use its time.
         created_at: UTC, ISO 8601.
         code_version: Version of ptrctl.
     """
@@ -50,6 +81,7 @@ class TrialPlan:
     policy_mode: str = "deterministic"
     test: str = "95 % Wilson interval; the number of trials is fixed beforehand"
     compare_with: str = ""
+    stop_hopeless: StopRule | None = None
     created_at: str = ""
     code_version: str = ""
 
@@ -71,7 +103,7 @@ class TrialPlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""
-        values = dataclasses.asdict(self)
+        values = rule_to_json(dataclasses.asdict(self))
         return {"plan_version": PLAN_VERSION, **values, "start_seeds": list(self.start_seeds)}
 
     @staticmethod
@@ -88,7 +120,7 @@ class TrialPlan:
         values = dict(value)
         version = values.pop("plan_version", None)
         known = {field.name for field in dataclasses.fields(TrialPlan)}
-        if version != PLAN_VERSION or set(values) != known:
+        if version != PLAN_VERSION or {*values, _RULE} != known:
             raise RecordingError(
                 f"{source} holds a trial plan of version {version} with the fields "
                 f"{', '.join(sorted(values))}.",
@@ -96,7 +128,13 @@ class TrialPlan:
                 "Read it with the ptrctl that wrote it, or choose another `--session`.",
             )
         values["start_seeds"] = tuple(values["start_seeds"])
+        values[_RULE] = StopRule(**values[_RULE]) if _RULE in values else None
         return TrialPlan(**values)
+
+
+def rule_to_json(values: dict[str, Any]) -> dict[str, Any]:
+    """A plan's values; a rule that is not there is not named, as in plans from before it."""
+    return {name: value for name, value in values.items() if name != _RULE or value is not None}
 
 
 def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:

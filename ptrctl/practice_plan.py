@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from ptrctl.plan import TrialPlan
+from ptrctl.plan import StopRule, TrialPlan, rule_to_json
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ImprovePlan:
         max_steps: Time limit of a trial in control periods.
         success_steps: Consecutive successful scores that end a trial.
         seed: Of learning and exploration.
+        stop_hopeless: When a practice trial is given up early; measuring always uses its time.
         created_at: UTC, ISO 8601.
         code_version: Version of ptrctl.
     """
@@ -50,6 +51,7 @@ class ImprovePlan:
     max_steps: int = 40
     success_steps: int = 2
     seed: int = 0
+    stop_hopeless: StopRule | None = None
     created_at: str = ""
     code_version: str = ""
 
@@ -63,7 +65,7 @@ class ImprovePlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        values = dataclasses.asdict(self)
+        values = rule_to_json(dataclasses.asdict(self))
         return {
             **values,
             "practice_seeds": list(self.practice_seeds),

@@ -31,7 +31,7 @@ class TrialRecord:
             it; it is run again).
         success: The task's criterion held at the end; False when aborted.
         reason: Why it failed or was aborted.
-        labelled_by: "simulator" or "operator".
+        labelled_by: "simulator", "operator", or "meter" if it was given up as hopeless.
         end_reason: Why the episode ended, see `recordings.records.EndReason`.
         progress: 0..1.
         stage: The furthest stage reached.
@@ -229,8 +229,14 @@ def check_comparable(old: TrialPlan, old_name: str, new: TrialPlan, new_name: st
     Raises:
         UsageError: They have no start state in common, or differ in task, kitchen or arm.
     """
-    for name in ("task", "robot", "kitchen_seed", "criterion", "max_steps"):
-        before, after = getattr(old, name), getattr(new, name)
+    rules = tuple(plan.stop_hopeless.below if plan.stop_hopeless else None for plan in (old, new))
+    for name, before, after in (
+        *(
+            (name, getattr(old, name), getattr(new, name))
+            for name in ("task", "robot", "kitchen_seed", "criterion", "max_steps")
+        ),
+        ("stop_hopeless", *rules),
+    ):
         if before != after:
             raise UsageError(
                 f"The session {old_name} has {name} {before}, {new_name} has {after}.",

@@ -60,7 +60,8 @@ class Label:
     Args:
         outcome: Success, failure or not labelled.
         reason: Free text or a tag ("missed_grasp"); empty for none.
-        labelled_by: "operator", "simulator", "classifier", or "" while unlabelled.
+        labelled_by: "operator", "simulator", "classifier", "meter" (given up as hopeless), or ""
+            while unlabelled.
     """
 
     outcome: Outcome = Outcome.UNLABELLED

@@ -109,7 +109,7 @@ ATTRIBUTES: dict[str, str] = {
     "recovered": "whether the file was put together after an interruption",
     "label_outcome": "success, failure or unlabelled; a label file beside the recording wins",
     "label_reason": "free text or a tag",
-    "label_by": "operator, simulator, classifier or empty",
+    "label_by": "operator, simulator, classifier, meter (given up as hopeless) or empty",
     CONTENT_HASH: "SHA-256 of all datasets and all other attributes, hexadecimal",
 }
 """Attributes of the root group."""

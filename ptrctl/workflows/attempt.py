@@ -16,7 +16,9 @@ from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere, Operator, Verdict
+from ptrctl.plan import StopRule
 from ptrctl.video import TrialFilm
+from ptrctl.workflows.hopeless import StopsWhenHopeless
 from recordings.errors import UsageError
 from recordings.records import (
     EndReason,
@@ -38,12 +40,14 @@ class AttemptSettings:
         max_steps: Time limit in control periods.
         success_steps: Consecutive successful scores that end the attempt.
         episodes: Folder for the recordings.
+        stop_hopeless: When the operator allows to give an attempt up; None never does.
     """
 
     kind: str
     max_steps: int
     success_steps: int
     episodes: Path
+    stop_hopeless: StopRule | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def run_attempt(
     if not bring_to_start(cell, seed, operator):
         return None
     info = new_episode_info(cell, kind=settings.kind, decided_by=decider.name, seed=seed)
+    if settings.stop_hopeless is not None:
+        decider = StopsWhenHopeless(decider, settings.stop_hopeless)
     loop = ControlLoop(
         cell.station,
         robot.features.control_rate_hz,
@@ -132,7 +138,10 @@ def run_attempt(
         judge=cell.judge,
         success_steps=settings.success_steps,
     )
-    verdict = _verdict(end, cell.judge is not None, operator)
+    if isinstance(decider, StopsWhenHopeless) and end.reason is EndReason.DECIDER_DONE:
+        verdict = Verdict(decider.label(end))
+    else:
+        verdict = _verdict(end, cell.judge is not None, operator)
     label = verdict.label or Label()
     if recorder.steps:
         episode = recorder.label(label)

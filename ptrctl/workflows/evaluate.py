@@ -108,6 +108,7 @@ def evaluate(
         max_steps=plan.max_steps,
         success_steps=plan.success_steps,
         episodes=folder / "episodes",
+        stop_hopeless=plan.stop_hopeless,
     )
     # A trial that a kill cut short is kept as an unlabelled recording; it is run again below.
     recover(settings.episodes)
