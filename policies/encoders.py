@@ -10,6 +10,7 @@ Source: Asap7772/PTR, jaxrl2/networks/encoders/{resnet_encoderv1,spatial_softmax
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -67,13 +68,33 @@ class BasicBlock(nn.Module):
 
     def forward(self, planes: Tensor, film: Tensor | None) -> Tensor:
         """`film` is (B, 2, C): how much to add to the scale 1, and the shift."""
-        inner = self.second(F.relu(self.first(planes)))
-        skipped = self.skip(planes)
-        if film is None:
-            return F.relu(skipped + inner)
-        scale, shift = film.to(inner.dtype)[:, :, :, None, None].unbind(dim=1)
-        # Not addcmul, which is slow where bfloat16 operands are broadcast.
-        return F.relu(inner * (1 + scale) + shift + skipped)
+        # In place wherever no gradient needs the old values: fresh memory costs more than sums.
+        inner = self.second(F.relu_(self.first(planes)))
+        if film is not None:
+            scale, shift = film.to(inner.dtype)[:, :, :, None, None].unbind(dim=1)
+            # The shift is spread out first: a sum of bfloat16 that broadcasts is many times slower.
+            spread = shift.expand_as(inner).contiguous(memory_format=torch.channels_last)
+            inner = (inner * (1 + scale)).add_(spread)
+        return F.relu_(inner.add_(self.skip(planes)))
+
+
+class _GradientInLayout(torch.autograd.Function):
+    """The same values; the gradient comes back in their memory layout.
+
+    Gradients of two layouts are added up several times as slowly as copied into one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, planes: Tensor) -> Tensor:
+        ctx.channels_last = planes.is_contiguous(memory_format=torch.channels_last)
+        return planes.view_as(planes)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        if ctx.channels_last:
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+        return gradient
 
 
 class SpatialEmbedding(nn.Module):
@@ -86,7 +107,11 @@ class SpatialEmbedding(nn.Module):
         truncated_normal_(self.kernel.data, 1.0 / (channels * height * height))
 
     def forward(self, planes: Tensor) -> Tensor:
-        flat = planes.flatten(2).permute(1, 0, 2)
+        # By way of channels first, since moving whole planes is quick: one step is slower, and
+        # bmm's backward would copy again what it is not given contiguous.
+        planes = _GradientInLayout.apply(planes)  # type: ignore[no-untyped-call]
+        first = planes.contiguous(memory_format=torch.contiguous_format)
+        flat = first.flatten(2).permute(1, 0, 2).contiguous()
         pooled = torch.bmm(flat, self.kernel.to(flat.dtype))
         return pooled.permute(1, 0, 2).flatten(1)
 
@@ -106,7 +131,8 @@ class Keypoints(nn.Module):
         self.register_buffer("grid", grid, persistent=False)
 
     def forward(self, planes: Tensor) -> Tensor:
-        maps = self.maps(planes).flatten(2).float()
+        maps = self.maps(planes).contiguous(memory_format=torch.contiguous_format)
+        maps = maps.flatten(2).float()
         # Standardised maps have a peak from the start; raw ones are all but flat, and the mean
         # place of a flat map says nothing that could be learned from.
         standardised = F.layer_norm(maps, maps.shape[2:], eps=1e-6)
@@ -183,7 +209,7 @@ class Encoder(nn.Module):
         # Centred, so that the first features tell objects apart rather than repeat the brightness;
         # PTR's ResNet takes 0..1 as it is.
         centred = planes if self.config.stem == "imagenet" else planes - 0.5
-        features = F.relu(self.stem(centred))
+        features = F.relu_(self.stem(centred))
         if self.config.stem == "imagenet":
             features = F.max_pool2d(
                 F.pad(features, (0, 1, 0, 1), value=-math.inf), kernel_size=3, stride=2
