@@ -21,8 +21,9 @@ from rich.text import Text
 from hardware.loop import Subscriber
 from ptrctl import console
 from ptrctl.halfblocks import HalfBlocks
-from ptrctl.panels import LivePanel
+from ptrctl.panels import LivePanel, gauge
 from ptrctl.screen import Screen
+from ptrctl.sparkline import sparkline
 from recordings.records import EpisodeInfo, ImageArray, Outcome, Step
 
 LINE_EVERY_S = 10.0
@@ -186,18 +187,20 @@ class PlainLines:
 
 @dataclass
 class _Picture(Subscriber):
-    """Keeps what the camera sees, and asks for a redraw."""
+    """Keeps what the camera sees and what the value meter says, and asks for a redraw."""
 
     dashboard: Dashboard
     image: ImageArray | None = None
+    meter: tuple[str, Text] | None = None
 
     def on_begin(self, info: EpisodeInfo) -> None:
-        self.image = None
+        self.image = self.meter = None
 
     def on_step(self, step: Step) -> None:
         frames = step.observation.frames
         if frames:
             self.image = frames[min(frames)].image
+        self.meter = gauge(step.extras)
         self.dashboard.screen.changed()
 
 
@@ -312,6 +315,9 @@ class Dashboard:
             sign, style = {True: ("✓", "green"), False: ("×", "red"), None: ("!", "yellow")}[result]
             strip.append(sign, style=style)
         side.add_row(strip)
+        if self._picture.meter is not None:
+            name, words = self._picture.meter
+            side.add_row(Text.assemble("\n", (name, "dim"), "  ", words))
         pair = Table.grid(padding=(0, 2))
         pair.add_row(HalfBlocks(image, rows * 2, rows), side)
         return pair
@@ -319,21 +325,8 @@ class Dashboard:
     def _numbers(self, rows: int) -> Table:
         grid = Table.grid(padding=(0, 2))
         for name, values in list(self._figures.items())[:rows]:
-            grid.add_row(Text(name, style="dim"), f"{values[-1]:.3f}", _spark(values, 40))
+            grid.add_row(Text(name, style="dim"), f"{values[-1]:.3f}", sparkline(values, 40))
         return grid
-
-
-_BLOCKS = "▁▂▃▄▅▆▇█"
-
-
-def _spark(values: Sequence[float], width: int) -> str:
-    """Values as a row of blocks, the newest on the right."""
-    if len(values) > width:
-        step = len(values) / width
-        values = [values[int(index * step)] for index in range(width)]
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return "".join(_BLOCKS[min(7, int((value - low) / span * 8))] for value in values)
 
 
 class OnPanel:

@@ -57,6 +57,7 @@ class View:
         keys: (letter, words) that work now.
         arm_keys: The same for keys that move the arm; empty unless they do.
         rows: Further rows, name to words.
+        meter: What the value meter says, see `gauge`.
         key_rows: Most lines that the keys have needed so far; kept free, so that the picture
             does not jump when other keys work.
     """
@@ -78,6 +79,7 @@ class View:
     interventions: Counter[str] = field(default_factory=Counter)
     state: FloatArray | None = None
     score: Score | None = None
+    meter: tuple[str, Text] | None = None
     picture: ImageArray | None = None
     disk_free_bytes: int = 0
     key_rows: int = 0
@@ -163,8 +165,25 @@ def _figures(view: View) -> Table:
         grid.add_row("gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open"))
     if view.score is not None:
         grid.add_row("progress", f"{view.score.progress:.2f} {view.score.stage}")
+    if view.meter is not None:
+        grid.add_row(*view.meter)
     grid.add_row("disk left", gigabytes(view.disk_free_bytes))
     return grid
+
+
+def gauge(extras: Mapping[str, float]) -> tuple[str, Text] | None:
+    """What the value meter says of a step: a name and words.
+
+    Args:
+        extras: The step's. With "chance" the chance of success; with "q" alone the plain value,
+            which nobody can take for a chance; with neither nothing.
+    """
+    if "chance" in extras:
+        chance = extras["chance"]
+        return "success chance", Text.assemble(f"{chance:.2f} ", _bar(chance, 1.0, 12))
+    if "q" in extras:
+        return "value", Text(f"Q {extras['q']:.1f} (uncalibrated)")
+    return None
 
 
 _COLOURS = {
@@ -236,6 +255,9 @@ class LivePanel(Subscriber):
         view.step, view.overruns, view.worst_overrun_s = 0, 0, 0.0
         view.interventions = Counter()
         view.score = None
+        if view.meter is not None:
+            # The row stays, so that the picture does not jump.
+            view.meter = (view.meter[0], Text("-"))
         self._last_step_s = None
         view.disk_free_bytes = free_bytes(self._folder)
         self.refresh()
@@ -255,6 +277,7 @@ class LivePanel(Subscriber):
         view.worst_overrun_s = max(view.worst_overrun_s, step.overrun_s)
         view.interventions.update(step.interventions)
         view.score = step.score
+        view.meter = gauge(step.extras)
         self.see(step.observation)
         self.refresh()
 

@@ -28,10 +28,10 @@ def shown(board: Dashboard, console: Console) -> str:
     return capture.get()
 
 
-def picture_step() -> Step:
+def picture_step(extras: dict[str, float] | None = None) -> Step:
     image = np.full((32, 32, 3), 128, np.uint8)
     observation = Observation({"front": Frame(image, 0.0, 0.0)}, np.zeros(7), 0.0)
-    return Step(0, observation, np.zeros(7), np.zeros(7))
+    return Step(0, observation, np.zeros(7), np.zeros(7), extras=extras or {})
 
 
 def test_all_stages_and_the_time_left_are_shown_from_the_start() -> None:
@@ -67,6 +67,17 @@ def test_the_camera_and_the_outcomes_are_shown_during_trials() -> None:
     assert len(text.splitlines()) > 15
 
 
+def test_the_value_meter_is_shown_beside_the_camera_during_a_trial() -> None:
+    board, console = dashboard(100, 40)
+    board.begin("evaluate")
+    board.listener.on_step(picture_step())
+    assert "success chance" not in shown(board, console)
+    board.listener.on_step(picture_step({"q": -7.3, "chance": 0.72}))
+    assert "success chance  0.72 ━" in shown(board, console)
+    board.listener.on_step(picture_step({"q": -7.3}))
+    assert "value  Q -7.3 (uncalibrated)" in shown(board, console)
+
+
 def test_a_finished_stage_keeps_its_result() -> None:
     board, console = dashboard(100, 40)
     board.begin("train")
@@ -82,7 +93,7 @@ def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
     board, console = dashboard(width, height)
     board.begin("evaluate")
     board.advance(3, 50, "1/3 [0.06, 0.79]")
-    board.listener.on_step(picture_step())
+    board.listener.on_step(picture_step({"q": -7.3, "chance": 0.72}))
     lines = shown(board, console).splitlines()
     assert len(lines) <= height
     assert max(len(line) for line in lines) <= width

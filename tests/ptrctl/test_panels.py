@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from ptrctl.halfblocks import HalfBlocks, fit
 from ptrctl.keymap import Moment, arm_keys, command_keys_at
-from ptrctl.panels import LivePanel, View, draw, gigabytes
-from recordings.records import Frame, Observation, Outcome, Score, Step
+from ptrctl.panels import LivePanel, View, draw, gauge, gigabytes
+from recordings.records import EpisodeInfo, Frame, Observation, Outcome, Score, Step
 from tests.ptrctl.quiet_screen import QuietScreen
 
 
@@ -44,8 +46,10 @@ def text_of(renderable: RenderableType, columns: int, colour: str | None = None)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (110, 34), (200, 60), (60, 40), (40, 20)])
-def test_the_panel_fits_the_terminal(columns: int, rows: int) -> None:
-    lines = text_of(draw(view(), columns, rows), columns).rstrip("\n").split("\n")
+@pytest.mark.parametrize("extras", [{}, {"q": -23.87, "chance": 0.05}, {"q": -23.87}])
+def test_the_panel_fits_the_terminal(columns: int, rows: int, extras: dict[str, float]) -> None:
+    shown = dataclasses.replace(view(), meter=gauge(extras))
+    lines = text_of(draw(shown, columns, rows), columns).rstrip("\n").split("\n")
     assert max(len(line) for line in lines) <= columns
     if rows >= 24:
         assert len(lines) <= rows
@@ -172,3 +176,29 @@ def test_the_rate_counts_steps_over_time(tmp_path: Path, monkeypatch: pytest.Mon
     for index in range(6):
         panel.on_step(step(index))
     assert 5.0 <= shown.rate_hz < 7.5
+
+
+def test_a_calibrated_meter_shows_a_chance_and_another_none() -> None:
+    name, words = gauge({"q": -7.31, "chance": 0.72}) or ("", Text())
+    assert (name, words.plain.split()[0]) == ("success chance", "0.72")
+    assert words.plain.count("━") == 9
+    name, words = gauge({"q": -7.31}) or ("", Text())
+    assert (name, words.plain) == ("value", "Q -7.3 (uncalibrated)")
+    assert gauge({}) is None
+
+
+def test_the_meter_follows_the_steps_and_keeps_its_row_between_episodes(tmp_path: Path) -> None:
+    seen = View("evaluate", control_rate_hz=5.0)
+    panel = LivePanel(seen, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+
+    def shown() -> str:
+        return text_of(draw(seen, 100, 30), 100)
+
+    panel.on_step(step(0))
+    assert "success chance" not in shown()
+    panel.on_step(dataclasses.replace(step(1), extras={"q": -7.3, "chance": 0.72}))
+    assert "success chance" in shown()
+    assert "0.72 ━" in shown()
+    panel.on_begin(EpisodeInfo("e", "trial", "t", {}, {}, 5.0, "policy:a"))
+    assert "success chance" in shown()
+    assert "0.72" not in shown()
