@@ -22,11 +22,13 @@ class TrialValues:
         q: (N,) value of the chosen action at every step.
         success: What became of it.
         task: Its name.
+        chance: (N,) what a meter foretold at the time; None if none was calibrated then.
     """
 
     q: FloatArray
     success: bool
     task: str = ""
+    chance: FloatArray | None = None
 
 
 @dataclass(frozen=True)

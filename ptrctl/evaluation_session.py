@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, OnPanel, Stage, display
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
+from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import View, free_bytes
@@ -34,11 +36,13 @@ from ptrctl.trials import (
 )
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
+from ptrctl.workflows.hopeless import LABELLED_BY
 from ptrctl.workspace import Workspace, check_name, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
+    from policies.meter import Meter
 
 MAX_STEPS = 40
 EXPECTED_TRIAL_S = 0.7
@@ -55,6 +59,7 @@ class EvaluateOptions:
         session: Name of the folder under trials/; None makes one from task and checkpoint.
         compare: Session to pair with, "" for none.
         max_steps: Time limit in control periods.
+        stop_hopeless: Give a trial up below this chance of success; None never does.
         realtime: Run a simulated arm at the pace of a real one.
     """
 
@@ -64,6 +69,7 @@ class EvaluateOptions:
     session: str | None = None
     compare: str = ""
     max_steps: int = MAX_STEPS
+    stop_hopeless: float | None = None
     realtime: bool = False
 
 
@@ -75,11 +81,13 @@ class Evaluation:
         summary: Its trials.
         comparison: With the other session, if one was named.
         report: The page.
+        meter: What the value meter rests on now, in words; "" for an untrained critic.
     """
 
     summary: TrialSummary
     comparison: PairedComparison | None
     report: Path
+    meter: str = ""
 
 
 def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions) -> bool:
@@ -95,7 +103,10 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
     check_checkpoint_fits(checkpoint, cell)
     warn_of_another_kitchen(workspace, profile, task)
     plan = make_plan(cell, checkpoint, name, profile, options)
-    session = options.session or session_name(plan)
+    hopeless = "" if options.stop_hopeless is None else "-stop"
+    session = options.session or session_name(plan) + hopeless
+    meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
+    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
     if options.compare:
         _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
@@ -121,8 +132,10 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
                 shown=shown,
                 stage=stage.name,
                 listeners=listeners,
+                meter=meter,
             )
-        evaluation = finish(workspace, summary, options.compare)
+        words = refit_after(workspace, checkpoint, options.max_steps)
+        evaluation = finish(workspace, summary, options.compare, meter=words)
         _show(
             workspace,
             evaluation,
@@ -202,11 +215,12 @@ def run_trials(
     shown: Display,
     stage: str,
     listeners: Listeners,
+    meter: Meter | None = None,
 ) -> TrialSummary:
     """The trials of a plan by the deterministic policy, as one stage of a display."""
     from policies.policy import Policy
 
-    policy = Policy.from_checkpoint(checkpoint, new_tasks=[cell.task])
+    policy = Policy.from_checkpoint(checkpoint, new_tasks=[cell.task], meter=meter)
     shown.begin(stage)
     summary = evaluate(plan, cell, policy, folder, on_event=reporter(shown), listeners=listeners)
     shown.finish(stage, str(summary.rate))
@@ -269,7 +283,9 @@ def listening(
         yield OnPanel(panel, stages), Listeners((panel,), operator)
 
 
-def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluation:
+def finish(
+    workspace: Workspace, summary: TrialSummary, compare: str, *, meter: str = ""
+) -> Evaluation:
     """Compare with another session if one is named, and write the report."""
     plan = summary.plan
     sessions, comparisons = {plan.checkpoint: summary}, {}
@@ -289,10 +305,14 @@ def finish(workspace: Workspace, summary: TrialSummary, compare: str) -> Evaluat
         notes=()
         if summary.complete
         else (f"{plan.trials - summary.rate.trials} of {plan.trials} trials are still to run.",),
-        facts={"ptrctl": plan.code_version, "checkpoint": plan.checkpoint_digest},
+        facts={
+            "ptrctl": plan.code_version,
+            "checkpoint": plan.checkpoint_digest,
+            **({"value meter": meter} if meter else {}),
+        },
     )
     path = write_report(report, workspace.reports / f"{summary.folder.name}.html")
-    return Evaluation(summary, comparison, path)
+    return Evaluation(summary, comparison, path, meter)
 
 
 def _next(
@@ -334,6 +354,12 @@ def _show(
         rows["mean progress"] = f"{summary.mean_progress:.2f}"
         rows["furthest stage"] = stages
     rows["aborted"] = len(summary.aborted)
+    if plan.stop_hopeless is not None:
+        rows["given up"] = (
+            f"{sum(r.labelled_by == LABELLED_BY for r in summary.counted)} as hopeless"
+        )
+    if evaluation.meter:
+        rows["value meter"] = evaluation.meter
     if evaluation.comparison:
         rows["paired"] = str(evaluation.comparison)
     console.outcome_panel(
@@ -353,6 +379,7 @@ def _show(
             if evaluation.comparison is None
             else comparison_json(evaluation.comparison),
             "report": str(evaluation.report),
+            "value_meter": evaluation.meter,
         },
     )
 

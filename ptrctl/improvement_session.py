@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from ptrctl.evaluation_session import (
 )
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
+from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.profile import BUILT_IN, Profile, load_profile
@@ -45,6 +47,7 @@ from recordings.records import Outcome
 if TYPE_CHECKING:
     from hardware.registry import Cell
     from policies.checkpoint import Checkpoint
+    from policies.meter import Meter
     from policies.online import OnlineLearner
 
 SELECTION_TRIALS = 20
@@ -67,6 +70,7 @@ class ImproveOptions:
         seed: Chooses the start states, and seeds learning.
         session: Name of the folder under trials/; None makes one.
         max_steps: Time limit in control periods.
+        stop_hopeless: Give a practice trial up below this chance of success; None never does.
         realtime: Run a simulated arm at the pace of a real one.
     """
 
@@ -81,6 +85,7 @@ class ImproveOptions:
     seed: int = 0
     session: str | None = None
     max_steps: int = MAX_STEPS
+    stop_hopeless: float | None = None
     realtime: bool = False
 
 
@@ -98,6 +103,8 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     warn_of_another_kitchen(workspace, profile, task)
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
+    meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
+    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
     stage = Stage("improve", expected_s=expected_s(plan))
     with Interrupts() as interrupts:
         with (
@@ -124,7 +131,10 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
                 stage=stage.name,
                 listeners=listeners,
                 stopping=lambda: interrupts.requested,
+                meter=meter,
             )
+        for tried in (result.before, *result.candidates):
+            refit_after(workspace, tried.checkpoint, plan.max_steps)
         report = write_report(_report(plan, result), workspace.reports / f"{session}.html")
         _show(
             workspace,
@@ -208,6 +218,7 @@ def practise(
     stage: str,
     listeners: Listeners,
     stopping: Callable[[], bool],
+    meter: Meter | None = None,
 ) -> ImproveResult:
     """Practise as one stage of a display, and recommend a checkpoint.
 
@@ -225,6 +236,7 @@ def practise(
         run / session,
         on_event=telling(shown, stopping),
         listeners=listeners,
+        meter=meter,
     )
     if result.complete and result.kept:
         recommend(

@@ -78,3 +78,13 @@ CheckpointOption = Annotated[
 TrialSeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=9999, help="Chooses the start states.")
 ]
+StopHopelessOption = Annotated[
+    float | None,
+    typer.Option(
+        "--stop-hopeless",
+        min=0.0,
+        max=1.0,
+        help="Give a trial up, as a failure, when its calibrated chance stays below this.",
+        show_default="never",
+    ),
+]

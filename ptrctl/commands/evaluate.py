@@ -14,6 +14,7 @@ from ptrctl.options import (
     KitchenOption,
     RealtimeOption,
     RobotOption,
+    StopHopelessOption,
     TaskOption,
     TrialSeedOption,
     WorkspaceOption,
@@ -39,6 +40,7 @@ def evaluate(
     max_steps: Annotated[
         int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
     ] = 40,
+    stop_hopeless: StopHopelessOption = None,
     robot: RobotOption = None,
     realtime: RealtimeOption = None,
     workspace: WorkspaceOption = Path(),
@@ -60,6 +62,7 @@ def evaluate(
             session=session,
             compare=compare,
             max_steps=max_steps,
+            stop_hopeless=stop_hopeless,
             realtime=realtime is True,
         ),
     )

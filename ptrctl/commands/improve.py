@@ -15,6 +15,7 @@ from ptrctl.options import (
     KitchenOption,
     RealtimeOption,
     RobotOption,
+    StopHopelessOption,
     TaskOption,
     TrialSeedOption,
     WorkspaceOption,
@@ -56,6 +57,7 @@ def improve(
     max_steps: Annotated[
         int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
     ] = 40,
+    stop_hopeless: StopHopelessOption = None,
     robot: RobotOption = None,
     realtime: RealtimeOption = None,
     workspace: WorkspaceOption = Path(),
@@ -80,6 +82,7 @@ def improve(
             seed=seed,
             session=session,
             max_steps=max_steps,
+            stop_hopeless=stop_hopeless,
             realtime=realtime is True,
         ),
     )

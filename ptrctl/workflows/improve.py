@@ -15,6 +15,7 @@ import numpy as np
 
 from hardware.registry import Cell
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
 from policies.training import mean_metrics
@@ -130,6 +131,7 @@ def improve(
     *,
     on_event: Callable[[ImproveEvent], None] = lambda event: None,
     listeners: Listeners | None = None,
+    meter: Meter | None = None,
 ) -> ImproveResult:
     """Practise, or go on where an earlier call stopped.
 
@@ -141,13 +143,14 @@ def improve(
         candidates_folder: Where candidate checkpoints go.
         on_event: Told of everything.
         listeners: Panels and the operator.
+        meter: Of the plan's checkpoint. Practice goes on reading it while the critic learns.
 
     Raises:
         UsageError: The session was begun under another plan.
         RobotError: A trial was ended by a fault twice.
     """
     session = _Session(
-        plan, cell, learner, folder, candidates_folder, on_event, listeners or Listeners()
+        plan, cell, learner, folder, candidates_folder, on_event, listeners or Listeners(), meter
     )
     return session.run()
 
@@ -163,6 +166,7 @@ class _Session:
     candidates_folder: Path
     on_event: Callable[[ImproveEvent], None]
     listeners: Listeners
+    meter: Meter | None = None
     scene_is_ours: bool = False
 
     def run(self) -> ImproveResult:
@@ -207,8 +211,10 @@ class _Session:
                 max_steps=plan.max_steps,
                 success_steps=plan.success_steps,
                 episodes=self.folder / "practice" / "episodes",
+                stop_hopeless=plan.stop_hopeless if task == plan.task else None,
             )
             policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
+            policy.meter = self.meter if task == plan.task else None
             done = counted_trials(log.records)
             self.on_event(Phase(f"practice, {task}" if plan.backward else "practice"))
             self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
@@ -323,10 +329,13 @@ class _Session:
     def measure(self, checkpoint: Checkpoint, name: str) -> Candidate:
         """Score a checkpoint on the selection start states, or read what was scored before."""
         self.on_event(Phase(f"measuring {name}"))
+        own = self.meter is not None and self.meter.checkpoint == checkpoint.digest
         summary = evaluate(
             self.plan.selection_plan(checkpoint.digest),
             _use_task(self.cell, self.plan.task) if self.plan.backward else self.cell,
-            Policy.from_checkpoint(checkpoint, new_tasks=[self.plan.task]),
+            Policy.from_checkpoint(
+                checkpoint, new_tasks=[self.plan.task], meter=self.meter if own else None
+            ),
             self.folder / f"selection-{checkpoint.digest[:8]}",
             on_event=self.on_event,
             listeners=self.listeners,
