@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from recordings.errors import CheckpointError, UsageError
 
-Learner = Literal["bc", "ptr"]
+Learner = Literal["bc", "ptr", "iql"]
+LEARNERS: tuple[Learner, ...] = ("bc", "ptr", "iql")
 
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:
@@ -55,6 +56,7 @@ class EncoderConfig:
         blocks: Number of residual blocks of each stage.
         strides: Stride of each stage's first block.
         norm_groups: Groups of GroupNorm; 0 for no normalisation (faster on a CPU).
+        pooling: "spatial" learned embeddings, or the "average" of each channel (an ablation).
         spatial_features: Learned spatial embeddings for each channel.
         keypoints: Spatial-softmax keypoints, 0 for none.
         embedding: Size of the embedding z.
@@ -66,6 +68,7 @@ class EncoderConfig:
     blocks: tuple[int, ...] = (1, 1)
     strides: tuple[int, ...] = (1, 2)
     norm_groups: int = 0
+    pooling: Literal["spatial", "average"] = "spatial"
     spatial_features: int = 8
     keypoints: int = 32
     embedding: int = 256
@@ -73,6 +76,8 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         _check(self.stem in ("imagenet", "plain"), "stem", self.stem, '"imagenet" or "plain"')
+        pooling = ("spatial", "average")
+        _check(self.pooling in pooling, "pooling", self.pooling, " or ".join(pooling))
         _check(len(self.channels) > 0, "channels", self.channels, "one number a stage")
         for name in ("blocks", "strides"):
             value = getattr(self, name)
@@ -103,7 +108,10 @@ class NetworkConfig:
         hidden: Widths of the heads' hidden layers.
         ensemble: Number of critics.
         critic_layer_norm: LayerNorm after each hidden layer of the critic.
+        critic_actions_at: The action enters the critic at "every layer", or at the "first layer"
+            only (an ablation).
         predict_toggle: Auxiliary head that predicts where the gripper will next open or close.
+        value_head: V(s) beside the critics; implicit Q-learning needs it.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -116,11 +124,16 @@ class NetworkConfig:
     hidden: tuple[int, ...] = (256, 256, 256)
     ensemble: int = 2
     critic_layer_norm: bool = True
+    critic_actions_at: Literal["every layer", "first layer"] = "every layer"
     predict_toggle: bool = True
+    value_head: bool = False
 
     def __post_init__(self) -> None:
         _check_positive(self, "image_size", "task_slots", "ensemble")
         _check_not_negative(self, "task_embedding")
+        places = ("every layer", "first layer")
+        at = self.critic_actions_at
+        _check(at in places, "critic_actions_at", at, " or ".join(places))
         _check(len(self.hidden) > 0, "hidden", self.hidden, "at least one width")
         _check(min(self.hidden) > 0, "hidden", self.hidden, "positive numbers")
 
@@ -130,7 +143,7 @@ class AlgorithmConfig:
     """The objective.
 
     Args:
-        learner: "bc" (behaviour cloning) or "ptr".
+        learner: "bc" (behaviour cloning), "ptr", or "iql" (implicit Q-learning, a control).
         discount: gamma.
         terminal_steps: How many last steps of a success are rewarded and terminal.
         n_step: Steps of real reward before the bootstrap.
@@ -147,7 +160,16 @@ class AlgorithmConfig:
         bc_weight: Weight of the cloning term of PTR's actor loss.
         bc_on: Clone "success" episodes or "all".
         bc_warm_start_steps: PTR's actor only clones for this many first updates.
+        extraction: How the actor learns from the critic: through the "value" of its own actions,
+            or by cloning all episodes, each action weighted by its "advantage".
+        trust_success: Actions of successful episodes have at least the weight 1.
+        advantage_temperature: An action whose advantage is minus this gets the weight 1/e.
+        cross_fit: Critic i of E learns nothing of the i-th part of the places; that part's
+            advantages are taken from it. Else a critic knows an episode's outcome by its place.
+        expectile: Of implicit Q-learning.
         toggle_weight: Weight of the auxiliary loss.
+        toggles_of: Learn where to toggle the gripper from each "success", or also from each
+            "grasp" of a failed episode: the measured opening tells that something was held.
     """
 
     learner: Learner = "ptr"
@@ -167,15 +189,27 @@ class AlgorithmConfig:
     bc_weight: float = 0.0
     bc_on: Literal["success", "all"] = "success"
     bc_warm_start_steps: int = 0
+    extraction: Literal["value", "advantage"] = "value"
+    trust_success: bool = True
+    advantage_temperature: float = 3.0
+    cross_fit: bool = False
+    expectile: float = 0.7
     toggle_weight: float = 0.0
+    toggles_of: Literal["success", "grasp"] = "success"
 
     def __post_init__(self) -> None:
-        _check(self.learner in ("bc", "ptr"), "learner", self.learner, '"bc" or "ptr"')
+        for name, choices in (
+            ("learner", LEARNERS),
+            ("extraction", ("value", "advantage")),
+            ("toggles_of", ("success", "grasp")),
+        ):
+            value = getattr(self, name)
+            _check(value in choices, name, value, " or ".join(choices))
         _check(0.0 < self.discount < 1.0, "discount", self.discount, "between 0 and 1")
         _check(self.cql_version in (1, 2, 3), "cql_version", self.cql_version, "1, 2 or 3")
         _check(self.bc_on in ("success", "all"), "bc_on", self.bc_on, '"success" or "all"')
-        _check_positive(self, "terminal_steps", "n_step", "action_samples")
-        _check_fractions(self, "critic_gradient_scale")
+        _check_positive(self, "terminal_steps", "n_step", "action_samples", "advantage_temperature")
+        _check_fractions(self, "critic_gradient_scale", "expectile")
         _check_not_negative(
             self, "cql_alpha", "q_weight", "bc_weight", "bc_warm_start_steps", "toggle_weight"
         )
@@ -197,6 +231,8 @@ class TrainingConfig:
         colour_probability: How often colours are jittered.
         brightness, contrast, saturation, hue: Half ranges of the jitter.
         target_fraction: Share of target data in a batch when fine-tuning with prior data.
+        success_fraction: Share of a batch that comes from successful episodes, in every source
+            that also has failures; None draws from all alike. No use to cloning successes only.
         online_fraction: Share of a batch that is the robot's own experience when improving.
         online_rate: Learning rates between trials, as a share of those of training. See
             docs/results.md for what the full rates of `cpu` led to.
@@ -218,6 +254,7 @@ class TrainingConfig:
     saturation: float = 0.1
     hue: float = 0.03
     target_fraction: float = 0.5
+    success_fraction: float | None = None
     online_fraction: float = 0.5
     online_rate: float = 0.2
     continue_optimiser: bool = False
@@ -228,6 +265,8 @@ class TrainingConfig:
             self, "slow_rate", "colour_probability", "target_fraction", "online_fraction"
         )
         _check_positive(self, "online_rate")
+        if self.success_fraction is not None:
+            _check_fractions(self, "success_fraction")
         _check_not_negative(self, "crop_pixels", "brightness", "contrast", "saturation", "hue")
         for name, choices in (
             ("rate_schedule", ("constant", "cosine")),
@@ -262,9 +301,11 @@ class PolicyConfig:
         return _from_plain(PolicyConfig, values)
 
     def with_learner(self, learner: Learner) -> PolicyConfig:
-        """The same networks and training with another learner."""
+        """The same training with another learner; the same networks but for what it needs."""
         return dataclasses.replace(
-            self, algorithm=dataclasses.replace(self.algorithm, learner=learner)
+            self,
+            network=dataclasses.replace(self.network, value_head=learner == "iql"),
+            algorithm=dataclasses.replace(self.algorithm, learner=learner),
         )
 
 

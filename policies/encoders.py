@@ -180,9 +180,14 @@ class Encoder(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
             self.film = nn.Sequential(nn.Linear(condition_size, 128), nn.ReLU(), last)
-        self.spatial = SpatialEmbedding(width, size, config.spatial_features)
+        self.spatial: nn.Module = (
+            SpatialEmbedding(width, size, config.spatial_features)
+            if config.pooling == "spatial"
+            else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        )
         self.keypoints = Keypoints(width, size, config.keypoints) if config.keypoints else None
-        pooled = width * config.spatial_features + 2 * config.keypoints
+        features = config.spatial_features if config.pooling == "spatial" else 1
+        pooled = width * features + 2 * config.keypoints
         self.bottleneck = nn.Linear(pooled, config.embedding)
         truncated_normal_(self.bottleneck.weight.data, 2.0 / (pooled + config.embedding))
         nn.init.zeros_(self.bottleneck.bias)

@@ -61,6 +61,7 @@ class CriticEnsemble(nn.Module):
         context: Size of what enters at the first layer only (task, proprioception).
         hidden: Widths.
         layer_norm: LayerNorm after each hidden layer.
+        every_layer: Whether action and embedding enter every layer, or the first one only.
     """
 
     def __init__(
@@ -71,15 +72,18 @@ class CriticEnsemble(nn.Module):
         hidden: tuple[int, ...],
         *,
         layer_norm: bool,
+        every_layer: bool = True,
     ) -> None:
         super().__init__()
         self.layer_norm = layer_norm
-        widths = (context, *hidden)
+        self.every_layer = every_layer
+        again = (ACTION_SIZE, embedding) if every_layer else ()
+        sizes = [(context, ACTION_SIZE, embedding), *((width, *again) for width in hidden)]
         self.layers = nn.ModuleList(
-            EnsembleLinear(members, (before, ACTION_SIZE, embedding), after, math.sqrt(2.0))
-            for before, after in itertools.pairwise(widths)
+            EnsembleLinear(members, parts, after, math.sqrt(2.0))
+            for parts, after in zip(sizes, hidden, strict=False)
         )
-        self.output = EnsembleLinear(members, (hidden[-1], ACTION_SIZE, embedding), 1, 0.01)
+        self.output = EnsembleLinear(members, sizes[-1], 1, 0.01)
 
     def forward(self, embedding: Tensor, context: Tensor, actions: Tensor) -> Tensor:
         """Value N actions of each state.
@@ -94,12 +98,40 @@ class CriticEnsemble(nn.Module):
         """
         state = embedding[:, None]
         hidden = context[:, None]
-        for layer in self.layers:
-            hidden = layer(hidden, actions, state)
+        again = (actions, state) if self.every_layer else ()
+        for index, layer in enumerate(self.layers):
+            hidden = layer(hidden, *(again if index else (actions, state)))
             if self.layer_norm:
                 hidden = F.layer_norm(hidden, hidden.shape[-1:])
             hidden = F.relu(hidden)
-        values: Tensor = self.output(hidden, actions, state)[..., 0]
+        values: Tensor = self.output(hidden, *again)[..., 0]
+        return values
+
+
+class ValueEnsemble(nn.Module):
+    """V_1..V_E(s), for implicit Q-learning.
+
+    Args:
+        members: E.
+        inputs: Size of the state's embedding with its context.
+        hidden: Widths.
+    """
+
+    def __init__(self, members: int, inputs: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            EnsembleLinear(members, (before,), after, math.sqrt(2.0))
+            for before, after in itertools.pairwise((inputs, *hidden))
+        )
+        self.output = EnsembleLinear(members, (hidden[-1],), 1, 0.01)
+
+    def forward(self, embedding: Tensor, context: Tensor) -> Tensor:
+        """(E, B) from (B, Z) and (B, C)."""
+        hidden = torch.cat([embedding, context], dim=1)[:, None]
+        for layer in self.layers:
+            hidden = layer(hidden)
+            hidden = F.relu(F.layer_norm(hidden, hidden.shape[-1:]))
+        values: Tensor = self.output(hidden)[..., 0, 0]
         return values
 
 

@@ -102,3 +102,33 @@ def next_toggles(
     found = np.zeros(len(steps), dtype=np.int64)
     found[valid] = crossings[position[valid]]
     return found, valid
+
+
+HELD_OPENING = 0.1
+"""A gripper that was told to close and stays open by more than this share holds something."""
+
+
+def grasps(
+    gripper_commands: npt.NDArray[np.floating], openings: npt.NDArray[np.floating]
+) -> npt.NDArray[np.bool_]:
+    """Whether the gripper began at this step to close on something that it then held.
+
+    Told by the measured opening at the last step before the gripper is told to open again, as a
+    real gripper can; the last step of the episode if it never is.
+
+    Args:
+        gripper_commands: (L,) 0..1.
+        openings: (L,) measured, 0..1.
+
+    Returns:
+        (L,) bool; true at a step of closing only.
+    """
+    closed = gripper_commands < 0.5
+    before = np.concatenate([[False], closed[:-1]])
+    began = np.zeros(len(closed), dtype=bool)
+    for step in np.flatnonzero(closed & ~before):
+        opened = np.flatnonzero(~closed[step:])
+        last = step + int(opened[0]) if len(opened) else len(closed) - 1
+        # A gripper that has had no time to close says nothing.
+        began[step] = last - step >= 2 and openings[last] > HELD_OPENING
+    return began

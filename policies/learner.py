@@ -22,6 +22,11 @@ GRIPPER_WEIGHT = 0.2
 DEVIATION_WEIGHT = 0.1
 
 
+def scale_gradient(tensor: Tensor, scale: float) -> Tensor:
+    """The same values, with their gradient times `scale`."""
+    return tensor if scale == 1.0 else tensor * scale + tensor.detach() * (1.0 - scale)
+
+
 @dataclass(frozen=True)
 class LearnerState:
     """Everything that decides how learning goes on.
@@ -158,7 +163,7 @@ class LearnerBase:
         """Parameters by optimiser. A shared encoder and the task table go with the actor."""
         networks = self.networks
         actor: list[nn.Module | None] = [networks.actor, networks.toggle]
-        critic: list[nn.Module | None] = [networks.critic]
+        critic: list[nn.Module | None] = [networks.critic, networks.value]
         if networks.actor_encoder is None:
             actor.append(networks.encoder)
         else:

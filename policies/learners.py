@@ -6,11 +6,16 @@ import torch
 
 from policies.behaviour_cloning import BehaviourCloning
 from policies.config import PolicyConfig
+from policies.iql import ImplicitQLearning
 from policies.learner import Learner
 from policies.networks import PolicyNetworks
 from policies.ptr import PTR
 
-LEARNERS: dict[str, type[BehaviourCloning] | type[PTR]] = {"bc": BehaviourCloning, "ptr": PTR}
+LEARNERS: dict[str, type[BehaviourCloning] | type[PTR] | type[ImplicitQLearning]] = {
+    "bc": BehaviourCloning,
+    "ptr": PTR,
+    "iql": ImplicitQLearning,
+}
 
 
 def make_networks(config: PolicyConfig, seed: int) -> PolicyNetworks:

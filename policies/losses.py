@@ -18,15 +18,18 @@ from torch import Tensor
 from recordings.records import ACTION_SIZE, GRIPPER
 
 
-def td_target(r: Tensor, discount: Tensor, next_q: Tensor) -> Tensor:
+def td_target(r: Tensor, discount: Tensor, next_q: Tensor, *, each_alone: bool = False) -> Tensor:
     """y = r + gamma^n m max_j min_i Qbar_i(s', a'_j): the max-Q backup, without entropy.
 
     Args:
         r: (B,) rewards over the n-step window.
         discount: (B,) gamma^n, 0 where the window ends in success.
         next_q: (E, B, n) target critics at sampled next actions.
+        each_alone: Give each critic its own target, (E, B), for critics that learn from
+            different data; else (B,).
     """
-    return r + discount * next_q.amin(dim=0).amax(dim=1)
+    lowest = next_q if each_alone else next_q.amin(dim=0)
+    return r + discount * lowest.amax(dim=-1)
 
 
 def clamp_target(y: Tensor, gamma: float, highest: float = 10.0) -> Tensor:
@@ -34,9 +37,60 @@ def clamp_target(y: Tensor, gamma: float, highest: float = 10.0) -> Tensor:
     return y.clamp(-1.0 / (1.0 - gamma), highest)
 
 
-def td_loss(q: Tensor, y: Tensor) -> Tensor:
-    """Mean over critics and batch of (Q_i(s, a) - y)^2, without a half. q (E, B), y (B,)."""
-    return ((q - y) ** 2).mean()
+def td_loss(q: Tensor, y: Tensor, seen: Tensor) -> Tensor:
+    """Mean over critics and batch of (Q_i(s, a) - y)^2, without a half.
+
+    Args:
+        q: (E, B).
+        y: (B,) or (E, B).
+        seen: (E, B), see `cross_fit_mask`.
+    """
+    return masked_mean((q - y) ** 2, seen)
+
+
+def masked_mean(values: Tensor, seen: Tensor) -> Tensor:
+    """Mean of the values (E, B) whose `seen` is 1."""
+    return (values * seen).sum() / seen.sum().clamp(min=1.0)
+
+
+def cross_fit_mask(groups: Tensor, members: int) -> Tensor:
+    """Which critic learns from which transition, (E, B) of 0 and 1: critic i leaves out the
+    groups g with g mod E = i.
+
+    Args:
+        groups: (B,) int64.
+        members: E.
+    """
+    left_out = torch.arange(members, device=groups.device)[:, None] == groups % members
+    return 1.0 - left_out.float()
+
+
+def held_out_advantage(q_data: Tensor, baseline: Tensor, groups: Tensor | None = None) -> Tensor:
+    """A(s, a) = Q(s, a) - V(s), (B,), by the critic that has not learned from the transition.
+
+    Cross-fitting (Chernozhukov et al., 2018): a critic that has seen an episode knows how it
+    ended, by the look of its place, and finds nothing to choose between the steps on the way.
+
+    Args:
+        q_data: (E, B) at the data's action.
+        baseline: (E, B) V_i(s).
+        groups: (B,) int64 as for `cross_fit_mask`; None takes the mean over all critics.
+    """
+    advantages = q_data - baseline
+    if groups is None:
+        return advantages.mean(dim=0)
+    return advantages.gather(0, (groups % len(advantages))[None])[0]
+
+
+def advantage_weight(advantage: Tensor, temperature: float) -> Tensor:
+    """exp(A / T), at most 1: what is no worse than usual is cloned in full, (B,)."""
+    return (advantage / temperature).clamp(max=0.0).exp()
+
+
+def expectile_loss(difference: Tensor, expectile: float, seen: Tensor) -> Tensor:
+    """Mean of |tau - 1(u < 0)| u^2 for u = Q - V, (E, B) (Kostrikov et al., 2022)."""
+    weight = torch.where(difference < 0, 1.0 - expectile, expectile)
+    return masked_mean(weight * difference**2, seen)
 
 
 def cal_ql_bound(q_policy: Tensor, returns: Tensor) -> Tensor:

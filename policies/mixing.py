@@ -44,6 +44,7 @@ class Mixture:
         count: int,
         *,
         only_success: bool = False,
+        success_fraction: float | None = None,
         with_next: bool = True,
     ) -> Batch:
         """Draw a batch; see `ReplayBuffer.sample`."""
@@ -51,7 +52,13 @@ class Mixture:
         counts = split_counts(count, [fraction for _, fraction in usable])
         return Batch.join(
             [
-                buffer.sample(rng, share, only_success=only_success, with_next=with_next)
+                buffer.sample(
+                    rng,
+                    share,
+                    only_success=only_success,
+                    success_fraction=success_fraction,
+                    with_next=with_next,
+                )
                 for (buffer, _), share in zip(usable, counts, strict=True)
                 if share
             ]

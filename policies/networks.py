@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from policies.config import NetworkConfig
 from policies.encoders import Encoder
-from policies.heads import Actor, CriticEnsemble, TanhGaussian, ToggleHead
+from policies.heads import Actor, CriticEnsemble, TanhGaussian, ToggleHead, ValueEnsemble
 from recordings.records import STATE_SIZE
 
 TOGGLE_UNIT_M = 0.1
@@ -74,7 +74,15 @@ class PolicyNetworks(nn.Module):
         self.actor = Actor(z + condition + offset, config.hidden)
         seen = condition + offset if config.critic_sees_proprioception else task_size
         self.critic = CriticEnsemble(
-            config.ensemble, z, seen, config.hidden, layer_norm=config.critic_layer_norm
+            config.ensemble,
+            z,
+            seen,
+            config.hidden,
+            layer_norm=config.critic_layer_norm,
+            every_layer=config.critic_actions_at == "every layer",
+        )
+        self.value = (
+            ValueEnsemble(config.ensemble, z + seen, config.hidden) if config.value_head else None
         )
         self.log_beta = nn.Parameter(torch.zeros(()))
         self.register_buffer("state_mean", torch.zeros(STATE_SIZE))

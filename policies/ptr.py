@@ -17,14 +17,9 @@ from torch.func import functional_call
 from policies import losses
 from policies.heads import TanhGaussian
 from policies.labelling import value_range
-from policies.learner import DEVIATION_WEIGHT, GRIPPER_WEIGHT, LearnerBase
+from policies.learner import DEVIATION_WEIGHT, GRIPPER_WEIGHT, LearnerBase, scale_gradient
 from policies.networks import Inputs
 from policies.replay import Batch
-
-
-def scale_gradient(tensor: Tensor, scale: float) -> Tensor:
-    """The same values, with their gradient times `scale`."""
-    return tensor if scale == 1.0 else tensor * scale + tensor.detach() * (1.0 - scale)
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,8 @@ class PTR(LearnerBase):
         batch = batch.map(lambda tensor: tensor.to(self.device))
         embedded = self._embed(planes, batch)
         target = self._target(next_planes, batch)
-        metrics = self._update_critic(embedded, target, batch)
-        metrics |= self._update_actor(embedded, planes, batch)
+        metrics, advantage = self._update_critic(embedded, target, batch)
+        metrics |= self._update_actor(embedded, planes, batch, advantage)
         self._end_update()
         return {name: float(value.detach()) for name, value in metrics.items()}
 
@@ -92,7 +87,7 @@ class PTR(LearnerBase):
 
     @torch.no_grad()
     def _target(self, next_planes: Tensor, batch: Batch) -> Tensor:
-        """y, (B,): the max-Q backup over n policy actions in the next state."""
+        """y, (B,) or (E, B): the max-Q backup over n policy actions in the next state."""
         algorithm = self.config.algorithm
         slow = self.slow
         acting = self.rollout_networks
@@ -106,12 +101,15 @@ class PTR(LearnerBase):
         pi = acting.policy(z_acting, acting_inputs, toggle)
         actions, _ = pi.sample(algorithm.action_samples, self.generator)
         next_q = slow.critic(z, slow.critic_context(inputs, toggle), actions)
-        y = losses.td_target(batch.rewards, batch.discounts, next_q)
+        y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
         if algorithm.clamp_targets:
             y = losses.clamp_target(y, algorithm.discount, value_range(algorithm.discount)[1])
         return y
 
-    def _update_critic(self, embedded: _Embedded, y: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _update_critic(
+        self, embedded: _Embedded, y: Tensor, batch: Batch
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Metrics, and the advantages (B,) of the data's actions before the step."""
         algorithm = self.config.algorithm
         networks = self.networks
         n = algorithm.action_samples
@@ -131,16 +129,24 @@ class PTR(LearnerBase):
         )
         q_data, q_policy, q_random = q[:, :, 0], q[:, :, 1 : n + 1], q[:, :, n + 1 :]
         bounded = losses.cal_ql_bound(q_policy, batch.returns) if algorithm.cal_ql else q_policy
-        td = losses.td_loss(q_data, y)
-        cql = losses.cql_regularizer(
-            q_data, bounded, log_pi, q_random, algorithm.cql_version
-        ).mean()
+        seen = torch.ones_like(q_data)
+        if algorithm.cross_fit:
+            seen = losses.cross_fit_mask(batch.groups, len(q_data))
+        td = losses.td_loss(q_data, y, seen)
+        cql = losses.masked_mean(
+            losses.cql_regularizer(q_data, bounded, log_pi, q_random, algorithm.cql_version), seen
+        )
+        advantage = losses.held_out_advantage(
+            q_data.detach(),
+            q_policy.detach().mean(dim=2),
+            batch.groups if algorithm.cross_fit else None,
+        )
         loss = td + algorithm.cql_alpha * cql
         loss.backward()  # type: ignore[no-untyped-call]
         if not shared:
             embedded.z_critic.backward(embedded.critic_leaf.grad)  # type: ignore[no-untyped-call]
         self.optimisers["critic"].step()
-        return {
+        metrics = {
             "td": td,
             "cql": cql,
             "q_data": q_data.mean(),
@@ -148,8 +154,11 @@ class PTR(LearnerBase):
             "q_random": q_random.mean(),
             "target": y.mean(),
         }
+        return metrics, advantage
 
-    def _update_actor(self, embedded: _Embedded, planes: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _update_actor(
+        self, embedded: _Embedded, planes: Tensor, batch: Batch, advantage: Tensor
+    ) -> dict[str, Tensor]:
         algorithm = self.config.algorithm
         metrics: dict[str, Tensor] = {}
         loss = torch.zeros((), device=self.device)
@@ -157,17 +166,22 @@ class PTR(LearnerBase):
             target = self.networks.toggle_target(batch.toggles)
             metrics["toggle"] = losses.toggle_loss(embedded.toggle, target, batch.toggle_known)
             loss = loss + algorithm.toggle_weight * metrics["toggle"]
+        critic_updates = self.earlier_critic_updates + self.updates
+        warm_start = algorithm.bc_weight > 0 and critic_updates < algorithm.bc_warm_start_steps
         if algorithm.bc_weight > 0:
             weights = self._clone_weights(batch)
+            if algorithm.extraction == "advantage" and not warm_start:
+                weight = losses.advantage_weight(advantage, algorithm.advantage_temperature)
+                failed = 1.0 - batch.success.float()
+                metrics["failure_weight"] = losses.masked_mean(weight, failed)
+                weights = torch.maximum(weights, weight) if algorithm.trust_success else weight
             pi = embedded.pi
             metrics["arm"], metrics["gripper"] = losses.bc_loss(pi.mu, batch.actions, weights)
             deviation = losses.deviation_loss(pi.mu, pi.log_std, batch.actions, weights)
             cloning = metrics["arm"] + GRIPPER_WEIGHT * metrics["gripper"]
             loss = loss + algorithm.bc_weight * (cloning + DEVIATION_WEIGHT * deviation)
         log_pi: Tensor | None = None
-        critic_updates = self.earlier_critic_updates + self.updates
-        warm_start = algorithm.bc_weight > 0 and critic_updates < algorithm.bc_warm_start_steps
-        if algorithm.q_weight > 0 and not warm_start:
+        if algorithm.q_weight > 0 and algorithm.extraction == "value" and not warm_start:
             action, log_pi_of_samples = embedded.pi.sample(1, self.generator)
             log_pi = log_pi_of_samples[:, 0]
             min_q = self._value_for_actor(embedded, planes, action)

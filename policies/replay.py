@@ -11,11 +11,14 @@ import numpy.typing as npt
 import torch
 
 from policies.config import AlgorithmConfig
-from policies.labelling import label_episode, next_toggles
+from policies.labelling import grasps, label_episode, next_toggles
 from policies.normalise import normalise_actions
 from policies.tasks import TaskSlots
 from recordings.errors import RecordingError
 from recordings.records import GRIPPER, ImageArray
+
+FEWEST_PLACES = 20
+"""With fewer, an episode's place says little of how it went: all places see both outcomes."""
 
 
 class TransitionData(Protocol):
@@ -42,6 +45,8 @@ class TransitionData(Protocol):
     @property
     def unlabelled(self) -> npt.NDArray[np.bool_]: ...
     @property
+    def scenes(self) -> tuple[str, ...]: ...
+    @property
     def tasks(self) -> tuple[str, ...]: ...
     @property
     def cameras(self) -> tuple[str, ...]: ...
@@ -66,6 +71,8 @@ class Batch:
         success: (B,) bool, the episode succeeded.
         toggles: (B, 3) float32, metres: where the gripper next opens or closes.
         toggle_known: (B,) bool.
+        groups: (B,) int64, one number for all that may not be told apart by its looks: a place,
+            or an episode where all share a place. See `AlgorithmConfig.cross_fit`.
     """
 
     images: torch.Tensor
@@ -80,6 +87,7 @@ class Batch:
     success: torch.Tensor
     toggles: torch.Tensor
     toggle_known: torch.Tensor
+    groups: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -151,8 +159,10 @@ class ReplayBuffer:
             "success": Growing(np.empty(0, np.bool_)),
             "toggles": Growing(np.empty((0, 3), np.float32)),
             "toggle_known": Growing(np.empty(0, np.bool_)),
+            "groups": Growing(np.empty(0, np.int64)),
         }
         self._successful = np.empty(0, np.int64)
+        self._failed = np.empty(0, np.int64)
         self.episodes = 0
 
     @classmethod
@@ -185,6 +195,7 @@ class ReplayBuffer:
         episode = np.asarray(packed.episode)
         starts = np.flatnonzero(np.diff(episode, prepend=-1))
         ends = np.append(starts[1:], len(episode))
+        groups = _groups(packed, starts)
         pieces = [
             buffer._describe(
                 frame=np.asarray(packed.frame[start:end], np.int64),
@@ -193,8 +204,9 @@ class ReplayBuffer:
                 actions=np.asarray(packed.actions[start:end]),
                 task=int(slot_of_task[packed.task[start]]),
                 success=bool(packed.success[start]),
+                group=group,
             )
-            for start, end in zip(starts, ends, strict=True)
+            for start, end, group in zip(starts, ends, groups, strict=True)
             if not packed.unlabelled[start]
         ]
         if not pieces:
@@ -206,7 +218,7 @@ class ReplayBuffer:
         for name in buffer._columns:
             buffer._columns[name] = Growing(np.concatenate([piece[name] for piece in pieces]))
         buffer.episodes = len(pieces)
-        buffer._successful = np.flatnonzero(buffer._columns["success"].values)
+        buffer._note_outcomes()
         return buffer
 
     def __len__(self) -> int:
@@ -263,11 +275,16 @@ class ReplayBuffer:
             actions=actions,
             task=task,
             success=success,
+            group=self.episodes,
         )
         for name, column in self._columns.items():
             column.extend(piece[name])
         self.episodes += 1
-        self._successful = np.flatnonzero(self._columns["success"].values)
+        self._note_outcomes()
+
+    def _note_outcomes(self) -> None:
+        success = self._columns["success"].values
+        self._successful, self._failed = np.flatnonzero(success), np.flatnonzero(~success)
 
     def sample(
         self,
@@ -275,6 +292,7 @@ class ReplayBuffer:
         count: int,
         *,
         only_success: bool = False,
+        success_fraction: float | None = None,
         with_next: bool = True,
     ) -> Batch:
         """Draw transitions uniformly, with replacement.
@@ -283,10 +301,20 @@ class ReplayBuffer:
             rng: Decides; its state alone makes sampling repeatable.
             count: B.
             only_success: Draw from successful episodes only.
+            success_fraction: This share from successful episodes, where there are both kinds;
+                None draws from all alike.
             with_next: Also gather the next pictures.
         """
         if only_success:
             indices = self._successful[rng.integers(len(self._successful), size=count)]
+        elif success_fraction is not None and len(self._successful) and len(self._failed):
+            wanted = round(success_fraction * count)
+            indices = np.concatenate(
+                [
+                    self._successful[rng.integers(len(self._successful), size=wanted)],
+                    self._failed[rng.integers(len(self._failed), size=count - wanted)],
+                ]
+            )
         else:
             indices = rng.integers(len(self), size=count)
         return self.gather(indices, with_next=with_next)
@@ -324,6 +352,7 @@ class ReplayBuffer:
         actions: npt.NDArray[np.floating],
         task: int,
         success: bool,
+        group: int,
     ) -> dict[str, npt.NDArray[Any]]:
         """The columns of one episode, whose last transition may be missing."""
         labels = label_episode(
@@ -336,6 +365,11 @@ class ReplayBuffer:
         count = len(frame)
         toggle_step, toggle_known = next_toggles(actions[:, GRIPPER])
         states = self._states.values
+        if not success:
+            # A failure toggles the gripper in the wrong place, but for a grasp that held.
+            held = grasps(actions[:, GRIPPER], states[frame, GRIPPER])
+            wanted = self.algorithm.toggles_of == "grasp"
+            toggle_known = toggle_known & held[toggle_step] & wanted
         last_frame = frame[-1] + 1
         return {
             "frame": frame,
@@ -348,10 +382,19 @@ class ReplayBuffer:
             "steps": step,
             "shows_success": success & (step >= length - self.algorithm.terminal_steps),
             "success": np.full(count, success, np.bool_),
-            # A failure closes the gripper in the wrong place: nothing to learn from.
             "toggles": np.asarray(states[frame[toggle_step], :3], np.float32),
-            "toggle_known": toggle_known & success,
+            "toggle_known": toggle_known,
+            "groups": np.full(count, group, np.int64),
         }
+
+
+def _groups(packed: TransitionData, starts: npt.NDArray[np.int64]) -> list[int]:
+    """A number for each episode, the same within a place unless there are but a few places."""
+    scenes = [packed.scenes[packed.episode[start]] for start in starts]
+    if len(set(scenes)) < FEWEST_PLACES:
+        return list(range(len(starts)))
+    number = {scene: index for index, scene in enumerate(dict.fromkeys(scenes))}
+    return [number[scene] for scene in scenes]
 
 
 def _tasks_used(packed: TransitionData) -> list[tuple[str, bool]]:

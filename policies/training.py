@@ -233,7 +233,7 @@ class _Runner:
 
     def save_checkpoint(self, *, keep_state: bool) -> Checkpoint:
         step = self.learner.updates
-        learns_critic = self.info.config.algorithm.learner == "ptr"
+        learns_critic = self.info.config.algorithm.learner in ("ptr", "iql")
         earlier = self.init.info if self.init else None
         info = dataclasses.replace(
             self.info,
@@ -278,7 +278,11 @@ def sample_batch(
 ) -> Batch:
     """A batch of the kind that the learner wants."""
     return mixture.sample(
-        rng, batch_size, only_success=learner.only_success, with_next=learner.needs_next
+        rng,
+        batch_size,
+        only_success=learner.only_success,
+        success_fraction=learner.config.training.success_fraction,
+        with_next=learner.needs_next,
     )
 
 

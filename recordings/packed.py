@@ -53,6 +53,7 @@ class PackedDataset:
         length: (T,) int32, steps of the transition's episode.
         success, unlabelled: (T,) bool, the outcome of the transition's episode.
         episode_ids, kinds, seeds, outcomes: E values each.
+        scenes: E texts, the same for episodes that were recorded in the same place.
         episode_tasks: (E,) int32, index into `tasks`.
         tasks: Sorted names.
         cameras: Keys of `images`.
@@ -75,6 +76,7 @@ class PackedDataset:
     kinds: tuple[str, ...]
     seeds: tuple[int | None, ...]
     outcomes: tuple[Outcome, ...]
+    scenes: tuple[str, ...]
     episode_tasks: npt.NDArray[np.int32]
     tasks: tuple[str, ...]
     cameras: tuple[str, ...]
@@ -260,6 +262,7 @@ def concat(datasets: Sequence[PackedDataset], cache_folder: Path) -> PackedDatas
         kinds=chained("kinds"),
         seeds=chained("seeds"),
         outcomes=chained("outcomes"),
+        scenes=chained("scenes"),
         tasks=tasks,
         cameras=first.cameras,
         image_size=first.image_size,
@@ -304,6 +307,7 @@ def _dataset(
         kinds=tuple(summary.info.kind for summary in summaries),
         seeds=tuple(summary.info.seed for summary in summaries),
         outcomes=outcomes,
+        scenes=tuple(_scene(summary) for summary in summaries),
         episode_tasks=episode_tasks,
         tasks=tasks,
         cameras=cameras,
@@ -311,6 +315,12 @@ def _dataset(
         digest=_digest([contents, ids, [outcome.value for outcome in outcomes]]),
         control_rate_hz=rate,
     )
+
+
+def _scene(summary: EpisodeSummary) -> str:
+    """Where nothing is known of the scene, what was recorded in one day shares a place."""
+    info = summary.info
+    return to_json(info.scene) if info.scene else info.created_at[:10]
 
 
 def _places(summaries: Sequence[EpisodeSummary]) -> list[EpisodePlace]:

@@ -27,6 +27,7 @@ class SyntheticData:
     length: npt.NDArray[np.int32]
     success: npt.NDArray[np.bool_]
     unlabelled: npt.NDArray[np.bool_]
+    scenes: tuple[str, ...]
     tasks: tuple[str, ...]
     cameras: tuple[str, ...] = (CAMERA,)
     image_size: int = 32
@@ -94,6 +95,7 @@ def dot_data(
         length=np.full(episodes * steps, steps, np.int32),
         success=np.repeat(np.array(success), steps),
         unlabelled=np.repeat(np.array(silent), steps),
+        scenes=tuple(f"place {index // 3}" for index in range(episodes)),
         tasks=tasks,
         image_size=size,
         digest=f"dots-{episodes}-{steps}-{size}-{seed}",

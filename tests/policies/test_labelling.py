@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.labelling import label_episode, next_toggles, value_range
+from policies.labelling import grasps, label_episode, next_toggles, value_range
 
 
 def test_the_last_three_steps_of_a_success_are_rewarded_and_terminal() -> None:
@@ -78,3 +78,15 @@ def test_a_gripper_that_starts_closing_toggles_at_once_and_one_that_stays_open_n
     steps, known = next_toggles(np.array([0.0, 0.0]))
     assert (steps[0], known.tolist()) == (0, [True, False])
     assert not next_toggles(np.ones(4))[1].any()
+
+
+def test_a_grasp_is_a_closing_that_leaves_the_gripper_open() -> None:
+    commands = np.array([1, 0, 0, 0, 1, 0, 0, 0, 0, 1.0])
+    openings = np.array([1, 1, 0.5, 0.4, 0.4, 1, 0.3, 0.0, 0.0, 0.0])
+    # The first closing holds something at 0.4; the second closes fully.
+    assert np.flatnonzero(grasps(commands, openings)).tolist() == [1]
+
+
+def test_a_gripper_that_had_no_time_to_close_is_not_believed() -> None:
+    commands, openings = np.array([1.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.8])
+    assert not grasps(commands, openings).any()

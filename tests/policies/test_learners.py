@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from policies.config import AlgorithmConfig, PolicyConfig, TrainingConfig, preset
-from policies.learner import Learner
+from policies.learner import Learner, scale_gradient
 from policies.learners import LEARNERS, make_learner, make_networks
-from policies.ptr import scale_gradient
 from policies.replay import Batch, ReplayBuffer
 from policies.tasks import slots_for
 from tests.policies.synthetic import CAMERA, dot_data

@@ -33,7 +33,7 @@ def test_targets_are_clamped_to_what_returns_can_be() -> None:
 def test_the_td_loss_averages_over_critics_and_batch_without_a_half() -> None:
     q = torch.tensor([[1.0, 2.0], [3.0, 2.0]])
     y = torch.tensor([1.0, 0.0])
-    assert losses.td_loss(q, y).item() == pytest.approx((0 + 4 + 4 + 4) / 4)
+    assert losses.td_loss(q, y, torch.ones(2, 2)).item() == pytest.approx((0 + 4 + 4 + 4) / 4)
 
 
 def test_cal_ql_raises_sampled_values_to_the_return() -> None:
@@ -149,9 +149,42 @@ def test_the_order_of_critics_changes_no_loss(order: list[int], version: int, se
             q_data[index], q_policy[index], log_pi, q_random[index], version
         )
         return [
-            losses.td_loss(q_data[index], y).item(),
+            losses.td_loss(q_data[index], y, torch.ones(3, 4)).item(),
             regularizer.mean().item(),
             losses.td_target(y, y, q_policy[index]).sum().item(),
         ]
 
     assert everything(order) == pytest.approx(everything([0, 1, 2]), rel=1e-4, abs=1e-5)
+
+
+def test_a_critic_learns_nothing_of_the_groups_that_are_held_out_from_it() -> None:
+    seen = losses.cross_fit_mask(torch.tensor([0, 1, 2, 5]), members=2)
+    assert seen.tolist() == [[0, 1, 0, 1], [1, 0, 1, 0]]
+    q = torch.tensor([[9.0, 1.0, 9.0, 3.0], [1.0, 9.0, 3.0, 9.0]])
+    assert losses.td_loss(q, torch.zeros(4), seen).item() == pytest.approx((1 + 9 + 1 + 9) / 4)
+
+
+def test_critics_that_learn_from_different_data_have_targets_of_their_own() -> None:
+    next_q = torch.tensor([[[2.0, 4.0]], [[3.0, 1.0]]])
+    y = losses.td_target(torch.tensor([1.0]), torch.tensor([0.5]), next_q, each_alone=True)
+    assert y.tolist() == [[3.0], [2.5]]
+
+
+def test_advantages_are_those_of_the_critic_that_has_not_seen_the_group() -> None:
+    q_data, baseline = torch.tensor([[5.0, 6.0], [7.0, 8.0]]), torch.tensor([[1.0], [2.0]])
+    held_out = losses.held_out_advantage(q_data, baseline, torch.tensor([1, 2]))
+    assert held_out.tolist() == [5.0, 5.0]
+    assert losses.held_out_advantage(q_data, baseline).tolist() == [4.5, 5.5]
+
+
+def test_an_action_no_worse_than_usual_is_cloned_in_full() -> None:
+    weights = losses.advantage_weight(torch.tensor([4.0, 0.0, -2.0]), temperature=2.0)
+    assert weights.tolist() == pytest.approx([1.0, 1.0, 0.3679], abs=1e-4)
+
+
+def test_an_expectile_above_a_half_leans_towards_the_larger_values() -> None:
+    seen = torch.ones(1, 2)
+    loss = losses.expectile_loss(torch.tensor([[1.0, -1.0]]), 0.7, seen)
+    assert loss.item() == pytest.approx((0.7 + 0.3) / 2)
+    one_sided = losses.expectile_loss(torch.tensor([[2.0, 0.0]]), 0.7, seen)
+    assert one_sided.item() == pytest.approx(0.7 * 4 / 2)
