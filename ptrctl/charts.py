@@ -66,30 +66,46 @@ def training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], title: st
     return _svg(figure, title)
 
 
-def value_curves(curves: Sequence[tuple[bool, Sequence[float]]], title: str) -> str:
-    """The critic's value along trials, successes and failures told apart by colour and dashes.
+ValueCurve = tuple[bool, Sequence[float], Sequence[float] | None]
+"""(succeeded, Q of every step, chance of success that was shown at every step or None)"""
+
+
+def value_curves(curves: Sequence[ValueCurve], title: str) -> str:
+    """The critic's value along trials, and beside it the chances that a meter made of it.
+
+    Successes and failures are told apart by colour and dashes.
 
     Args:
-        curves: (succeeded, Q of every step); at least one.
+        curves: One a trial; at least one.
         title: Describes the chart to those who cannot see it.
     """
-    figure, (axes,) = _figure(1, height=2.6)
-    named = set()
-    for succeeded, values in curves:
-        name = "success" if succeeded else "failure"
-        axes.plot(
-            range(len(values)),
-            values,
-            color=_SUCCESS if succeeded else _FAILURE,
-            ls="-" if succeeded else (0, (4, 2)),
-            lw=1.2,
-            alpha=0.8,
-            label=None if name in named else name,
-        )
-        named.add(name)
-    axes.set_xlabel("step")
-    axes.set_ylabel("Q of the chosen action")
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+    parts = [("Q of the chosen action", [(succeeded, q) for succeeded, q, _ in curves])]
+    foretold = [(succeeded, chance) for succeeded, _, chance in curves if chance is not None]
+    if foretold:
+        parts.append(("success chance", foretold))
+    figure, all_axes = _figure(len(parts), height=2.8)
+    strength = max(0.3, min(0.8, 12.0 / len(curves)))
+    for axes, (words, lines) in zip(all_axes, parts, strict=True):
+        named = set()
+        for succeeded, values in lines:
+            name = "success" if succeeded else "failure"
+            axes.plot(
+                range(len(values)),
+                values,
+                color=_SUCCESS if succeeded else _FAILURE,
+                ls="-" if succeeded else (0, (4, 2)),
+                lw=1.2,
+                alpha=strength,
+                label=None if name in named else name,
+            )
+            named.add(name)
+        axes.set_xlabel("step")
+        axes.set_ylabel(words)
+    if foretold:
+        all_axes[1].set_ylim(-0.02, 1.02)
+    legend = all_axes[0].legend(frameon=False, labelcolor=_INK, fontsize=9)
+    for line in legend.get_lines():
+        line.set_alpha(1.0)
     return _svg(figure, title)
 
 

@@ -15,6 +15,7 @@ from ptrctl import charts
 from ptrctl.files import write_text
 from ptrctl.statistics import PairedComparison, Rate
 from ptrctl.trials import TrialRecord, TrialSummary
+from ptrctl.value_views import value_view
 from recordings.records import ImageArray
 
 CLIPS_OF_EACH_KIND = 3
@@ -23,8 +24,6 @@ CLIPS_OF_EACH_KIND = 3
 LARGEST_CLIP_BYTES = 400_000
 LARGEST_CLIPS_BYTES = 8_000_000
 """Together; a report should open at once and fit into an e-mail."""
-
-VALUE_CURVES = 12
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def render_report(report: Report) -> str:
                 "high": 100 * summary.rate.interval[1],
                 "point": 100 * summary.rate.successes / max(1, summary.rate.trials),
                 "clips": _clips(summary, budget),
-                "value_chart": Markup(_value_chart(name, summary)),
+                "critic": value_view(name, summary),
             }
             for name, summary in report.sessions.items()
         ],
@@ -180,20 +179,6 @@ def _data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _value_chart(name: str, summary: TrialSummary) -> str:
-    """Q along the first trials whose recordings hold the critic's values; "" without any."""
-    from recordings.reader import read_episode
-
-    curves: list[tuple[bool, list[float]]] = []
-    for record in summary.counted[:VALUE_CURVES]:
-        path = summary.folder / record.episode
-        if record.episode and path.exists():
-            values = read_episode(path).extras.get("q")
-            if values is not None and len(values):
-                curves.append((record.success, [float(value) for value in values]))
-    return charts.value_curves(curves, f"Values {name}") if curves else ""
-
-
 def _plans(sessions: Mapping[str, TrialSummary]) -> dict[str, list[tuple[str, str]]]:
     """Session to its plan in rows."""
     rows = {}
@@ -214,6 +199,7 @@ def _plans(sessions: Mapping[str, TrialSummary]) -> dict[str, list[tuple[str, st
             ("checkpoint", f"{plan.checkpoint} ({plan.checkpoint_digest[:12]})"),
             ("policy", plan.policy_mode),
             ("time limit", f"{plan.max_steps} steps"),
+            ("hopeless trials", str(plan.stop_hopeless or "use their time like all others")),
             ("test", plan.test),
             ("frozen at", plan.created_at),
             ("ptrctl", plan.code_version),

@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptrctl.plan import StopRule, TrialPlan
 from ptrctl.report import Improvement, Report, render_report, write_report
 from ptrctl.statistics import Rate
 from ptrctl.trials import TrialRecord, TrialSummary, compare_sessions, summarise
 from ptrctl.video import write_video
+from ptrctl.workflows.attempt import AttemptSettings, Listeners, run_attempt
+from recordings.records import Decision, Observation
 from tests.ptrctl.test_plan import PLAN
+from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -156,3 +160,64 @@ def test_a_browser_shows_the_page(report: Report, tmp_path: Path, width: int) ->
     # Words, bars and cards: many colours, and not one flat colour over most of the page.
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
     assert (image == image[0, 0]).all(axis=2).mean() < 0.9
+
+
+def chart_of(folder: Path, *, chances: bool, plan: TrialPlan = PLAN) -> str:
+    """The page of two real recordings, the first a success, whose values differ."""
+    cell = make_fake_cell()
+    paths = []
+    for low in (0.2, 0.9):
+        extras = {"q": -5.0 * low, **({"chance": 1.0 - low} if chances else {})}
+        policy = Foretelling(extras, step_m=0.05 if low < 0.5 else 0.0)
+        settings = AttemptSettings("trial", 40, 2, folder / "episodes")
+        with cell.station:
+            attempt = run_attempt(cell, policy, settings, 1, Listeners())
+        assert attempt is not None
+        assert attempt.episode is not None
+        paths.append(str(attempt.episode.relative_to(folder)))
+    records = [
+        TrialRecord(n, PLAN.start_seeds[n], "counted", success=n == 0, episode=path)
+        for n, path in enumerate(paths)
+    ]
+    sessions = {"tuned": summarise(plan, records, folder)}
+    return render_report(Report(title="Values", lead="", sessions=sessions))
+
+
+class Foretelling(Walker):
+    """Keeps the same extras with every step."""
+
+    def __init__(self, extras: dict[str, float], step_m: float) -> None:
+        super().__init__(step_m)
+        self.extras = extras
+
+    def act(self, observation: Observation) -> Decision:
+        return dataclasses.replace(super().act(observation), extras=self.extras)
+
+
+def test_values_are_drawn_and_what_they_foretold_is_measured(tmp_path: Path) -> None:
+    html = chart_of(tmp_path, chances=True)
+    text = re.sub(r"<[^>]+>", " ", html)
+    assert "success chance" in text
+    assert "Q of the chosen action" in text
+    # The success of five steps has ended by then: one trial is left, and nothing to compare.
+    assert re.search(
+        r"AUROC of Q at step 13 of 40, of trials still running\s+not defined \(1 trials, 0", text
+    )
+    assert re.search(
+        r"one third of the trial's own length[^0-9]+1\.00 \[", text.replace("&#39;", "'")
+    )
+    assert "calibration error of the chances shown live" in text
+
+
+def test_without_a_calibration_there_are_values_and_no_chances(tmp_path: Path) -> None:
+    html = chart_of(tmp_path, chances=False)
+    assert "success chance" not in html
+    assert "is no chance" in html
+
+
+def test_figures_are_not_given_where_trials_were_given_up(tmp_path: Path) -> None:
+    plan = dataclasses.replace(PLAN, stop_hopeless=StopRule(0.05, "feedbeef"))
+    html = chart_of(tmp_path, chances=True, plan=plan)
+    assert "AUROC of Q" not in html
+    assert "given up as hopeless" in html
+    assert "below 0.05 in 3 periods in a row" in html
