@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class OnlineLearner:
     Args:
         checkpoint: Where to start.
         prior, target: Offline data; either may be None.
+        new_tasks: Tasks that the checkpoint has never seen and shall learn from trials alone.
         config: Defaults to the checkpoint's. Rates are its `online_rate` share, and constant.
         seed: Of sampling, augmentation and exploration.
         device: "cpu" or "cuda".
@@ -43,6 +45,7 @@ class OnlineLearner:
         *,
         prior: TransitionData | None = None,
         target: TransitionData | None = None,
+        new_tasks: Sequence[str] = (),
         config: PolicyConfig | None = None,
         seed: int = 0,
         device: str = "cpu",
@@ -53,7 +56,7 @@ class OnlineLearner:
         offline = {
             role: data for role, data in (("prior", prior), ("target", target)) if data is not None
         }
-        tasks = sorted({name for data in offline.values() for name in data.tasks})
+        tasks = sorted({*new_tasks, *(name for data in offline.values() for name in data.tasks)})
         networks, self.tasks = checkpoint.networks(tasks)
         self.learner = make_learner(
             _with_online_rates(self.config),
@@ -108,6 +111,14 @@ class OnlineLearner:
         size = self.online.image_size
         resized = np.stack([resize_image(image, size) for image in images])
         self.online.add_episode(resized, states, actions, slot, success)
+
+    @property
+    def has_something_new(self) -> bool:
+        """Whether updates can teach more than prior data, which it has learned from already."""
+        if "target" in self._data:
+            return True
+        cloned = self.online.successful_transitions if self.learner.only_success else None
+        return bool(len(self.online) if cloned is None else cloned)
 
     def update(self, count: int) -> dict[str, float]:
         """Do `count` updates; returns the mean of their metrics.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ptrctl import console
 from ptrctl.cells import make_cell
-from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint, recommend, shipped_folder
+from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint, recommend
 from ptrctl.dashboard import Display, Stage
 from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
@@ -19,36 +19,29 @@ from ptrctl.evaluation_session import (
     check_checkpoint_fits,
     default_checkpoint,
     listening,
-    reporter,
 )
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
+from ptrctl.practice_display import ShowsProbability, telling
+from ptrctl.practice_learner import make_learner, practice_request
 from ptrctl.practice_plan import ImprovePlan
+from ptrctl.practice_reward import make_reward
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Improvement, Report, write_report
+from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
-from ptrctl.training_session import REHEARSAL, packing
 from ptrctl.workflows.attempt import Listeners, now_utc
-from ptrctl.workflows.finetune import TrainingRequest, load_demonstrations, pack_prior
-from ptrctl.workflows.improve import (
-    ImproveEvent,
-    ImproveResult,
-    Learned,
-    Learning,
-    Phase,
-    improve,
-)
+from ptrctl.workflows.improve import improve
+from ptrctl.workflows.improve_result import ImproveResult, facts_about_labels
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
-from recordings.records import Outcome
 
 if TYPE_CHECKING:
     from hardware.registry import Cell
     from policies.checkpoint import Checkpoint
     from policies.meter import Meter
-    from policies.online import OnlineLearner
 
 SELECTION_TRIALS = 20
 EXPECTED_PRACTICE_S = 2.5
@@ -72,6 +65,9 @@ class ImproveOptions:
         max_steps: Time limit in control periods.
         stop_hopeless: Give a practice trial up below this chance of success; None never does.
         realtime: Run a simulated arm at the pace of a real one.
+        reward: Who labels practice trials; None takes the simulator, or else the operator.
+        examples: Folder of recordings that show the classifier how the task ends.
+        accept_classifier: Let it drive practice however often it is wrong.
     """
 
     checkpoint: str | None = None
@@ -87,6 +83,9 @@ class ImproveOptions:
     max_steps: int = MAX_STEPS
     stop_hopeless: float | None = None
     realtime: bool = False
+    reward: RewardName | None = None
+    examples: Path | None = None
+    accept_classifier: bool = False
 
 
 def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
@@ -112,7 +111,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             listening(
                 f"ptrctl improve · {task}",
                 [stage],
-                cell,
+                dataclasses.replace(cell, judge=None) if plan.reward == "operator" else cell,
                 interrupts,
                 workspace.trials(session),
                 max_steps=options.max_steps,
@@ -189,6 +188,7 @@ def make_plan(
         noise_scale=options.noise_scale,
         max_steps=options.max_steps,
         seed=options.seed,
+        reward=options.reward or ("judge" if cell.judge is not None else "operator"),
         created_at=now_utc(),
         code_version=version("ptrctl"),
     )
@@ -226,8 +226,23 @@ def practise(
         UsageError: The policy does not know the backward task, or the plan has changed.
     """
     shown.begin(stage)
-    learner = make_learner(workspace, plan, checkpoint, options, shown)
+    request = practice_request(workspace, plan, checkpoint, options.learner)
+    told = make_reward(
+        workspace,
+        plan,
+        checkpoint,
+        request,
+        workspace.trials(session),
+        examples=options.examples,
+        prior=options.prior,
+        accept=options.accept_classifier,
+        shown=shown,
+    )
+    learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
     run = workspace.checkpoint(_run_name(workspace, plan))
+    listeners = dataclasses.replace(
+        listeners, subscribers=(*listeners.subscribers, ShowsProbability(shown))
+    )
     result = improve(
         plan,
         cell,
@@ -237,7 +252,10 @@ def practise(
         on_event=telling(shown, stopping),
         listeners=listeners,
         meter=meter,
+        reward=told.reward,
+        truth=told.truth(cell),
     )
+    result = dataclasses.replace(result, classifier=told.rates)
     if result.complete and result.kept:
         recommend(
             run,
@@ -248,82 +266,6 @@ def practise(
         )
     shown.finish(stage, f"{'kept' if result.kept else 'rolled back'}, selection {result.after}")
     return result
-
-
-def make_learner(
-    workspace: Workspace,
-    plan: ImprovePlan,
-    checkpoint: Checkpoint,
-    options: ImproveOptions,
-    shown: Display,
-) -> OnlineLearner:
-    """The checkpoint with what offline data there is: the task's demonstrations, prior data."""
-    from policies.online import OnlineLearner
-    from recordings.dataset import EpisodeFolder
-
-    config = checkpoint.info.config
-    request = TrainingRequest(
-        run=workspace.checkpoint(plan.task),
-        steps=1,
-        learner=options.learner or config.algorithm.learner,
-        init=checkpoint,
-        preset=config.preset,
-        seed=plan.seed,
-        robot=checkpoint.info.robot,
-        cache=workspace.root / ".cache" / "packed",
-        camera=checkpoint.info.camera,
-    )
-    demos = workspace.demos(plan.task)
-    folders = options.prior or _rehearsal(checkpoint)
-    prior = pack_prior(folders, request, packing(shown)) if folders else None
-    target = None
-    if demos.is_dir() and EpisodeFolder(demos).counts()[Outcome.SUCCESS]:
-        target = load_demonstrations(demos, request, packing(shown)).train
-    learner = OnlineLearner(
-        checkpoint, prior=prior, target=target, config=request.config, seed=plan.seed
-    )
-    missing = [t for t in (plan.task, plan.backward) if t and t not in learner.tasks.names]
-    if missing:
-        raise UsageError(
-            f"The checkpoint {plan.checkpoint} has not learned {' and '.join(missing)}.",
-            "Practice starts from a policy that has seen its tasks.",
-            f"Run `ptrctl record --task {missing[0]}` and `ptrctl finetune --task {missing[0]} "
-            f"--checkpoint {plan.checkpoint}` first.",
-        )
-    return learner
-
-
-def _rehearsal(checkpoint: Checkpoint) -> tuple[Path, ...]:
-    """The shipped rehearsal set, for a checkpoint that comes from the shipped one."""
-    from policies.checkpoint import load_checkpoint
-
-    folder = shipped_folder() / REHEARSAL
-    if not folder.is_dir():
-        return ()
-    shipped = load_checkpoint(shipped_folder()).info.tasks.names
-    return (folder,) if set(shipped) <= set(checkpoint.info.tasks.names) else ()
-
-
-def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEvent], None]:
-    """Tells a display about practice and selection, and that a signal was heard."""
-    phase = ""
-    trials = reporter(shown, lambda: f"{phase} ")
-
-    def tell(event: ImproveEvent) -> None:
-        nonlocal phase
-        if isinstance(event, Phase):
-            phase = event.name
-        elif isinstance(event, Learning):
-            words = f"learning: {event.done} of {event.total} updates"
-            shown.advance(
-                event.trial, event.trials, f"stopping after {words}" if stopping() else words
-            )
-        elif isinstance(event, Learned):
-            shown.figures(event.metrics)
-        else:
-            trials(event)
-
-    return tell
 
 
 def improvement_of(result: ImproveResult) -> Improvement:
@@ -351,7 +293,11 @@ def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
             "Selection trials choose between checkpoints; a claim needs `ptrctl evaluate`, "
             "which uses other start states.",
         ),
-        facts={"ptrctl": plan.code_version, "started from": plan.checkpoint_digest},
+        facts={
+            **facts_about_labels(plan, result),
+            "ptrctl": plan.code_version,
+            "started from": plan.checkpoint_digest,
+        },
     )
 
 
@@ -393,6 +339,7 @@ def _show(
         "selection before": result.before.selection.rate,
         "selection after": result.after,
         "verdict": result.verdict,
+        **facts_about_labels(plan, result),
         "aborted": len(result.aborted),
     }
     path = result.recommended.path
@@ -418,6 +365,10 @@ def _show(
             "verdict": result.verdict,
             "recommended": str(path),
             "recommended_digest": result.recommended.digest,
+            "reward": plan.reward,
+            "classifier": None if result.classifier is None else result.classifier.to_json(),
+            "agreement": None if result.agreement is None else str(result.agreement),
+            "uncertain": result.uncertain,
             "aborts": [record.reason for record in result.aborted],
             "report": str(report),
         },

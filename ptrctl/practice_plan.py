@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptrctl.plan import StopRule, TrialPlan, rule_to_json
+from ptrctl.rewards import RewardName
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ImprovePlan:
         max_steps: Time limit of a trial in control periods.
         success_steps: Consecutive successful scores that end a trial.
         seed: Of learning and exploration.
+        reward: Who labels practice trials; checkpoints are always measured by the truth.
         stop_hopeless: When a practice trial is given up early; measuring always uses its time.
         created_at: UTC, ISO 8601.
         code_version: Version of ptrctl.
@@ -51,6 +53,7 @@ class ImprovePlan:
     max_steps: int = 40
     success_steps: int = 2
     seed: int = 0
+    reward: RewardName = "judge"
     stop_hopeless: StopRule | None = None
     created_at: str = ""
     code_version: str = ""

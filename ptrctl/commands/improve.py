@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,14 @@ from ptrctl.options import (
     TrialSeedOption,
     WorkspaceOption,
 )
+
+
+class RewardChoice(enum.Enum):
+    """Who labels practice trials."""
+
+    judge = "judge"
+    operator = "operator"
+    classifier = "classifier"
 
 
 def improve(
@@ -42,6 +51,25 @@ def improve(
         int, typer.Option(min=1, help="Scored trials of each candidate checkpoint.")
     ] = 20,
     noise: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scale of exploration.")] = 1.0,
+    reward: Annotated[
+        RewardChoice | None,
+        typer.Option(
+            help="Who labels practice trials: the simulator's truth, the operator, or a "
+            "classifier of pictures. Checkpoints are compared by the truth in any case.",
+            show_default="judge in simulation, operator on an arm",
+        ),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recordings for the classifier, where the policy shall see no demonstrations: "
+            "the last pictures of successes, and failures."
+        ),
+    ] = None,
+    accept_classifier: Annotated[
+        bool,
+        typer.Option("--accept-classifier", help="Use the classifier however often it is wrong."),
+    ] = False,
     prior: Annotated[
         list[Path] | None,
         typer.Option(help="Folder of prior data to mix in.", show_default="the rehearsal set"),
@@ -83,6 +111,9 @@ def improve(
             session=session,
             max_steps=max_steps,
             stop_hopeless=stop_hopeless,
+            reward=None if reward is None else reward.value,
+            examples=None if examples is None else folders_exist([examples])[0],
+            accept_classifier=accept_classifier,
             realtime=realtime is True,
         ),
     )

@@ -17,9 +17,9 @@ from hardware.registry import Cell
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere, Operator, Verdict
 from ptrctl.plan import StopRule
+from ptrctl.rewards import GroundTruth, Reward
 from ptrctl.video import TrialFilm
 from ptrctl.workflows.hopeless import StopsWhenHopeless
-from recordings.errors import UsageError
 from recordings.records import (
     EndReason,
     EpisodeEnd,
@@ -92,7 +92,12 @@ class Attempt:
 
 
 def run_attempt(
-    cell: Cell, decider: Decider, settings: AttemptSettings, seed: int | None, listeners: Listeners
+    cell: Cell,
+    decider: Decider,
+    settings: AttemptSettings,
+    seed: int | None,
+    listeners: Listeners,
+    reward: Reward | None = None,
 ) -> Attempt | None:
     """Start from a seed, let the decider act, label and record; None if the operator quits.
 
@@ -102,6 +107,7 @@ def run_attempt(
         settings: Shared by the session.
         seed: Start state; None drives to the start pose and leaves the scene as it is.
         listeners: Panels and the operator.
+        reward: Says when the attempt has succeeded; by default the truth, or the operator.
 
     Raises:
         UsageError: Nobody judges and nobody can be asked.
@@ -109,12 +115,8 @@ def run_attempt(
             recording keeps what was seen.
     """
     operator = listeners.operator
-    if cell.judge is None and not operator.can_label:
-        raise UsageError(
-            "Nobody can say whether a trial succeeded.",
-            "On hardware the operator labels each trial with a key.",
-            "Run this in a terminal.",
-        )
+    reward = reward or GroundTruth()
+    reward.check(cell, operator)
     recorder = EpisodeRecorder(settings.episodes)
     film = TrialFilm(cell.view)
     robot = cell.station.robot
@@ -133,15 +135,18 @@ def run_attempt(
         return None
     end = loop.run_episode(
         info,
-        decider,
+        reward.watch(decider, cell),
         max_steps=settings.max_steps,
-        judge=cell.judge,
+        judge=reward.judge(cell),
         success_steps=settings.success_steps,
     )
-    if isinstance(decider, StopsWhenHopeless) and end.reason is EndReason.DECIDER_DONE:
+    if isinstance(decider, StopsWhenHopeless) and decider.gave_up:
         verdict = Verdict(decider.label(end))
+    elif end.reason is EndReason.FAULT:
+        operator.held(f"The arm was stopped: {end.fault}")
+        verdict = Verdict(Label(Outcome.UNLABELLED, end.fault))
     else:
-        verdict = _verdict(end, cell.judge is not None, operator)
+        verdict = reward.verdict(cell, end, operator)
     label = verdict.label or Label()
     if recorder.steps:
         episode = recorder.label(label)
@@ -164,25 +169,6 @@ def bring_to_start(cell: Cell, seed: int | None, operator: Operator) -> bool:
         else:
             return True
     return False
-
-
-def _verdict(end: EpisodeEnd, judged: bool, operator: Operator) -> Verdict:
-    if end.reason is EndReason.FAULT:
-        operator.held(f"The arm was stopped: {end.fault}")
-        return Verdict(Label(Outcome.UNLABELLED, end.fault))
-    if not judged:
-        # Where the operator judges, a key that says success or failure also ends the attempt.
-        return operator.verdict(end)
-    return Verdict(_judged(end))
-
-
-def _judged(end: EpisodeEnd) -> Label:
-    if end.reason is EndReason.OPERATOR_STOP:
-        return Label(Outcome.UNLABELLED, "stopped by the operator")
-    if end.reason is EndReason.SUCCESS:
-        return Label(Outcome.SUCCESS, "", "simulator")
-    stage = end.final_score.stage if end.final_score else ""
-    return Label(Outcome.FAILURE, f"furthest stage: {stage or 'nothing'}", "simulator")
 
 
 def new_episode_info(cell: Cell, *, kind: str, decided_by: str, seed: int | None) -> EpisodeInfo:

@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from policies.checkpoint import Checkpoint, load_checkpoint
-from policies.config import PolicyConfig, preset
+from policies.config import Learner, PolicyConfig, preset
 from policies.selection import HeldOutScore, rank_checkpoints, score_held_out
 from policies.training import TrainingEvent, TrainingResult, train
 from ptrctl.checkpoints import recommend
@@ -48,7 +47,7 @@ class TrainingRequest:
 
     run: Path
     steps: int
-    learner: Literal["bc", "ptr"]
+    learner: Learner
     init: Checkpoint | None
     preset: str
     seed: int

@@ -25,6 +25,8 @@ class StopsWhenHopeless:
         self._rule = rule
         self._low_in_a_row = 0
         self._last: Decision | None = None
+        self.gave_up = False
+        """It has ended the latest episode."""
 
     @property
     def name(self) -> str:
@@ -33,12 +35,13 @@ class StopsWhenHopeless:
 
     def begin(self, info: EpisodeInfo) -> None:
         """Forget the last episode."""
-        self._low_in_a_row, self._last = 0, None
+        self._low_in_a_row, self._last, self.gave_up = 0, None, False
         self._policy.begin(info)
 
     def act(self, observation: Observation) -> Decision:
         """The policy's action, or the end."""
         if self._last is not None and self._low_in_a_row >= self._rule.in_a_row:
+            self.gave_up = True
             return Decision(action=self._last.action, done=True)
         self._last = self._policy.act(observation)
         low = self._last.extras.get("chance", 1.0) < self._rule.below

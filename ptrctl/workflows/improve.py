@@ -1,12 +1,12 @@
 """Autonomous practice: collect, label, learn between trials, and roll back if it does not help.
 
-Source: PTR, section on autonomous improvement, with terminal success and without its reward
-classifier in simulation.
+Source: PTR, section on autonomous improvement: a success classifier is the reward, and of the tasks
+the least completed one is tried next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,13 @@ from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
 from policies.training import mean_metrics
-from ptrctl.files import read_json, write_json
+from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
 from ptrctl.plan import PLAN_FILE, check_same
 from ptrctl.practice_plan import ImprovePlan
+from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
 from ptrctl.threads import ACTING_THREADS, learning_threads, torch_threads
-from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, TrialSummary, counted_trials
+from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
 from ptrctl.workflows.evaluate import (
     ATTEMPTS_PER_TRIAL,
@@ -35,12 +36,17 @@ from ptrctl.workflows.evaluate import (
     interrupted_record,
     record_attempt,
 )
+from ptrctl.workflows.improve_result import Candidate, ImproveResult, choose_checkpoint
 from recordings.errors import RobotError, UsageError
-from recordings.reader import read_episode, read_summary
+from recordings.reader import read_episode
 from recordings.records import EndReason
 from recordings.recovery import recover
 
 UPDATES_BETWEEN_EVENTS = 5
+AGREEMENT_FILE = "agreement.jsonl"
+"""What the simulator says about trials that something else has labelled; nothing reads it but the
+reader of the report."""
+
 FAILURES_UNTIL_RESET = 3
 """With a backward task nobody resets the scene; after this many failures in a row the simulator
 lays it out anew, as an operator would who finds the thing out of reach."""
@@ -74,54 +80,6 @@ class Learned:
 ImproveEvent = EvaluationEvent | Phase | Learning | Learned
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A checkpoint and how it did on the selection start states."""
-
-    checkpoint: Checkpoint
-    selection: TrialSummary
-
-
-@dataclass(frozen=True)
-class ImproveResult:
-    """What practice led to.
-
-    Args:
-        practice: The counted trials, in order.
-        aborted: Aborted attempts.
-        before: The checkpoint that practice began with.
-        candidates: Those that it made, oldest first.
-        recommended: The one to use.
-        verdict: Why, a sentence.
-        complete: All trials were run and all candidates measured.
-    """
-
-    practice: tuple[TrialRecord, ...]
-    aborted: tuple[TrialRecord, ...]
-    before: Candidate
-    candidates: tuple[Candidate, ...]
-    recommended: Checkpoint
-    verdict: str
-    complete: bool
-
-    @property
-    def kept(self) -> bool:
-        """The recommended checkpoint came out of practice."""
-        return self.recommended.digest != self.before.checkpoint.digest
-
-    @property
-    def after(self) -> Rate:
-        """Selection success of the recommended checkpoint, or of the best that was refused."""
-        for candidate in self.candidates:
-            if candidate.checkpoint.digest == self.recommended.digest:
-                return candidate.selection.rate
-        return max(
-            (candidate.selection.rate for candidate in self.candidates),
-            key=lambda rate: rate.successes,
-            default=self.before.selection.rate,
-        )
-
-
 def improve(
     plan: ImprovePlan,
     cell: Cell,
@@ -132,6 +90,8 @@ def improve(
     on_event: Callable[[ImproveEvent], None] = lambda event: None,
     listeners: Listeners | None = None,
     meter: Meter | None = None,
+    reward: Reward | None = None,
+    truth: Callable[[], bool] | None = None,
 ) -> ImproveResult:
     """Practise, or go on where an earlier call stopped.
 
@@ -144,13 +104,26 @@ def improve(
         on_event: Told of everything.
         listeners: Panels and the operator.
         meter: Of the plan's checkpoint. Practice goes on reading it while the critic learns.
+        reward: Labels practice trials, ends them, and says which task is next; the truth by
+            default.
+        truth: Whether the task of the moment is done in truth; asked after a practice trial has
+            been labelled, and only to be reported.
 
     Raises:
         UsageError: The session was begun under another plan.
         RobotError: A trial was ended by a fault twice.
     """
     session = _Session(
-        plan, cell, learner, folder, candidates_folder, on_event, listeners or Listeners(), meter
+        plan,
+        cell,
+        learner,
+        folder,
+        candidates_folder,
+        on_event,
+        listeners or Listeners(),
+        meter,
+        reward or GroundTruth(),
+        truth,
     )
     return session.run()
 
@@ -166,7 +139,9 @@ class _Session:
     candidates_folder: Path
     on_event: Callable[[ImproveEvent], None]
     listeners: Listeners
-    meter: Meter | None = None
+    meter: Meter | None
+    reward: Reward
+    truth: Callable[[], bool] | None
     scene_is_ours: bool = False
 
     def run(self) -> ImproveResult:
@@ -222,7 +197,7 @@ class _Session:
             log.start(trial, start, now_utc())
             try:
                 with torch_threads(ACTING_THREADS):
-                    attempt = run_attempt(cell, policy, settings, seed, self.listeners)
+                    attempt = run_attempt(cell, policy, settings, seed, self.listeners, self.reward)
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
@@ -231,6 +206,9 @@ class _Session:
                 return False
             self.scene_is_ours = True
             record = record_attempt(attempt, trial, start, self.folder / "practice")
+            if attempt.counts and self.truth is not None:
+                line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
+                append_json_line(self.agreement_path, line)
             if attempt.counts:
                 # Learning comes before the line that counts the trial: a kill in between runs
                 # the trial again from the state before it.
@@ -269,20 +247,27 @@ class _Session:
 
     def forward_is_done(self, log: TrialLog) -> bool:
         """Whether the scene now is what the forward task leads to: the backward one is next."""
-        forward = _use_task(self.cell, self.plan.task)
-        if forward.judge is not None:
-            return forward.judge.score().success
-        # Nobody but the last trial's label says how the scene is.
+        plan = self.plan
+        judge = self.reward.judge(_use_task(self.cell, plan.task))
+        if judge is not None:
+            return judge.score().success
+        # Otherwise the last trial says how the scene is.
         counted = [r for r in log.records if r.status == COUNTED and r.episode]
         if not counted:
             return False
-        last = counted[-1]
-        was = read_summary(self.folder / "practice" / last.episode).info.task
-        return (was == self.plan.task) == last.success
+        episode = read_episode(self.folder / "practice" / counted[-1].episode)
+        forward = episode.info.task == plan.task
+        if not counted[-1].success:
+            last = episode.images(self.learner.checkpoint.info.camera)[-1]
+            done = self.reward.completed(np.asarray(last), (plan.task, plan.backward))
+            if done is not None:
+                # The least completed task is the next.
+                return done[0] > done[1]
+        return forward == counted[-1].success
 
     def take_up(self, record: TrialRecord) -> None:
         """Give the learner a recorded trial."""
-        if not record.episode:
+        if not record.episode or record.reason == NOBODY_TO_ASK:
             return
         episode = read_episode(self.folder / "practice" / record.episode)
         images = episode.images(self.learner.checkpoint.info.camera)
@@ -296,8 +281,7 @@ class _Session:
         )
 
     def learn(self, trial: int) -> dict[str, float]:
-        can = self.learner.mixture.can_sample(only_success=self.learner.learner.only_success)
-        if not can or not self.plan.updates_per_trial:
+        if not self.learner.has_something_new or not self.plan.updates_per_trial:
             return {}
         total, metrics = self.plan.updates_per_trial, []
         with torch_threads(self.threads):
@@ -312,6 +296,18 @@ class _Session:
     def threads(self) -> int:
         """How many threads learn; measured once."""
         return learning_threads()
+
+    @property
+    def agreement_path(self) -> Path:
+        return self.folder / "practice" / AGREEMENT_FILE
+
+    def agreement(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
+        """Of the counted trials, how often label and simulator agree."""
+        if self.truth is None:
+            return None
+        ours = {record.episode for record in counted.values()}
+        lines = [line for line in read_json_lines(self.agreement_path) if line["episode"] in ours]
+        return Rate(sum(line["label"] == line["truth"] for line in lines), len(lines))
 
     def state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"
@@ -358,25 +354,9 @@ class _Session:
             recommended=recommended,
             verdict=verdict,
             complete=complete,
+            agreement=self.agreement(counted),
+            uncertain=sum(r.reason == NOBODY_TO_ASK for r in counted.values()),
         )
-
-
-def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:
-    """The checkpoint to use and why: practice counts only if measured success has not fallen."""
-    if not candidates:
-        return before.checkpoint, "No candidate has been measured yet; the checkpoint stays."
-    # Of equals the later one: it has seen more.
-    best = max(reversed(candidates), key=lambda candidate: candidate.selection.rate.successes)
-    old, new = before.selection.rate, best.selection.rate
-    if new.successes < old.successes:
-        return before.checkpoint, (
-            f"Measured success fell from {old} to {new}: rolled back, the earlier checkpoint "
-            "stays the recommended one."
-        )
-    return best.checkpoint, (
-        f"Measured success was {old} and is {new}: the practised checkpoint "
-        f"{best.checkpoint.path.name} is the recommended one."
-    )
 
 
 def _use_task(cell: Cell, task: str) -> Cell:

@@ -5,63 +5,195 @@ import pytest
 import torch
 
 from policies.classifier import SuccessClassifier, SuccessDetector, train_classifier
+from policies.classifier_check import (
+    Count,
+    ErrorRates,
+    cross_validate,
+    error_rates,
+    fold_of_episodes,
+)
 from policies.config import preset
-from policies.replay import ReplayBuffer
+from policies.labelled_pictures import (
+    DONE,
+    NOT_DONE,
+    UNSURE,
+    LabelledPictures,
+    join,
+    labels_of,
+    pictures_of_episode,
+    pictures_of_packed,
+)
+from policies.learners import make_networks
+from policies.tasks import TaskSlots
 from recordings.errors import RecordingError
+from tests.policies.synthetic import CAMERA, dot_data
 
 CONFIG = preset("tiny")
+NETWORKS = make_networks(CONFIG, seed=0)
 
 
 def plates(success: bool, rng: np.random.Generator) -> np.ndarray:
-    """Seven pictures; in a success the plate turns green when the last three steps have worked."""
+    """Seven pictures; in a success the plate is green in the last two."""
     images = rng.integers(60, 100, (7, 32, 32, 3), dtype=np.uint8)
     row, column = rng.integers(4, 20, size=2)
     images[:, row : row + 8, column : column + 8] = (200, 200, 200)
     if success:
-        images[4:, row : row + 8, column : column + 8] = (30, 220, 30)
+        images[5:, row : row + 8, column : column + 8] = (30, 220, 30)
     return images
 
 
-def make_buffer(successes: int, failures: int) -> ReplayBuffer:
-    rng = np.random.default_rng(0)
-    buffer = ReplayBuffer.empty(32, CONFIG.algorithm)
-    for index in range(successes + failures):
-        success = index < successes
-        states, actions = rng.normal(size=(7, 7)), rng.normal(0, 0.01, (6, 7))
-        buffer.add_episode(plates(success, rng), states, actions, task=1, success=success)
-    return buffer
+def pictures(successes: int, failures: int, *, seed: int = 0, task: int = 1) -> LabelledPictures:
+    rng = np.random.default_rng(seed)
+    outcomes = [True] * successes + [False] * failures
+    return join([pictures_of_episode(plates(ok, rng), task, ok, 32) for ok in outcomes])
 
 
-def test_a_classifier_learns_to_tell_success_and_a_detector_wants_it_twice() -> None:
-    classifier = train_classifier(CONFIG, make_buffer(20, 10), steps=150, rate=1e-3)
-    rng = np.random.default_rng(5)
-    detector = SuccessDetector(classifier, task=1)
-    assert [detector.update(image) for image in plates(True, rng)] == [False] * 5 + [True] * 2
-    detector = SuccessDetector(classifier, task=1)
-    assert not any(detector.update(image) for image in plates(False, rng))
+def train(some: LabelledPictures, *, steps: int = 150, seed: int = 0) -> SuccessClassifier:
+    return train_classifier(
+        NETWORKS, some, CONFIG.training, tasks=[1], steps=steps, seed=seed, encoder_rate=1e-3
+    )
 
 
-def test_one_lucky_picture_is_not_believed() -> None:
+def scripted(*answers: float) -> SuccessDetector:
     class Scripted(SuccessClassifier):
-        answers = iter([0.9, 0.2, 0.71, 0.7])
+        left = iter(answers)
 
         def probability(self, image: np.ndarray, task: int) -> float:
-            return next(self.answers)
+            return next(self.left)
 
-    scripted = Scripted(CONFIG.network.encoder, 32, 8)
-    detector = SuccessDetector(scripted, task=0)
-    picture = np.zeros((32, 32, 3), np.uint8)
-    assert [detector.update(picture) for _ in range(4)] == [False, False, False, True]
+    return SuccessDetector(Scripted(CONFIG.network), task=0)
+
+
+PICTURE = np.zeros((32, 32, 3), np.uint8)
+
+
+def test_the_last_two_pictures_of_a_success_show_it_and_those_before_say_nothing() -> None:
+    assert labels_of(7, 6, True).tolist() == [NOT_DONE] * 3 + [UNSURE] * 2 + [DONE] * 2
+    assert labels_of(6, 6, True).tolist() == [NOT_DONE] * 3 + [UNSURE] * 2 + [DONE]
+    assert labels_of(7, 6, False).tolist() == [NOT_DONE] * 7
+    assert labels_of(2, 1, True).tolist() == [DONE, DONE]
+
+
+def test_a_classifier_is_right_about_episodes_that_it_has_not_seen() -> None:
+    rates = cross_validate(pictures(12, 12), [1], train)
+    assert rates.false_pictures.total == 12 * 3 + 12 * 7
+    assert rates.missed_pictures.total == 24
+    assert rates.false_episodes.total == 24
+    assert rates.missed_episodes.total == 12
+    assert rates.fault == ""
+
+
+def test_a_classifier_of_pictures_that_show_nothing_is_found_out() -> None:
+    rng = np.random.default_rng(3)
+    noise = pictures(8, 8)
+    noise = LabelledPictures(
+        rng.integers(0, 255, noise.images.shape, dtype=np.uint8),
+        noise.tasks,
+        noise.labels,
+        noise.episode,
+        noise.success,
+    )
+    assert cross_validate(noise, [1], lambda some: train(some, steps=60)).fault != ""
+
+
+def test_a_detector_wants_it_twice_in_a_row() -> None:
+    detector = scripted(0.9, 0.2, 0.71, 0.7)
+    assert [detector.update(PICTURE) for _ in range(4)] == [False, False, False, True]
+    assert not detector.uncertain
+
+
+def test_what_two_pictures_half_say_is_uncertain() -> None:
+    detector = scripted(0.95, 0.1, 0.5, 0.4, 0.0)
+    for _ in range(5):
+        assert not detector.update(PICTURE)
+    assert detector.surest == 0.4
+    assert detector.uncertain
+    sure = scripted(0.95, 0.1, 0.95)
+    assert not any(sure.update(PICTURE) for _ in range(3))
+    assert not sure.uncertain
+
+
+class Knows(SuccessClassifier):
+    """Says what it was told, picture by picture."""
+
+    def __init__(self, answers: list[float]) -> None:
+        super().__init__(CONFIG.network)
+        self.answers = np.array(answers)
+
+    def probabilities(self, images: np.ndarray, tasks: np.ndarray) -> np.ndarray:
+        return self.answers
+
+
+def test_errors_are_counted_by_picture_and_by_episode() -> None:
+    rng = np.random.default_rng(0)
+    both = join([pictures_of_episode(plates(ok, rng), 1, ok, 32) for ok in (True, False)])
+    good = Knows([0, 0, 0, 0.9, 0, 0.8, 0.9] + [0] * 7)
+    assert error_rates(good, both) == ErrorRates(
+        Count(0, 3 + 7), Count(0, 2), Count(0, 2), Count(0, 1)
+    )
+    early = Knows([0, 0.9, 0.9, 0, 0, 0.8, 0.9, 0, 0.8, 0, 0, 0, 0, 0])
+    assert error_rates(early, both) == ErrorRates(
+        Count(3, 10), Count(0, 2), Count(1, 2), Count(0, 1)
+    )
+    never = Knows([0, 0, 0, 0, 0, 0.8, 0.2, 0, 0, 0, 0, 0, 0.8, 0.9])
+    assert error_rates(never, both) == ErrorRates(
+        Count(2, 10), Count(1, 2), Count(1, 2), Count(1, 1)
+    )
+
+
+def test_errors_add_up_and_survive_json() -> None:
+    one = ErrorRates(Count(1, 10), Count(0, 2), Count(1, 2), Count(0, 1))
+    assert (one + one).false_pictures == Count(2, 20)
+    assert ErrorRates.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        (ErrorRates(Count(6, 100), Count(0, 20), Count(0, 20), Count(0, 10)), "6/100 pictures"),
+        (ErrorRates(Count(0, 100), Count(0, 20), Count(3, 20), Count(0, 10)), "3/20 episodes"),
+        (ErrorRates(Count(0, 100), Count(0, 20), Count(0, 20), Count(6, 10)), "6/10 successes"),
+        (ErrorRates(Count(0, 100), Count(0, 20), Count(0, 20), Count(0, 0)), "no held-out"),
+    ],
+)
+def test_a_classifier_that_is_often_wrong_may_not_drive(rates: ErrorRates, words: str) -> None:
+    assert words in rates.fault
+
+
+def test_whole_episodes_of_the_tasks_alone_are_held_out_evenly() -> None:
+    both = join([pictures(5, 3), pictures(4, 0, seed=1, task=2)])
+    fold = fold_of_episodes(both, [1], 4, seed=0)
+    assert (fold[8:] == -1).all()
+    assert sorted(fold[:5].tolist()) == [0, 0, 1, 2, 3]
+    assert sorted(fold[5:8].tolist()) == [0, 1, 2]
+
+
+def test_examples_show_how_a_task_ends_and_not_how_it_is_done() -> None:
+    ends = pictures(2, 1).ends_only()
+    assert ends.labels.tolist() == [DONE] * 4 + [NOT_DONE] * 7
+    assert ends.episodes == 3
+
+
+def test_pictures_of_a_dataset_are_those_of_its_labelled_episodes() -> None:
+    data = dot_data(4, failures=0.5, unlabelled=0.25)
+    found = pictures_of_packed(data, TaskSlots(("reach_dot",), 8), CAMERA)
+    assert found.episodes == 3
+    assert len(found) == 3 * 7
+    assert (found.images[7] == data.images[CAMERA][7]).all()
+    with pytest.raises(RecordingError, match="no camera `front`"):
+        pictures_of_packed(data, TaskSlots(("reach_dot",), 8), "front")
 
 
 @pytest.mark.parametrize("counts", [(0, 4), (0, 1)])
 def test_data_without_success_is_refused(counts: tuple[int, int]) -> None:
-    with pytest.raises(RecordingError, match="show success in 0 of"):
-        train_classifier(CONFIG, make_buffer(*counts), steps=1)
+    with pytest.raises(RecordingError, match="0 pictures show the task done"):
+        train(pictures(*counts), steps=1)
 
 
-def test_training_repeats_from_its_seed() -> None:
-    buffer = make_buffer(3, 3)
-    one, other = (train_classifier(CONFIG, buffer, steps=3, seed=2) for _ in range(2))
+def test_training_repeats_from_its_seed_and_leaves_the_policy_alone() -> None:
+    before = NETWORKS.encoder.stem.weight.clone()
+    some = pictures(3, 3)
+    one, other = (train(some, steps=3, seed=2) for _ in range(2))
     for name, value in one.state_dict().items():
         assert torch.equal(value, other.state_dict()[name])
+    assert torch.equal(before, NETWORKS.encoder.stem.weight)

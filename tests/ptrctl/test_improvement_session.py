@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ptrctl.improvement_session import telling
+from ptrctl.practice_display import telling
 from ptrctl.workflows.improve import Learned, Learning
 
 

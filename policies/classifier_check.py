@@ -1,0 +1,166 @@
+"""How often a success classifier is wrong, on episodes that it has not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.classifier import THRESHOLD, SuccessClassifier
+from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures
+
+FOLDS = 4
+
+MOST_FALSE_PICTURES = 0.05
+MOST_FALSE_EPISODES = 0.10
+"""More false beliefs than this, and the policy would learn from failures as if they succeeded."""
+
+MOST_MISSED_EPISODES = 0.5
+"""More than this, and practice would hardly ever see a success."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """k of n."""
+
+    wrong: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.wrong}/{self.total}"
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.wrong + other.wrong, self.total + other.total)
+
+    @property
+    def share(self) -> float:
+        """0 where nothing was counted."""
+        return self.wrong / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """Errors on held-out pictures and on whole held-out episodes.
+
+    Args:
+        false_pictures: Pictures that do not show success, taken for success.
+        missed_pictures: Pictures that show success, not taken for it.
+        false_episodes: Episodes in which success was believed before or without its being so, of
+            those that show the task not done.
+        missed_episodes: Successes that were never believed.
+    """
+
+    false_pictures: Count = Count(0, 0)
+    missed_pictures: Count = Count(0, 0)
+    false_episodes: Count = Count(0, 0)
+    missed_episodes: Count = Count(0, 0)
+
+    def __add__(self, other: ErrorRates) -> ErrorRates:
+        return ErrorRates(
+            self.false_pictures + other.false_pictures,
+            self.missed_pictures + other.missed_pictures,
+            self.false_episodes + other.false_episodes,
+            self.missed_episodes + other.missed_episodes,
+        )
+
+    @property
+    def words(self) -> str:
+        """For panels and reports."""
+        return (
+            f"false success {self.false_pictures} pictures, {self.false_episodes} episodes; "
+            f"missed {self.missed_pictures} pictures, {self.missed_episodes} episodes"
+        )
+
+    @property
+    def fault(self) -> str:
+        """Why it may not drive practice; "" if it may."""
+        if not self.false_episodes.total or not self.missed_episodes.total:
+            return "there were no held-out episodes of both kinds to measure it on"
+        if self.false_pictures.share > MOST_FALSE_PICTURES:
+            return f"it took {self.false_pictures} pictures without success for success"
+        if self.false_episodes.share > MOST_FALSE_EPISODES:
+            return f"it believed in a success that was none in {self.false_episodes} episodes"
+        if self.missed_episodes.share > MOST_MISSED_EPISODES:
+            return f"it missed {self.missed_episodes} successes"
+        return ""
+
+    def to_json(self) -> dict[str, list[int]]:
+        """Name to [wrong, total]."""
+        return {name: [count.wrong, count.total] for name, count in vars(self).items()}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Sequence[int]]) -> ErrorRates:
+        """The inverse of `to_json`."""
+        return ErrorRates(**{name: Count(*pair) for name, pair in values.items()})
+
+
+def cross_validate(
+    pictures: LabelledPictures,
+    tasks: Sequence[int],
+    train: Callable[[LabelledPictures], SuccessClassifier],
+    *,
+    threshold: float = THRESHOLD,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> ErrorRates:
+    """Errors in episodes of `tasks`, each judged by a classifier that has not seen it.
+
+    Successes and failures are dealt out to the folds in turn, whole episodes each; episodes of
+    other tasks are always learned from.
+
+    Args:
+        train: Trains a classifier on pictures.
+
+    Raises:
+        RecordingError: From `train`: a fold leaves nothing to learn from.
+    """
+    fold = fold_of_episodes(pictures, tasks, folds, seed)
+    total = ErrorRates()
+    for number in range(folds):
+        held_out = fold == number
+        if held_out.any():
+            classifier = train(pictures.of_episodes(~held_out))
+            total += error_rates(classifier, pictures.of_episodes(held_out), threshold)
+    return total
+
+
+def fold_of_episodes(
+    pictures: LabelledPictures, tasks: Sequence[int], folds: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """(E,) the fold that holds an episode out; -1 for those of other tasks."""
+    fold = np.full(pictures.episodes, -1, np.int64)
+    task = pictures.task_of_episode
+    rng = np.random.default_rng(seed)
+    for slot in tasks:
+        for success in (True, False):
+            members = np.flatnonzero((task == slot) & (pictures.success == success))
+            fold[rng.permutation(members)] = np.arange(len(members)) % folds
+    return fold
+
+
+def error_rates(
+    classifier: SuccessClassifier, pictures: LabelledPictures, threshold: float = THRESHOLD
+) -> ErrorRates:
+    """Errors on pictures that the classifier has not learned from."""
+    sure = classifier.probabilities(pictures.images, pictures.tasks) >= threshold
+    total = ErrorRates()
+    for number in range(pictures.episodes):
+        chosen = pictures.episode == number
+        total += _episode(sure[chosen], pictures.labels[chosen], bool(pictures.success[number]))
+    return total
+
+
+def _episode(
+    sure: npt.NDArray[np.bool_], labels: npt.NDArray[np.int8], success: bool
+) -> ErrorRates:
+    done, open_ = labels == DONE, labels == NOT_DONE
+    believed = np.flatnonzero(sure[1:] & sure[:-1]) + 1
+    falsely = bool(len(believed) and open_[believed[0]])
+    return ErrorRates(
+        Count(int((sure & open_).sum()), int(open_.sum())),
+        Count(int((~sure & done).sum()), int(done.sum())),
+        Count(int(falsely), int(open_.any())),
+        Count(int(success and not len(believed)), int(success)),
+    )

@@ -1,0 +1,218 @@
+"""Gets the reward of a practice session ready; a classifier is trained, measured and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hardware.registry import Cell
+from ptrctl.dashboard import Display
+from ptrctl.practice_learner import rehearsal_of
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.rewards import ClassifierReward, GroundTruth, OperatorReward, Reward
+from ptrctl.training_session import packing
+from ptrctl.workflows.finetune import TrainingRequest
+from ptrctl.workspace import Workspace
+from recordings.dataset import EpisodeFolder
+from recordings.errors import UsageError
+from recordings.records import Outcome
+
+if TYPE_CHECKING:
+    from policies.checkpoint import Checkpoint
+    from policies.classifier import SuccessClassifier
+    from policies.classifier_check import ErrorRates
+    from policies.labelled_pictures import LabelledPictures
+    from policies.tasks import TaskSlots
+
+CLASSIFIER_FILE = "classifier.safetensors"
+
+
+@dataclass(frozen=True)
+class PracticeReward:
+    """A reward and what the reader has to know about it.
+
+    Args:
+        reward: Labels the trials.
+        rates: A classifier's errors, None for others.
+    """
+
+    reward: Reward
+    rates: ErrorRates | None = None
+
+    def truth(self, cell: Cell) -> Callable[[], bool] | None:
+        """The simulator's opinion about a trial that something else has labelled."""
+        judge = cell.judge
+        if judge is None or type(self.reward) is GroundTruth:
+            return None
+        return lambda: judge.score().success
+
+
+def make_reward(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    checkpoint: Checkpoint,
+    request: TrainingRequest,
+    session: Path,
+    *,
+    examples: Path | None,
+    prior: Sequence[Path],
+    accept: bool,
+    shown: Display,
+) -> PracticeReward:
+    """What labels the trials of a session.
+
+    Args:
+        session: Its folder; a classifier that has been trained for it is used again.
+        examples: Recordings that show how the task ends, beside its demonstrations.
+        prior: Prior data, as for the learner.
+        accept: Use a classifier however often it is wrong.
+
+    Raises:
+        UsageError: The classifier is too often wrong.
+        RecordingError: There is nothing to train it on.
+    """
+    if plan.reward == "judge":
+        return PracticeReward(GroundTruth())
+    if plan.reward == "operator":
+        return PracticeReward(OperatorReward())
+    tasks = [task for task in (plan.task, plan.backward) if task]
+    _, slots = checkpoint.networks(tasks)
+    path = session / CLASSIFIER_FILE
+    if path.exists():
+        classifier, rates = load_classifier(path, checkpoint)
+    else:
+        pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
+        classifier, rates = _train(
+            checkpoint, pictures, [slots.slot(t) for t in tasks], plan, tasks
+        )
+        save_classifier(path, classifier, rates)
+    shown.advance(0, plan.trials, f"classifier, held out: {rates.words}")
+    if rates.fault and not accept:
+        path.unlink()
+        raise UsageError(
+            f"The success classifier is not fit to drive practice: {rates.fault} "
+            f"(held out: {rates.words}).",
+            "A policy that learns from false successes gets worse.",
+            f"Record more demonstrations and failures of {plan.task} with `ptrctl record`, name "
+            "more examples with `--examples`, label trials yourself with `--reward operator`, or "
+            "use it all the same with `--accept-classifier`.",
+        )
+    return PracticeReward(ClassifierReward(classifier, slots, checkpoint.info.camera), rates)
+
+
+def gather(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    checkpoint: Checkpoint,
+    request: TrainingRequest,
+    slots: TaskSlots,
+    examples: Path | None,
+    prior: Sequence[Path],
+    shown: Display,
+) -> LabelledPictures:
+    """Labelled pictures: demonstrations, earlier trials and examples of the tasks, prior data.
+
+    Raises:
+        UsageError: There are neither demonstrations nor trials nor examples of a task.
+    """
+    from policies.labelled_pictures import join, pictures_of_packed
+    from recordings.packed import pack
+
+    camera, size = checkpoint.info.camera, checkpoint.info.image_size
+    parts = []
+
+    def take(folder: Path, *, ends_only: bool = False) -> None:
+        packed = pack([folder], request.cache, size, [camera], progress=packing(shown))
+        known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
+        labelled = [outcome is not Outcome.UNLABELLED for outcome in packed.outcomes]
+        chosen = np.array(known) & np.array(labelled)
+        if chosen.any():
+            pictures = pictures_of_packed(packed.select(chosen), slots, camera)
+            parts.append(pictures.ends_only() if ends_only else pictures)
+
+    for task in filter(None, (plan.task, plan.backward)):
+        demos = workspace.demos(task)
+        found = [folder for folder in (demos, *earlier_trials(workspace, task)) if _filled(folder)]
+        for folder in found:
+            take(folder)
+        if not found and examples is None:
+            raise UsageError(
+                f"There are no recordings of {task} to learn from what success looks like.",
+                "The classifier is trained on demonstrations, failures and earlier trials, or on "
+                "examples of how the task ends.",
+                f"Run `ptrctl record --task {task}`, or name a folder with `--examples`.",
+            )
+    if examples is not None:
+        take(examples, ends_only=True)
+    for folder in tuple(prior) or rehearsal_of(checkpoint):
+        take(folder)
+    return join(parts)
+
+
+def earlier_trials(workspace: Workspace, task: str) -> list[Path]:
+    """Folders of scored trials of a task that an operator has labelled.
+
+    What a simulator has labelled is left out: on an arm there would be no such labels.
+    """
+    folders = workspace.trials("").glob(f"{task}-*/episodes")
+    return sorted(folder for folder in folders if _filled(folder) and _labelled_by_hand(folder))
+
+
+def _labelled_by_hand(folder: Path) -> bool:
+    labels = {summary.label.labelled_by for summary in EpisodeFolder(folder).summaries()}
+    return labels <= {"operator", ""}
+
+
+def _filled(folder: Path) -> bool:
+    return folder.is_dir() and bool(EpisodeFolder(folder).paths())
+
+
+def _train(
+    checkpoint: Checkpoint,
+    pictures: LabelledPictures,
+    slots: Sequence[int],
+    plan: ImprovePlan,
+    tasks: Sequence[str],
+) -> tuple[SuccessClassifier, ErrorRates]:
+    from policies.classifier import train_classifier
+    from policies.classifier_check import cross_validate
+    from ptrctl.threads import learning_threads, torch_threads
+
+    networks, _ = checkpoint.networks(tasks)
+    training = checkpoint.info.config.training
+
+    def train(some: LabelledPictures) -> SuccessClassifier:
+        return train_classifier(networks, some, training, tasks=slots, seed=plan.seed)
+
+    with torch_threads(learning_threads()):
+        rates = cross_validate(pictures, slots, train, seed=plan.seed)
+        return train(pictures), rates
+
+
+def save_classifier(path: Path, classifier: SuccessClassifier, rates: ErrorRates) -> None:
+    """Keep a classifier with its measured errors."""
+    from policies.storage import write_tensors
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in classifier.state_dict().items()}
+    write_tensors(path, weights, {"rates": rates.to_json()})
+
+
+def load_classifier(path: Path, checkpoint: Checkpoint) -> tuple[SuccessClassifier, ErrorRates]:
+    """The inverse of `save_classifier`.
+
+    Raises:
+        CheckpointError: The file is damaged.
+    """
+    from policies.classifier import SuccessClassifier
+    from policies.classifier_check import ErrorRates
+    from policies.storage import read_tensors
+
+    tensors, notes = read_tensors(path)
+    classifier = SuccessClassifier(checkpoint.info.config.network)
+    classifier.load_state_dict(tensors)
+    return classifier.eval(), ErrorRates.from_json(notes["rates"])

@@ -1,0 +1,107 @@
+"""What autonomous practice led to, and which checkpoint to use after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.checkpoint import Checkpoint
+from policies.classifier_check import ErrorRates
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.statistics import Rate
+from ptrctl.trials import TrialRecord, TrialSummary
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint and how it did on the selection start states."""
+
+    checkpoint: Checkpoint
+    selection: TrialSummary
+
+
+@dataclass(frozen=True)
+class ImproveResult:
+    """What practice led to.
+
+    Args:
+        practice: The counted trials, in order.
+        aborted: Aborted attempts.
+        before: The checkpoint that practice began with.
+        candidates: Those that it made, oldest first.
+        recommended: The one to use.
+        verdict: Why, a sentence.
+        complete: All trials were run and all candidates measured.
+        agreement: Practice trials in which label and simulator agree; None if it was not asked.
+        uncertain: Practice trials that nobody could label for certain.
+        classifier: Held-out errors of the classifier that labelled them; None for no classifier.
+    """
+
+    practice: tuple[TrialRecord, ...]
+    aborted: tuple[TrialRecord, ...]
+    before: Candidate
+    candidates: tuple[Candidate, ...]
+    recommended: Checkpoint
+    verdict: str
+    complete: bool
+    agreement: Rate | None = None
+    uncertain: int = 0
+    classifier: ErrorRates | None = None
+
+    @property
+    def kept(self) -> bool:
+        """The recommended checkpoint came out of practice."""
+        return self.recommended.digest != self.before.checkpoint.digest
+
+    @property
+    def after(self) -> Rate:
+        """Selection success of the recommended checkpoint, or of the best that was refused."""
+        for candidate in self.candidates:
+            if candidate.checkpoint.digest == self.recommended.digest:
+                return candidate.selection.rate
+        return max(
+            (candidate.selection.rate for candidate in self.candidates),
+            key=lambda rate: rate.successes,
+            default=self.before.selection.rate,
+        )
+
+
+def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:
+    """The checkpoint to use and why: practice counts only if measured success has not fallen."""
+    if not candidates:
+        return before.checkpoint, "No candidate has been measured yet; the checkpoint stays."
+    # Of equals the later one: it has seen more.
+    best = max(reversed(candidates), key=lambda candidate: candidate.selection.rate.successes)
+    old, new = before.selection.rate, best.selection.rate
+    if new.successes < old.successes:
+        return before.checkpoint, (
+            f"Measured success fell from {old} to {new}: rolled back, the earlier checkpoint "
+            "stays the recommended one."
+        )
+    return best.checkpoint, (
+        f"Measured success was {old} and is {new}: the practised checkpoint "
+        f"{best.checkpoint.path.name} is the recommended one."
+    )
+
+
+def labels_in_words(plan: ImprovePlan) -> str:
+    """Who labels practice trials, for panel and report."""
+    if plan.reward == "classifier":
+        return "a classifier of pictures"
+    if plan.reward == "operator":
+        return "the operator"
+    return "the simulator's ground truth, which no real arm has (see --reward classifier)"
+
+
+def facts_about_labels(plan: ImprovePlan, result: ImproveResult) -> dict[str, str]:
+    """Name to words: who labelled practice, how often it was wrong before and agreed after."""
+    facts = {"practice labelled by": labels_in_words(plan)}
+    if result.classifier is not None:
+        facts["classifier, held out"] = result.classifier.words
+        facts["uncertain trials"] = f"{result.uncertain}, not learned from"
+    if result.agreement is not None:
+        agreed = result.agreement
+        facts["agreement"] = (
+            f"label and simulator agree on {agreed.successes}/{agreed.trials} practice trials"
+        )
+    return facts
