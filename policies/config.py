@@ -162,6 +162,7 @@ class AlgorithmConfig:
         bc_warm_start_steps: PTR's actor only clones for this many first updates.
         extraction: How the actor learns from the critic: through the "value" of its own actions,
             or by cloning all episodes, each action weighted by its "advantage".
+        advantage_of: An "action" by its value Q(s, a), or its "outcome": the n-step target.
         trust_success: Actions of successful episodes have at least the weight 1.
         advantage_temperature: An action whose advantage is minus this gets the weight 1/e.
         cross_fit: Critic i of E learns nothing of the i-th part of the places; that part's
@@ -190,6 +191,7 @@ class AlgorithmConfig:
     bc_on: Literal["success", "all"] = "success"
     bc_warm_start_steps: int = 0
     extraction: Literal["value", "advantage"] = "value"
+    advantage_of: Literal["action", "outcome"] = "outcome"
     trust_success: bool = True
     advantage_temperature: float = 3.0
     cross_fit: bool = False
@@ -201,6 +203,7 @@ class AlgorithmConfig:
         for name, choices in (
             ("learner", LEARNERS),
             ("extraction", ("value", "advantage")),
+            ("advantage_of", ("action", "outcome")),
             ("toggles_of", ("success", "grasp")),
         ):
             value = getattr(self, name)

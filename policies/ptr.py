@@ -136,8 +136,10 @@ class PTR(LearnerBase):
         cql = losses.masked_mean(
             losses.cql_regularizer(q_data, bounded, log_pi, q_random, algorithm.cql_version), seen
         )
+        # What the data's action led to tells a missed grasp; its own value hardly can.
+        worth = q_data.detach() if algorithm.advantage_of == "action" else y.expand_as(q_data)
         advantage = losses.held_out_advantage(
-            q_data.detach(),
+            worth,
             q_policy.detach().mean(dim=2),
             batch.groups if algorithm.cross_fit else None,
         )

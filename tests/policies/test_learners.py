@@ -179,3 +179,33 @@ def test_mixed_precision_trains_too() -> None:
     )
     learner = learner_of(config)
     assert np.isfinite(list(learner.update(a_batch()).values())).all()
+
+
+def test_failed_episodes_are_cloned_by_what_their_actions_led_to() -> None:
+    """With values set by hand: outcomes far below V weigh nothing, others all."""
+    config = config_of(
+        "ptr", extraction="advantage", bc_warm_start_steps=0, advantage_temperature=1.0
+    )
+    batch = a_batch(failures=0.5)
+    weights = {}
+    for reward in (-50.0, 50.0):
+        learner = learner_of(config)
+        rewards = torch.full_like(batch.rewards, reward)
+        ended = dataclasses.replace(batch, rewards=rewards, discounts=torch.zeros_like(rewards))
+        weights[reward] = learner.update(ended)["failure_weight"]
+    assert weights[-50.0] < 0.01
+    assert weights[50.0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("member", [0, 1])
+def test_a_held_out_group_moves_no_weight_of_its_critic(member: int) -> None:
+    config = config_of("ptr", cross_fit=True, critic_gradient_scale=0.0)
+    batch = a_batch()
+    alone = dataclasses.replace(batch, groups=torch.full_like(batch.groups, member))
+    learner = learner_of(config)
+    critic = learner.networks.critic  # type: ignore[attr-defined]
+    before = critic.output.weight.detach().clone()
+    learner.update(alone)
+    moved = (critic.output.weight.detach() - before).abs().amax(dim=(1, 2))
+    assert moved[member] == 0
+    assert moved[1 - member] > 0
