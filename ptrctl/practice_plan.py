@@ -69,6 +69,9 @@ class ImprovePlan:
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         values = rule_to_json(dataclasses.asdict(self))
+        if self.reward == "judge":
+            # As it always was written, so that earlier sessions go on.
+            del values["reward"]
         return {
             **values,
             "practice_seeds": list(self.practice_seeds),

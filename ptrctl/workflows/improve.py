@@ -7,7 +7,7 @@ the least completed one is tried next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -139,9 +139,9 @@ class _Session:
     candidates_folder: Path
     on_event: Callable[[ImproveEvent], None]
     listeners: Listeners
-    meter: Meter | None
-    reward: Reward
-    truth: Callable[[], bool] | None
+    meter: Meter | None = None
+    reward: Reward = field(default_factory=GroundTruth)
+    truth: Callable[[], bool] | None = None
     scene_is_ours: bool = False
 
     def run(self) -> ImproveResult:

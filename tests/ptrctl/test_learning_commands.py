@@ -148,13 +148,49 @@ def test_a_task_that_the_policy_has_not_learned_is_to_be_recorded_next(trained: 
     assert result["next"].startswith("ptrctl record --task open_drawer")
 
 
-def test_improve_refuses_a_backward_task_that_the_policy_has_not_learned(trained: Path) -> None:
-    error = run(
-        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --backward take_carrot_off_plate",
+def test_improve_begins_with_a_task_that_the_policy_has_never_seen(trained: Path) -> None:
+    back = "take_carrot_off_plate"
+    result = run(
+        f"improve -t {back} --kitchen {KITCHEN} -c base -n 2 --selection 1 --updates 1 "
+        "--max-steps 3",
         trained,
-        code=2,
-    )["error"]
-    assert "take_carrot_off_plate" in error["found"]
+    )
+    assert result["complete"]
+    described = json.loads((Path(result["recommended"]) / "checkpoint.json").read_text())
+    assert result["kept"]
+    assert back in described["tasks"]
+
+
+def test_a_classifier_that_is_often_wrong_does_not_drive_unless_it_is_accepted(
+    trained: Path,
+) -> None:
+    command = (
+        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 2 --selection 1 --updates 1 "
+        "--max-steps 4 --reward classifier"
+    )
+    # Five successes and no failure, to an encoder that has learned for twelve steps.
+    error = run(command, trained, code=2)["error"]
+    assert "held out: false success" in error["found"]
+    assert "--accept-classifier" in error["try_next"]
+    result = run(f"{command} --accept-classifier", trained)
+    assert result["complete"]
+    assert result["reward"] == "classifier"
+    assert result["classifier"]["missed_episodes"][1] == 5
+    assert "/2" in result["agreement"] or result["agreement"].startswith(
+        ("0 of 2", "1 of 2", "2 of 2")
+    )
+    lines = trained.glob("trials/improve-*/practice/trials.jsonl")
+    labelled = [json.loads(line)["labelled_by"] for path in lines for line in path.open()]
+    assert set(labelled) == {"", "classifier"}
+
+
+def test_without_recordings_the_classifier_has_nothing_to_learn_from(trained: Path) -> None:
+    command = (
+        f"improve -t take_carrot_off_plate --kitchen {KITCHEN} -c base -n 1 --selection 1 "
+        "--max-steps 3 --reward classifier"
+    )
+    error = run(command, trained, code=2)["error"]
+    assert "--examples" in error["try_next"]
 
 
 def test_the_demo_runs_every_stage_once_and_goes_on(trained: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import Candidate, _Session, choose_checkpoint
+from ptrctl.workflows.improve import _Session
+from ptrctl.workflows.improve_result import Candidate, choose_checkpoint
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
 PLAN = ImprovePlan(
@@ -83,8 +84,7 @@ def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, upda
             told.append(why)
 
     learner: Any = SimpleNamespace(
-        mixture=SimpleNamespace(can_sample=lambda only_success: True),
-        learner=SimpleNamespace(only_success=True),
+        has_something_new=True,
         update=lambda updates: {"loss": 1.0},
     )
     session = _Session(

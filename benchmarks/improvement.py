@@ -1,0 +1,235 @@
+"""Success before and after practice whose only reward is a success classifier.
+
+Each target is practised twice: from the checkpoint fine-tuned on ten scripted demonstrations, and
+from the pre-trained one, whose policy sees no demonstration at all. In both cases the classifier
+also learns from examples, as they are made by hand on an arm: how the task ends, and failures.
+The simulator's truth scores the trials before and after and chooses between checkpoints; it labels
+no practice trial, ends none and is no part of learning. All commands are those of an operator.
+
+Finished targets are kept in OUT/improvement.jsonl, so that the script goes on where it stopped.
+
+    python benchmarks/improvement.py OUT [--quick] [--targets put_sushi_in_pot:1000000 ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.ptr_bench.comparison import compare_cells
+from benchmarks.ptr_bench.rollouts import make_demonstrations, target_cell
+from benchmarks.ptr_bench.targets import TARGETS, Target
+from hardware.loop import ControlLoop
+from hardware.sim import recipes
+from hardware.sim.demonstrator import FAILURES
+from ptrctl.checkpoints import RECOMMENDED_FILE
+from ptrctl.files import append_json_line, read_json_lines
+from ptrctl.statistics import Rate
+from ptrctl.trials import load_summary
+from ptrctl.workflows.attempt import new_episode_info
+from recordings.records import CONTROL_RATE_HZ, EndReason, Label, Outcome
+from recordings.writer import EpisodeRecorder, episode_path, journal_path
+
+STARTS = ("fine-tuned", "no demonstrations")
+FIRST_EXAMPLE_SEED = 10_000
+"""Start states of examples; those of demonstrations are smaller."""
+EXAMPLE_ATTEMPTS = 100
+"""Start states that are tried for one example."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is done.
+
+    Args:
+        starts: Start states on which success is scored before and after.
+        trials: Practice trials.
+        selection: Trials that choose between checkpoints.
+        demonstrations: Of each target.
+        successes, failures: Examples; as many failures of each kind.
+        updates: Of fine-tuning.
+    """
+
+    starts: int = 100
+    trials: int = 40
+    selection: int = 20
+    demonstrations: int = 10
+    successes: int = 20
+    failures: int = 4
+    updates: int = 500
+
+
+QUICK = Scale(4, 2, 2, 5, 5, 1, 10)
+
+
+def ptrctl(workspace: Path, *words: str) -> dict[str, Any]:
+    """Run a command and return its JSON document; a refusal has an "error"."""
+    program = Path(sys.executable).with_name("ptrctl")
+    command = [str(program), *words, "--workspace", str(workspace), "--json"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def make_examples(target: Target, folder: Path, scale: Scale) -> None:
+    """Record scripted successes and failures for the classifier, or go on after a kill."""
+    cell = target_cell(target)
+    assert cell.demonstrator is not None, "the simulator has one"
+    wanted = [("", index) for index in range(scale.successes)]
+    wanted += [(failure, index) for failure in FAILURES for index in range(scale.failures)]
+    recorder = EpisodeRecorder(folder)
+    with cell.station:
+        for number, (failure, index) in enumerate(wanted):
+            name = f"example-{failure or 'success'}-{index:02d}"
+            if episode_path(folder, name).exists():
+                continue
+            journal_path(folder, name).unlink(missing_ok=True)
+            first = FIRST_EXAMPLE_SEED + number * EXAMPLE_ATTEMPTS
+            for seed in range(first, first + EXAMPLE_ATTEMPTS):
+                cell.start(seed)
+                decider = cell.demonstrator(failure=failure)
+                info = new_episode_info(cell, kind="demo", decided_by=decider.name, seed=seed)
+                end = ControlLoop(cell.station, CONTROL_RATE_HZ, (recorder,)).run_episode(
+                    dataclasses.replace(info, episode_id=name),
+                    decider,
+                    max_steps=recipes.MAX_STEPS,
+                    judge=cell.judge,
+                )
+                success = end.reason is EndReason.SUCCESS
+                if success == (not failure):
+                    outcome = Outcome.SUCCESS if success else Outcome.FAILURE
+                    recorder.label(Label(outcome, failure, "simulator"))
+                    break
+                recorder.discard()
+
+
+def outcomes(workspace: Path, session: str) -> list[bool]:
+    """Of the scored trials of a session, in the order of their start states."""
+    return [record.success for record in load_summary(workspace / "trials" / session).counted]
+
+
+def practise(
+    target: Target, start: str, out: Path, scale: Scale, more: Sequence[str]
+) -> dict[str, Any]:
+    """Score, practise and score again; the line of one target."""
+    began_s = time.monotonic()
+    workspace = out / target.name / start.replace(" ", "-")
+    where = ("--task", target.task, "--kitchen", str(target.kitchen))
+    examples = out / target.name / "examples"
+    make_examples(target, examples, scale)
+    name = "pretrained"
+    if start == "fine-tuned":
+        make_demonstrations(target, workspace / "demos" / target.task, scale.demonstrations)
+        name = "tuned"
+        steps = ("--steps", str(scale.updates))
+        if not (workspace / "checkpoints" / name / RECOMMENDED_FILE).exists():
+            ptrctl(workspace, "finetune", "--task", target.task, "--name", name, *steps)
+    starts = ("--trials", str(scale.starts))
+    ptrctl(workspace, "evaluate", *where, "-c", name, "--session", "before", *starts)
+    result = ptrctl(
+        workspace,
+        "improve",
+        *where,
+        *("-c", name, "--trials", str(scale.trials), "--selection", str(scale.selection)),
+        *("--reward", "classifier", "--examples", str(examples), "--session", "practice"),
+        *more,
+    )
+    kept = bool(result.get("kept"))
+    after = result["recommended"] if kept else name
+    ptrctl(workspace, "evaluate", *where, "-c", after, "--session", "after", *starts)
+    return {
+        **asdict(target),
+        "start": start,
+        "scale": asdict(scale),
+        "options": list(more),
+        "before": outcomes(workspace, "before"),
+        "after": outcomes(workspace, "after"),
+        "kept": kept,
+        "refused": result.get("error", {}).get("found", ""),
+        "practice": {
+            key: result.get(key)
+            for key in (
+                "practice",
+                "selection_before",
+                "selection_after",
+                "classifier",
+                "agreement",
+                "uncertain",
+                "verdict",
+            )
+        },
+        "seconds": time.monotonic() - began_s,
+    }
+
+
+def in_words(line: dict[str, Any]) -> str:
+    """One target in a line."""
+    before, after = (Rate(sum(line[when]), len(line[when])) for when in ("before", "after"))
+    told = line["practice"]
+    result = (
+        "kept" if line["kept"] else f"refused: {line['refused']}" if line["refused"] else "not kept"
+    )
+    return (
+        f"{line['task']} in kitchen {line['kitchen']}, {line['start']}: {before} -> {after} "
+        f"({result}; classifier agreed on {told['agreement']}, errors {told['classifier']})"
+    )
+
+
+def summary(lines: Sequence[dict[str, Any]], start: str) -> str:
+    """All targets of one start pooled, with paired tests."""
+    ours = [line for line in lines if line["start"] == start]
+    if not ours:
+        return f"{start}: nothing yet"
+    cells = [{line["task"]: line[when] for line in ours} for when in ("before", "after")]
+    pair = compare_cells(*cells)
+    low, high = pair.points_95
+    lower = [line["task"] for line in ours if sum(line["after"]) < sum(line["before"])]
+    return (
+        f"{start}, {pair.cells} targets: {pair.pairs.old} -> {pair.pairs.new}, {pair.points:+.1f} "
+        f"points [{low:+.1f}, {high:+.1f}]; exact McNemar p {pair.pairs.p_value:.4g}, sign-flip "
+        f"over targets p {pair.sign_flip_p:.4g}; ended lower: {', '.join(lower) or 'none'}"
+    )
+
+
+def parse_target(text: str) -> Target:
+    """ "task:kitchen"."""
+    task, _, kitchen = text.partition(":")
+    return Target(task, int(kitchen))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--quick", action="store_true", help="once, in a minute; means nothing")
+    parser.add_argument("--targets", nargs="+", type=parse_target, default=TARGETS["reporting"])
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
+    parser.add_argument("--start-states", type=int, default=Scale.starts)
+    parser.add_argument("--improve", default="", help="further options of `ptrctl improve`")
+    options = parser.parse_args()
+    scale = QUICK if options.quick else Scale(starts=options.start_states)
+    more = options.improve.split() + (["--accept-classifier"] if options.quick else [])
+    path = options.out / "improvement.jsonl"
+    for start in options.starts:
+        for target in options.targets:
+            done = read_json_lines(path)
+            same = {**asdict(target), "start": start, "scale": asdict(scale), "options": more}
+            if not any(same.items() <= line.items() for line in done):
+                line = practise(target, start, options.out, scale, more)
+                append_json_line(path, line)
+                print(in_words(line), flush=True)
+    for start in options.starts:
+        print(summary(read_json_lines(path), start))
+
+
+if __name__ == "__main__":
+    main()
