@@ -118,7 +118,7 @@ def auroc_at_step(trials: Sequence[TrialValues], step: int) -> Figure:
 
 def calibration_error(trials: Sequence[tuple[FloatArray, bool]]) -> Figure:
     """Expected calibration error over all steps of trials; resampling alone adds a little to it,
-    so the interval lies rather high.
+    so the interval lies rather high, and is widened where it would leave the value out.
 
     Args:
         trials: (chance at every step (N,), success) of each.
@@ -151,4 +151,4 @@ def _bootstrapped(
     rng = np.random.default_rng(0)
     drawn = [measure(rng.integers(0, count, count).tolist()) for _ in range(_RESAMPLES)]
     low, high = np.percentile([one for one in drawn if one is not None], [2.5, 97.5])
-    return Figure(value, float(low), float(high), count, wins)
+    return Figure(value, min(value, float(low)), max(value, float(high)), count, wins)

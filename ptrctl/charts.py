@@ -103,7 +103,10 @@ def value_curves(curves: Sequence[ValueCurve], title: str) -> str:
         axes.set_ylabel(words)
     if foretold:
         all_axes[1].set_ylim(-0.02, 1.02)
-    legend = all_axes[0].legend(frameon=False, labelcolor=_INK, fontsize=9)
+    marks, names = all_axes[0].get_legend_handles_labels()
+    legend = figure.legend(
+        marks, names, loc="outside upper right", ncols=2, frameon=False, labelcolor=_INK, fontsize=9
+    )
     for line in legend.get_lines():
         line.set_alpha(1.0)
     return _svg(figure, title)
