@@ -19,7 +19,17 @@ CLONING: Changes = {"algorithm": {"learner": "bc", "bc_on": "success"}}
 CLONING_ALL: Changes = {"algorithm": {"learner": "bc", "bc_on": "all"}}
 CQL: Changes = {"algorithm": {"learner": "ptr"}}
 IQL: Changes = {"algorithm": {"learner": "iql"}, "network": {"value_head": True}}
-WEIGHTED_CLONING: Changes = {"algorithm": {"learner": "awbc"}}
+# As in AWAC: all data, each action weighted by Q(s, a) - V(s) of plain critics.
+WEIGHTED_CLONING: Changes = {
+    "algorithm": {
+        "learner": "ptr",
+        "extraction": "advantage",
+        "advantage_of": "action",
+        "trust_success": False,
+        "cross_fit": False,
+        "cql_alpha": 0.0,
+    }
+}
 
 # Ablations of PTR.
 AVERAGE_POOLING: Changes = {"network": {"encoder": {"pooling": "average", "keypoints": 0}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -48,7 +49,7 @@ class Training:
             "targets": [target.name for target in self.targets],
         }
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Of all of it: equal trainings of two methods are done once."""
         return digest_of(self.to_json())
@@ -109,7 +110,7 @@ class TrialsJob:
     pretraining: PretrainingJob | None
     finetuning: Training | None
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         cell = f"{self.method.name}.{self.regime}.{self.target.name}.seed{self.seed}"
         return f"trials.{cell}.{self._digest[:16]}"

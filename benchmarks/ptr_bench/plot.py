@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.ptr_bench.methods import METHODS, PTR, Method
+from benchmarks.ptr_bench.methods import METHODS, Method
 from benchmarks.ptr_bench.results import Results
 
 _COLOURS = {"clean": "#2b6cb0", "mixed": "#c05621"}
@@ -78,5 +78,4 @@ def _label(method: Method, results: Results) -> str:
         for row in rows
         if row.method.name == method.name
     )
-    title = method.title.upper() if method.name == PTR else method.title
-    return f"{title} †" if marked else title
+    return f"{method.title} †" if marked else method.title

@@ -9,6 +9,9 @@ from benchmarks.ptr_bench.methods import PTR
 from benchmarks.ptr_bench.results import Results, Row
 from ptrctl.statistics import Rate, format_p
 
+FEWEST_CELLS = 6
+"""Drawing from fewer says nothing about how they spread."""
+
 
 def to_markdown(results: Results) -> str:
     """The whole report."""
@@ -70,7 +73,7 @@ def _pooled_table(rows: Sequence[Row]) -> str:
             (
                 _title(row),
                 str(row.pooled),
-                "[{:.2f}, {:.2f}]".format(*row.clustered_95),
+                _by_cells(row),
                 f"{row.budget.updates:,}",
                 f"{row.budget.samples:,}",
                 f"{row.budget.parameters:,}",
@@ -109,7 +112,7 @@ def _comparison_table(
         (
             (
                 _title(row),
-                "{:+.1f} [{:+.1f}, {:+.1f}]".format(found.points, *found.points_95),
+                _points(found),
                 ", ".join(_seed_points(row, ptr, results.seeds)),
                 f"{found.pairs.only_new} / {found.pairs.only_old}",
                 _p(found.pairs.p_value),
@@ -146,6 +149,18 @@ def _bullets(title: str, sentences: Sequence[str]) -> str:
 
 def _title(row: Row) -> str:
     return row.method.title + (" †" if row.marks else "")
+
+
+def _by_cells(row: Row) -> str:
+    if len(row.lines) < FEWEST_CELLS:
+        return "too few"
+    return "[{:.2f}, {:.2f}]".format(*row.clustered_95)
+
+
+def _points(found: ClusteredComparison) -> str:
+    low, high = found.points_95
+    interval = f"[{low:+.1f}, {high:+.1f}]" if found.cells >= FEWEST_CELLS else "[too few cells]"
+    return f"{found.points:+.1f} {interval}"
 
 
 def _cell(rate: Rate) -> str:
