@@ -3,7 +3,8 @@
 A critic's Q orders states; how likely success is from there is another question, and trials answer
 it. The map is a logistic regression on Q and on the share of the time limit that has gone by, with
 four numbers, and it never falls as Q rises. On trials of two fine-tuned checkpoints its held-out
-calibration error was 0.03, that of isotonic regression on Q alone 0.06 and 0.08 (docs/results.md).
+calibration error was 0.03, that of isotonic regression on Q alone 0.06 and 0.08
+(docs/value-meter.md).
 """
 
 from __future__ import annotations
