@@ -162,7 +162,8 @@ class AlgorithmConfig:
         bc_warm_start_steps: PTR's actor only clones for this many first updates.
         extraction: How the actor learns from the critic: through the "value" of its own actions,
             or by cloning all episodes, each action weighted by its "advantage".
-        advantage_of: An "action" by its value Q(s, a), or its "outcome": the n-step target.
+        baseline: An action's value is compared with that of the "policy" in the same state, or of
+            what "successes" did as long after their beginning.
         trust_success: Actions of successful episodes have at least the weight 1.
         advantage_temperature: An action whose advantage is minus this gets the weight 1/e.
         cross_fit: Critic i of E learns nothing of the i-th part of the places; that part's
@@ -191,7 +192,7 @@ class AlgorithmConfig:
     bc_on: Literal["success", "all"] = "success"
     bc_warm_start_steps: int = 0
     extraction: Literal["value", "advantage"] = "value"
-    advantage_of: Literal["action", "outcome"] = "outcome"
+    baseline: Literal["policy", "successes"] = "successes"
     trust_success: bool = True
     advantage_temperature: float = 3.0
     cross_fit: bool = False
@@ -203,7 +204,7 @@ class AlgorithmConfig:
         for name, choices in (
             ("learner", LEARNERS),
             ("extraction", ("value", "advantage")),
-            ("advantage_of", ("action", "outcome")),
+            ("baseline", ("policy", "successes")),
             ("toggles_of", ("success", "grasp")),
         ):
             value = getattr(self, name)
@@ -235,7 +236,8 @@ class TrainingConfig:
         brightness, contrast, saturation, hue: Half ranges of the jitter.
         target_fraction: Share of target data in a batch when fine-tuning with prior data.
         success_fraction: Share of a batch that comes from successful episodes, in every source
-            that also has failures; None draws from all alike. No use to cloning successes only.
+            that also has failures; the failures' share is drawn one half evenly, for the critic,
+            and one half by how much each is cloned. None draws from all alike.
         online_fraction: Share of a batch that is the robot's own experience when improving.
         online_rate: Learning rates between trials, as a share of those of training. See
             docs/results.md for what the full rates of `cpu` led to.

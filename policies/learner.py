@@ -46,6 +46,8 @@ class Learner(Protocol):
     config: PolicyConfig
     updates: int
     """Number of updates done."""
+    cloned: Tensor | None
+    """(B,) how much each transition of the last batch was cloned; None if that is not judged."""
 
     @property
     def needs_next(self) -> bool:
@@ -110,6 +112,7 @@ class LearnerBase:
         self.planned_updates = planned_updates
         self.earlier_critic_updates = earlier_critic_updates
         self.updates = 0
+        self.cloned: Tensor | None = None
         self.optimisers = self._make_optimisers()
         self._base_rates = {name: self._rate(name) for name in self.optimisers}
         self._follow = get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]

@@ -65,19 +65,18 @@ def cross_fit_mask(groups: Tensor, members: int) -> Tensor:
     return 1.0 - left_out.float()
 
 
-def held_out_advantage(worth: Tensor, baseline: Tensor, groups: Tensor | None = None) -> Tensor:
-    """How much better than V(s) the data's action was, (B,), by the critic that has not
-    learned from the transition.
+def held_out_advantage(q_data: Tensor, baseline: Tensor, groups: Tensor | None = None) -> Tensor:
+    """A = Q(s, a) - b, (B,), by the critic that has not learned from the transition.
 
     Cross-fitting (Chernozhukov et al., 2018): a critic that has seen an episode knows how it
     ended, by the look of its place, and finds nothing to choose between the steps on the way.
 
     Args:
-        worth: (E, B) of the data's action: Q_i(s, a), or an n-step target of its outcome.
-        baseline: (E, B) V_i(s).
+        q_data: (E, B) at the data's action.
+        baseline: (E, B) or (B,): V_i(s), or what successes were worth at that time.
         groups: (B,) int64 as for `cross_fit_mask`; None takes the mean over all critics.
     """
-    advantages = worth - baseline
+    advantages = q_data - baseline
     if groups is None:
         return advantages.mean(dim=0)
     return advantages.gather(0, (groups % len(advantages))[None])[0]

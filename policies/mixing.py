@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from policies.replay import Batch, ReplayBuffer
+
+_ROWS_A_SOURCE = 1 << 40
 
 
 def split_counts(total: int, fractions: Sequence[float]) -> list[int]:
@@ -49,28 +54,47 @@ class Mixture:
     ) -> Batch:
         """Draw a batch; see `ReplayBuffer.sample`."""
         usable = self._usable(only_success)
-        counts = split_counts(count, [fraction for _, fraction in usable])
-        return Batch.join(
-            [
-                buffer.sample(
+        counts = split_counts(count, [self.sources[source][1] for source in usable])
+        batches = []
+        for source, share in zip(usable, counts, strict=True):
+            if share:
+                batch = self.sources[source][0].sample(
                     rng,
                     share,
                     only_success=only_success,
                     success_fraction=success_fraction,
                     with_next=with_next,
                 )
-                for (buffer, _), share in zip(usable, counts, strict=True)
-                if share
-            ]
-        )
+                batches.append(replace(batch, rows=batch.rows + source * _ROWS_A_SOURCE))
+        return Batch.join(batches)
+
+    def note_weights(self, rows: Tensor, weights: Tensor) -> None:
+        """Keep how much the transitions of a batch, `Batch.rows` (B,), are cloned, (B,)."""
+        sources, places = np.divmod(rows.cpu().numpy(), _ROWS_A_SOURCE)
+        values = weights.detach().cpu().numpy()
+        for source in np.unique(sources):
+            here = sources == source
+            self.sources[source][0].note_weights(places[here], values[here])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """How much everything is cloned, by source; as copies."""
+        return {
+            f"weights/{source}": torch.from_numpy(buffer.weights.copy())
+            for source, (buffer, _) in enumerate(self.sources)
+        }
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `state_dict`, for the same sources."""
+        for source, (buffer, _) in enumerate(self.sources):
+            buffer.weights[:] = tensors[f"weights/{source}"].numpy()
 
     def can_sample(self, *, only_success: bool = False) -> bool:
         """Whether any source has a transition of the wanted kind."""
         return bool(self._usable(only_success))
 
-    def _usable(self, only_success: bool) -> list[tuple[ReplayBuffer, float]]:
+    def _usable(self, only_success: bool) -> list[int]:
         return [
-            (buffer, fraction)
-            for buffer, fraction in self.sources
+            source
+            for source, (buffer, fraction) in enumerate(self.sources)
             if fraction > 0 and (buffer.successful_transitions if only_success else len(buffer))
         ]

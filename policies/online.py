@@ -17,7 +17,7 @@ from policies.mixing import Mixture
 from policies.policy import Policy
 from policies.replay import ReplayBuffer, TransitionData
 from policies.storage import read_tensors, write_tensors
-from policies.training import mean_metrics, offline_sources, sample_batch
+from policies.training import learn, mean_metrics, offline_sources
 from recordings.errors import CheckpointError, RecordingError
 from recordings.images import resize_image
 from recordings.records import ImageArray
@@ -136,10 +136,7 @@ class OnlineLearner:
             )
         batch_size = self.config.training.batch_size
         return mean_metrics(
-            [
-                self.learner.update(sample_batch(self.learner, self.mixture, self._rng, batch_size))
-                for _ in range(count)
-            ]
+            [learn(self.learner, self.mixture, self._rng, batch_size) for _ in range(count)]
         )
 
     def save_state(self, path: Path) -> None:
@@ -151,7 +148,7 @@ class OnlineLearner:
             "parent": self.checkpoint.digest,
             "trials": self.online.episodes,
         }
-        write_tensors(path, state.tensors, notes)
+        write_tensors(path, {**state.tensors, **self.mixture.state_dict()}, notes)
 
     def load_state(self, path: Path) -> None:
         """Go on from `save_state`, once the same trials have been added again.
@@ -169,6 +166,7 @@ class OnlineLearner:
                 "Begin a new session with `ptrctl improve --name`.",
             )
         self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+        self.mixture.load_state_dict(tensors)
         self._rng.bit_generator.state = notes["sampler"]
 
     def policy(self, *, stochastic: bool = True, noise_scale: float = 1.0) -> Policy:

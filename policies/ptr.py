@@ -9,16 +9,25 @@ embedding, and the encoder goes backward once for all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from policies import losses
+from policies.config import PolicyConfig
 from policies.heads import TanhGaussian
 from policies.labelling import value_range
-from policies.learner import DEVIATION_WEIGHT, GRIPPER_WEIGHT, LearnerBase, scale_gradient
-from policies.networks import Inputs
+from policies.learner import (
+    DEVIATION_WEIGHT,
+    GRIPPER_WEIGHT,
+    LearnerBase,
+    LearnerState,
+    scale_gradient,
+)
+from policies.networks import Inputs, PolicyNetworks
+from policies.pace import Pace
 from policies.replay import Batch
 
 
@@ -49,6 +58,20 @@ class PTR(LearnerBase):
 
     needs_next = True
     only_success = False
+
+    def __init__(self, config: PolicyConfig, networks: PolicyNetworks, **rest: Any) -> None:
+        super().__init__(config, networks, **rest)
+        self.pace = Pace(self.device)
+
+    def state_dict(self) -> LearnerState:
+        """All state, as copies."""
+        state = super().state_dict()
+        return replace(state, tensors={**state.tensors, **self.pace.state_dict()})
+
+    def load_state_dict(self, state: LearnerState) -> None:
+        """Go on exactly from `state`."""
+        super().load_state_dict(state)
+        self.pace.load_state_dict(state.tensors)
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One step on one batch.
@@ -136,13 +159,14 @@ class PTR(LearnerBase):
         cql = losses.masked_mean(
             losses.cql_regularizer(q_data, bounded, log_pi, q_random, algorithm.cql_version), seen
         )
-        # What the data's action led to tells a missed grasp; its own value hardly can.
-        worth = q_data.detach() if algorithm.advantage_of == "action" else y.expand_as(q_data)
-        advantage = losses.held_out_advantage(
-            worth,
-            q_policy.detach().mean(dim=2),
-            batch.groups if algorithm.cross_fit else None,
-        )
+        groups = batch.groups if algorithm.cross_fit else None
+        worth = losses.held_out_advantage(q_data.detach(), torch.zeros_like(y), groups)
+        self.pace.note(worth[batch.success], batch.steps[batch.success])
+        if algorithm.baseline == "policy":
+            policy = q_policy.detach().mean(dim=2)
+            advantage = losses.held_out_advantage(q_data.detach(), policy, groups)
+        else:
+            advantage = worth - self.pace.at(batch.steps)
         loss = td + algorithm.cql_alpha * cql
         loss.backward()  # type: ignore[no-untyped-call]
         if not shared:
@@ -177,6 +201,7 @@ class PTR(LearnerBase):
                 failed = 1.0 - batch.success.float()
                 metrics["failure_weight"] = losses.masked_mean(weight, failed)
                 weights = torch.maximum(weights, weight) if algorithm.trust_success else weight
+                self.cloned = weights
             pi = embedded.pi
             metrics["arm"], metrics["gripper"] = losses.bc_loss(pi.mu, batch.actions, weights)
             deviation = losses.deviation_loss(pi.mu, pi.log_std, batch.actions, weights)

@@ -17,6 +17,7 @@ from policies.tasks import TaskSlots
 from recordings.errors import RecordingError
 from recordings.records import GRIPPER, ImageArray
 
+LEAST_WEIGHT = 0.01
 FEWEST_PLACES = 20
 """With fewer, an episode's place says little of how it went: all places see both outcomes."""
 
@@ -73,6 +74,8 @@ class Batch:
         toggle_known: (B,) bool.
         groups: (B,) int64, one number for all that may not be told apart by its looks: a place,
             or an episode where all share a place. See `AlgorithmConfig.cross_fit`.
+        steps: (B,) int64, 0-based within the episode.
+        rows: (B,) int64, where the transitions are kept, for `Mixture.note_weights`.
     """
 
     images: torch.Tensor
@@ -88,6 +91,8 @@ class Batch:
     toggles: torch.Tensor
     toggle_known: torch.Tensor
     groups: torch.Tensor
+    steps: torch.Tensor
+    rows: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -160,6 +165,7 @@ class ReplayBuffer:
             "toggles": Growing(np.empty((0, 3), np.float32)),
             "toggle_known": Growing(np.empty(0, np.bool_)),
             "groups": Growing(np.empty(0, np.int64)),
+            "weights": Growing(np.empty(0, np.float32)),
         }
         self._successful = np.empty(0, np.int64)
         self._failed = np.empty(0, np.int64)
@@ -301,30 +307,49 @@ class ReplayBuffer:
             rng: Decides; its state alone makes sampling repeatable.
             count: B.
             only_success: Draw from successful episodes only.
-            success_fraction: This share from successful episodes, where there are both kinds;
-                None draws from all alike.
+            success_fraction: This share from successful episodes, where there are both kinds, and
+                half of the rest by the weights that `note_weights` keeps; None draws from all
+                alike.
             with_next: Also gather the next pictures.
         """
         if only_success:
             indices = self._successful[rng.integers(len(self._successful), size=count)]
         elif success_fraction is not None and len(self._successful) and len(self._failed):
             wanted = round(success_fraction * count)
+            evenly = (count - wanted + 1) // 2
             indices = np.concatenate(
                 [
                     self._successful[rng.integers(len(self._successful), size=wanted)],
-                    self._failed[rng.integers(len(self._failed), size=count - wanted)],
+                    self._failed[rng.integers(len(self._failed), size=evenly)],
+                    self._failed[self._by_weight(rng, count - wanted - evenly)],
                 ]
             )
         else:
             indices = rng.integers(len(self), size=count)
         return self.gather(indices, with_next=with_next)
 
+    def _by_weight(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+        """(count,) places in `_failed`, drawn by weight."""
+        total = np.cumsum(self._columns["weights"].values[self._failed], dtype=np.float64)
+        drawn = np.searchsorted(total, rng.uniform(0.0, total[-1], size=count), side="right")
+        return np.minimum(drawn, len(total) - 1)
+
+    @property
+    def weights(self) -> npt.NDArray[np.float32]:
+        """(transitions,) how much each was cloned when it was last judged; 1 until then."""
+        return self._columns["weights"].values
+
+    def note_weights(self, rows: npt.NDArray[np.int64], weights: npt.NDArray[np.float32]) -> None:
+        """Keep how much the transitions at `rows` (B,) are cloned, (B,) in 0..1."""
+        # Never quite 0, so that a mistaken judgement is looked at again.
+        self._columns["weights"].values[rows] = np.maximum(weights, LEAST_WEIGHT)
+
     def gather(self, indices: npt.NDArray[np.int64], *, with_next: bool = True) -> Batch:
         """The transitions at `indices`, (B,), each below `len(self)`."""
         rows = {
             name: column.values[indices]
             for name, column in self._columns.items()
-            if name not in ("steps", "shows_success")
+            if name not in ("weights", "shows_success")
         }
         frame, next_frame = rows.pop("frame"), rows.pop("next_frame")
         images, states = self._images.values, self._states.values
@@ -334,6 +359,7 @@ class ReplayBuffer:
             next_images=torch.from_numpy(np.array(next_images)),
             states=torch.from_numpy(np.asarray(states[frame], np.float32)),
             next_states=torch.from_numpy(np.asarray(states[next_frame], np.float32)),
+            rows=torch.from_numpy(np.asarray(indices, np.int64)),
             **{name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()},
         )
 
@@ -385,6 +411,7 @@ class ReplayBuffer:
             "toggles": np.asarray(states[frame[toggle_step], :3], np.float32),
             "toggle_known": toggle_known,
             "groups": np.full(count, group, np.int64),
+            "weights": np.ones(count, np.float32),
         }
 
 

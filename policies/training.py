@@ -23,7 +23,7 @@ from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
 from policies.mixing import Mixture
 from policies.networks import PolicyNetworks
-from policies.replay import Batch, ReplayBuffer, TransitionData
+from policies.replay import ReplayBuffer, TransitionData
 from policies.storage import read_tensors, write_file, write_tensors
 from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError, RecordingError
@@ -203,8 +203,7 @@ class _Runner:
         began_s = time.monotonic()
         written: Checkpoint | None = None
         while self.learner.updates < self.steps:
-            batch = sample_batch(self.learner, self.mixture, self.rng, self.batch_size)
-            self.recent.append(self.learner.update(batch))
+            self.recent.append(learn(self.learner, self.mixture, self.rng, self.batch_size))
             step = self.learner.updates
             last = step == self.steps
             if step % report_every == 0 or last:
@@ -260,7 +259,8 @@ class _Runner:
             "recent": self.recent,
             "metrics": self.metrics,
         }
-        write_tensors(self.run_folder / STATE_FILE, state.tensors, notes)
+        tensors = {**state.tensors, **self.mixture.state_dict()}
+        write_tensors(self.run_folder / STATE_FILE, tensors, notes)
 
     def load_state(self) -> None:
         path = self.run_folder / STATE_FILE
@@ -268,22 +268,27 @@ class _Runner:
             return
         tensors, notes = read_tensors(path)
         self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+        self.mixture.load_state_dict(tensors)
         self.rng.bit_generator.state = notes["sampler"]
         self.recent = notes["recent"]
         self.metrics = notes["metrics"]
 
 
-def sample_batch(
+def learn(
     learner: Learner, mixture: Mixture, rng: np.random.Generator, batch_size: int
-) -> Batch:
-    """A batch of the kind that the learner wants."""
-    return mixture.sample(
+) -> dict[str, float]:
+    """One update on a batch of the kind that the learner wants; returns its metrics."""
+    batch = mixture.sample(
         rng,
         batch_size,
         only_success=learner.only_success,
         success_fraction=learner.config.training.success_fraction,
         with_next=learner.needs_next,
     )
+    metrics = learner.update(batch)
+    if learner.cloned is not None:
+        mixture.note_weights(batch.rows, learner.cloned)
+    return metrics
 
 
 def offline_sources(

@@ -181,20 +181,17 @@ def test_mixed_precision_trains_too() -> None:
     assert np.isfinite(list(learner.update(a_batch()).values())).all()
 
 
-def test_failed_episodes_are_cloned_by_what_their_actions_led_to() -> None:
-    """With values set by hand: outcomes far below V weigh nothing, others all."""
-    config = config_of(
-        "ptr", extraction="advantage", bc_warm_start_steps=0, advantage_temperature=1.0
-    )
+def test_failed_episodes_are_cloned_as_far_as_their_values_keep_up_with_successes() -> None:
+    config = config_of("ptr", extraction="advantage", bc_warm_start_steps=0)
     batch = a_batch(failures=0.5)
-    weights = {}
-    for reward in (-50.0, 50.0):
+    for ahead, expected in ((50.0, 1.0), (-50.0, 0.0)):
         learner = learner_of(config)
-        rewards = torch.full_like(batch.rewards, reward)
-        ended = dataclasses.replace(batch, rewards=rewards, discounts=torch.zeros_like(rewards))
-        weights[reward] = learner.update(ended)["failure_weight"]
-    assert weights[-50.0] < 0.01
-    assert weights[50.0] == pytest.approx(1.0)
+        pace = learner.pace  # type: ignore[attr-defined]
+        pace.sums[:], pace.counts[:] = -ahead * 1000.0, 1000.0
+        metrics = learner.update(batch)
+        assert metrics["failure_weight"] == pytest.approx(expected, abs=0.05)
+        assert learner.cloned is not None
+        assert learner.cloned[batch.success].tolist() == [1.0] * int(batch.success.sum())
 
 
 @pytest.mark.parametrize("member", [0, 1])

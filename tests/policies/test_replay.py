@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from policies.normalise import ACTION_LIMIT, normalise_actions, unnormalise_acti
 from policies.replay import ReplayBuffer
 from policies.tasks import slots_for
 from recordings.errors import CheckpointError, RecordingError
-from recordings.records import ACTION_HIGH, ACTION_LOW
+from recordings.records import ACTION_HIGH, ACTION_LOW, GRIPPER
 from tests.policies.synthetic import CAMERA, SyntheticData, dot_data, episode
 
 ALGORITHM = preset("tiny").algorithm
@@ -144,3 +145,51 @@ def test_actions_come_back_from_normalising(shares: list[float]) -> None:
 def test_normalised_actions_stop_short_of_one() -> None:
     assert normalise_actions(ACTION_HIGH * 2) == pytest.approx([0.99] * 7)
     assert normalise_actions(ACTION_LOW) == pytest.approx([-0.99] * 7)
+
+
+def test_failures_are_drawn_half_evenly_and_half_by_how_much_they_are_cloned() -> None:
+    buffer = buffer_of(dot_data(40, steps=6, failures=0.5))
+    failed = np.flatnonzero(~buffer.gather(np.arange(len(buffer))).success.numpy())
+    liked = failed[:6]
+    buffer.note_weights(failed, np.isin(failed, liked).astype(np.float32))
+    batch = buffer.sample(np.random.default_rng(0), 4000, success_fraction=0.5)
+    assert int(batch.success.sum()) == 2000
+    rows = batch.rows.numpy()[~batch.success.numpy()]
+    evenly, by_weight = rows[:1000], rows[1000:]
+    # Six of 120 failed transitions; the others keep a hundredth each, so that they come up again.
+    assert np.isin(evenly, liked).mean() == pytest.approx(6 / 120, abs=0.03)
+    assert np.isin(by_weight, liked).mean() == pytest.approx(6 / (6 + 1.14), abs=0.05)
+
+
+def test_a_mixture_hands_weights_to_the_right_buffer_and_keeps_them() -> None:
+    def mixture() -> Mixture:
+        return Mixture([(buffer_of(dot_data(4)), 0.5), (buffer_of(dot_data(6)), 0.5)])
+
+    one, other = mixture(), mixture()
+    batch = one.sample(np.random.default_rng(0), 8)
+    one.note_weights(batch.rows, torch.arange(8) / 10)
+    first, second = (buffer.weights for buffer, _ in one.sources)
+    assert first[int(batch.rows[3])] == pytest.approx(0.3)
+    assert second[int(batch.rows[7]) % (1 << 40)] == pytest.approx(0.7)
+    other.load_state_dict(one.state_dict())
+    assert np.array_equal(other.sources[1][0].weights, second)
+
+
+def test_episodes_of_one_place_share_a_group_unless_there_are_few_places() -> None:
+    many = buffer_of(dot_data(75))  # Three episodes a place.
+    groups = many.gather(many.episode_starts).groups.tolist()
+    assert groups == [index // 3 for index in range(75)]
+    few = buffer_of(dot_data(9))
+    assert few.gather(few.episode_starts).groups.tolist() == list(range(9))
+
+
+def test_a_grasp_of_a_failure_teaches_where_to_close_if_so_configured() -> None:
+    data = dot_data(4, steps=8, failures=1.0)
+    held = dataclasses.replace(data, states=data.states.copy())
+    held.states[:, GRIPPER] = 0.5
+    trusting = dataclasses.replace(ONE_STEP, toggles_of="grasp")
+    known = [
+        bool(buffer_of(one, algorithm).gather(np.arange(4)).toggle_known.any())
+        for one, algorithm in ((data, trusting), (held, trusting), (held, ONE_STEP))
+    ]
+    assert known == [False, True, False]
