@@ -14,6 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from policies.augment import augment
 from policies.config import PolicyConfig
+from policies.memory import keep_freed_memory
 from policies.networks import PolicyNetworks
 from policies.replay import Batch
 
@@ -99,6 +100,7 @@ class LearnerBase:
         planned_updates: int = 0,
         earlier_critic_updates: int = 0,
     ) -> None:
+        keep_freed_memory()
         self.config = config
         self.device = torch.device(device)
         self.networks = networks.to(self.device)
