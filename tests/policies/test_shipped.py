@@ -9,6 +9,7 @@ from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
 from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, prior_recipe, prior_tasks
 from hardware.sim.tasks import parse_task
 from policies.checkpoint import check_fits, load_checkpoint
+from policies.meter import METER_FILE, load_meter
 from policies.policy import Policy
 from ptrctl.checkpoints import shipped_folder
 from recordings.dataset import EpisodeFolder
@@ -39,6 +40,16 @@ def test_its_rehearsal_episodes_come_from_its_recipe_and_no_held_out_kitchen() -
         recipe = recipes[summary.info.episode_id]
         assert (summary.info.task, summary.info.seed) == (recipe.task, recipe.seed)
         assert summary.info.scene["kitchen"] == recipe.kitchen_seed < FIRST_HELD_OUT_KITCHEN
+
+
+def test_its_value_meter_was_calibrated_on_its_own_trials_of_every_task() -> None:
+    # If the checkpoint has changed: python scripts/calibrate_shipped.py OUT
+    meter = load_meter(FOLDER / METER_FILE)
+    assert meter is not None
+    assert meter.checkpoint == load_checkpoint(FOLDER).digest
+    assert meter.tasks == tuple(sorted(prior_tasks()))
+    assert meter.trials >= 3 * len(meter.tasks)
+    assert meter.chance(meter.q_mean + meter.q_deviation, 13) > meter.chance(meter.q_mean, 13)
 
 
 def test_the_demo_is_a_task_and_a_kitchen_that_it_has_never_seen() -> None:
