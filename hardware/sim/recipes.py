@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.sim.catalogue import CONTAINERS, FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS, OBJECTS
+from hardware.sim.catalogue import (
+    CONTAINERS,
+    FIRST_HELD_OUT_KITCHEN,
+    HELD_OUT_OBJECTS,
+    OBJECTS,
+    RECOLOURED,
+)
 from hardware.sim.demonstrator import FAILURES
 from hardware.sim.tasks import ARTICULATED, parse_task, put, take
 from recordings.errors import UsageError
@@ -30,11 +36,13 @@ class RecipeKind:
         noise: (lowest, highest) of the demonstrator.
         failures: Each of `FAILURES` with its share of all episodes; the rest try to succeed.
         episodes_per_kitchen: Episodes of one task in one kitchen, with other start states.
+        recoloured: Its tasks are about `RECOLOURED` things, in kitchens of their own.
     """
 
     noise: tuple[float, float]
     failures: Mapping[str, float]
     episodes_per_kitchen: int = 1
+    recoloured: bool = False
 
 
 RECIPES: Mapping[str, RecipeKind] = {
@@ -47,7 +55,13 @@ RECIPES: Mapping[str, RecipeKind] = {
         {"early_release": 0.35, "wrong_place": 0.10, "missed_grasp": 0.10, "play": 0.10},
         episodes_per_kitchen=3,
     ),
+    # More looks, by careful operators.
+    "recoloured-v1": RecipeKind(
+        (0.3, 1.2), dict.fromkeys(FAILURES, 0.15 / len(FAILURES)), recoloured=True
+    ),
 }
+FIRST_RECOLOURED = 500_000
+"""Kitchens and start states of recipes with recoloured things."""
 RECIPE_NAMES = tuple(RECIPES)
 MAX_STEPS = 45
 """Time limit of an episode; part of the recipe, since playing about goes on until then."""
@@ -83,9 +97,12 @@ class Recipe:
             raise ValueError(f"kitchen {self.kitchen_seed} is held out")
 
 
-def prior_tasks() -> list[str]:
-    """Tasks of the prior data: every prior object put and taken, and both fronts; 40 names."""
-    objects = [name for name in OBJECTS if name not in HELD_OUT_OBJECTS]
+def prior_tasks(recipe: str = RECIPE_NAMES[0]) -> list[str]:
+    """Tasks of a recipe: every object put and taken, and both fronts, 40 names; or each
+    recoloured thing put, and taken or put elsewhere, 48 names."""
+    if RECIPES[recipe].recoloured:
+        return _recoloured_tasks()
+    objects = [name for name in OBJECTS if name not in (*HELD_OUT_OBJECTS, *RECOLOURED)]
     containers = list(CONTAINERS)
     names: list[str] = []
     for index, thing in enumerate(objects):
@@ -93,6 +110,16 @@ def prior_tasks() -> list[str]:
         second = containers[(index + 3) % len(containers)]
         names += [put(thing, first), put(thing, second), take(thing, first)]
     return [*names, *ARTICULATED]
+
+
+def _recoloured_tasks() -> list[str]:
+    containers = list(CONTAINERS)
+    names: list[str] = []
+    for index, thing in enumerate(RECOLOURED):
+        first = containers[(index + 1) % len(containers)]
+        second = containers[(index + 4) % len(containers)]
+        names += [put(thing, first), take(thing, first) if index % 2 else put(thing, second)]
+    return names
 
 
 def prior_recipe(name: str = "prior-v1", episodes_per_task: int = 100) -> list[Recipe]:
@@ -112,22 +139,23 @@ def prior_recipe(name: str = "prior-v1", episodes_per_task: int = 100) -> list[R
             f"Leave `--recipe` out for {RECIPE_NAMES[0]}.",
         )
     recipes = []
-    kind, tasks = RECIPES[name], prior_tasks()
+    kind, tasks = RECIPES[name], prior_tasks(name)
+    first = FIRST_RECOLOURED if kind.recoloured else 0
     share = sum(kind.failures.values())
     weights = [part / share for part in kind.failures.values()]
     # Even weights are no weights: the shipped checkpoint's data were drawn that way.
     drawn_by = None if len(set(weights)) == 1 else weights
     a_kitchen = kind.episodes_per_kitchen
     for index in range(episodes_per_task * len(tasks)):
-        rng = np.random.default_rng([index, 8])
+        rng = np.random.default_rng([first + index, 8])
         fails = rng.uniform() < share
         turn, number = divmod(index, len(tasks))
         recipes.append(
             Recipe(
                 index=index,
                 task=tasks[number],
-                kitchen_seed=turn // a_kitchen * a_kitchen * len(tasks) + number,
-                seed=index,
+                kitchen_seed=first + turn // a_kitchen * a_kitchen * len(tasks) + number,
+                seed=first + index,
                 noise=float(rng.uniform(*kind.noise)),
                 failure=str(rng.choice(list(kind.failures), p=drawn_by)) if fails else "",
             )

@@ -18,6 +18,7 @@ from hardware.sim.catalogue import (  # noqa: E402
     FIRST_HELD_OUT_KITCHEN,
     HELD_OUT_OBJECTS,
     OBJECTS,
+    RECOLOURED,
 )
 from hardware.sim.tasks import Task, Verb, parse_task  # noqa: E402
 from recordings.errors import RobotError, UsageError  # noqa: E402
@@ -69,7 +70,7 @@ class SimWorld:
         objects = [self.task.object] if self.task.object else []
         containers = [self.task.container] if self.task.container in CONTAINERS else []
         hidden = HELD_OUT_OBJECTS if self.kitchen.seed < FIRST_HELD_OUT_KITCHEN else ()
-        others = [name for name in OBJECTS if name not in (*objects, *hidden)]
+        others = [name for name in OBJECTS if name not in (*objects, *hidden, *RECOLOURED)]
         distractors = rng.choice(3, p=DISTRACTOR_CHANCE)
         objects += [str(name) for name in rng.choice(others, size=distractors, replace=False)]
         # Room is scarce: at most one bystander among the containers, none to take from.

@@ -13,7 +13,9 @@ from ptrctl.options import JsonOption
 def generate(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recordings.")],
-    recipe: Annotated[str, typer.Option(help="What to make: prior-v1 or mixed-v1.")] = "prior-v1",
+    recipe: Annotated[
+        str, typer.Option(help="What to make: prior-v1, mixed-v1 or recoloured-v1.")
+    ] = "prior-v1",
     episodes_per_task: Annotated[
         int, typer.Option("--episodes-per-task", min=1, help="Episodes of each task.")
     ] = 100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import gymnasium
@@ -16,6 +17,7 @@ from hardware.sim.catalogue import (
     FIRST_HELD_OUT_KITCHEN,
     HELD_OUT_OBJECTS,
     OBJECTS,
+    RECOLOURED,
 )
 from hardware.sim.demonstrator import FAILURES
 from hardware.sim.recipes import (
@@ -220,7 +222,26 @@ def test_the_demo_is_held_out_by_object_and_by_kitchen() -> None:
 def test_a_recipe_is_a_pure_function_of_its_size(name: str) -> None:
     assert prior_recipe(name, episodes_per_task=3) == prior_recipe(name, episodes_per_task=3)
     longer = prior_recipe(name, episodes_per_task=4)
-    assert longer[:120] == prior_recipe(name, episodes_per_task=3)
+    assert longer[: 3 * len(prior_tasks(name))] == prior_recipe(name, episodes_per_task=3)
+
+
+def test_recoloured_things_have_tasks_and_kitchens_of_their_own() -> None:
+    tasks = prior_tasks("recoloured-v1")
+    assert len(set(tasks)) == 48
+    assert {parse_task(name).object for name in tasks} == set(RECOLOURED)
+    others = {r.kitchen_seed for r in prior_recipe("prior-v1", 200)}
+    recipes = prior_recipe("recoloured-v1", 50)
+    assert not others & {r.kitchen_seed for r in recipes}
+    world = SimWorld("put_carrot_on_plate", 3)
+    assert not set(world.objects) & set(RECOLOURED)
+
+
+def test_a_recoloured_thing_differs_from_its_model_by_colour_alone() -> None:
+    carrot, parsnip = OBJECTS["carrot"], OBJECTS["parsnip"]
+    assert carrot.half_size_m == parsnip.half_size_m
+    for one, other in zip(carrot.parts, parsnip.parts, strict=True):
+        assert one.colour != other.colour
+        assert dataclasses.replace(other, colour=one.colour) == one
 
 
 def test_the_mixed_recipe_has_the_shares_that_it_names() -> None:
