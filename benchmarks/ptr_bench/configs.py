@@ -24,7 +24,7 @@ WEIGHTED_CLONING: Changes = {
     "algorithm": {
         "learner": "ptr",
         "extraction": "advantage",
-        "advantage_of": "action",
+        "baseline": "policy",
         "trust_success": False,
         "cross_fit": False,
         "cql_alpha": 0.0,

@@ -69,7 +69,9 @@ def take_turns(jobs: Sequence[Job], out: Path, do: Do, tell: Tell = print) -> No
         out: Of lines, locks and failures.
         do: Does one and appends its line.
     """
-    while True:
+    parent = multiprocessing.parent_process()
+    # Without the command that began it, a process ends after the job it is at.
+    while parent is None or parent.is_alive():
         lines = _by_name(out)
         failed = {path.stem for path in (out / "failed").glob("*.txt")}
         waiting = False
