@@ -376,9 +376,12 @@ _PAPER = PolicyConfig(
 
 _CPU = PolicyConfig(
     preset="cpu",
-    network=NetworkConfig(hidden=(256, 256)),
+    network=NetworkConfig(hidden=(256, 256), task_slots=128, ensemble=4),
     algorithm=AlgorithmConfig(
         n_step=4,
+        extraction="advantage",
+        cross_fit=True,
+        toggles_of="grasp",
         cql_alpha=1.0,
         cal_ql=True,
         clamp_targets=True,
@@ -391,7 +394,7 @@ _CPU = PolicyConfig(
         toggle_weight=1.0,
     ),
     # No change of hue: it costs ten times as much as the other colours together.
-    training=TrainingConfig(hue=0.0, rate_schedule="cosine"),
+    training=TrainingConfig(hue=0.0, rate_schedule="cosine", success_fraction=0.5),
 )
 
 _TINY = dataclasses.replace(

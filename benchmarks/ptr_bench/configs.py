@@ -16,9 +16,18 @@ AS_PRESET: Changes = {}
 
 # Learners.
 CLONING: Changes = {"algorithm": {"learner": "bc", "bc_on": "success"}}
-CLONING_ALL: Changes = {"algorithm": {"learner": "bc", "bc_on": "all"}}
-CQL: Changes = {"algorithm": {"learner": "ptr"}}
-IQL: Changes = {"algorithm": {"learner": "iql"}, "network": {"value_head": True}}
+# Controls see the data as it is: the share of successes in a batch is PTR's.
+AS_IT_IS: Mapping[str, Any] = {"success_fraction": None}
+CLONING_ALL: Changes = {"algorithm": {"learner": "bc", "bc_on": "all"}, "training": AS_IT_IS}
+CQL: Changes = {
+    "algorithm": {"learner": "ptr", "extraction": "value", "cross_fit": False},
+    "training": AS_IT_IS,
+}
+IQL: Changes = {
+    "algorithm": {"learner": "iql"},
+    "network": {"value_head": True},
+    "training": AS_IT_IS,
+}
 # As in AWAC: all data, each action weighted by Q(s, a) - V(s) of plain critics.
 WEIGHTED_CLONING: Changes = {
     "algorithm": {
@@ -28,7 +37,8 @@ WEIGHTED_CLONING: Changes = {
         "trust_success": False,
         "cross_fit": False,
         "cql_alpha": 0.0,
-    }
+    },
+    "training": AS_IT_IS,
 }
 
 # Ablations of PTR.
