@@ -1,25 +1,33 @@
-"""Which checkpoint to use: values that rise along held-out demonstrations, and cloning error.
+"""Which checkpoint to use: what can be told from demonstrations that it has not seen.
 
 Source: PTR prefers checkpoints whose Q rises along held-out target demonstrations; the mean rank
-correlation is our operational form of it.
+correlation is our operational form of it. benchmarks/checkpoint_choice.py compares the criteria.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.stats import rankdata
+from torch import Tensor
 
+from policies import losses
 from policies.augment import to_planes
 from policies.checkpoint import Checkpoint
+from policies.config import AlgorithmConfig
 from policies.heads import TanhGaussian
+from policies.labelling import value_range
 from policies.networks import Inputs, PolicyNetworks
 from policies.replay import Batch, ReplayBuffer, TransitionData
 from recordings.records import GRIPPER
+
+Kept = TypeVar("Kept")
 
 RISING = 0.8
 """A mean correlation from here on counts as rising."""
@@ -32,6 +40,8 @@ class HeldOutScore:
     Args:
         rising: Mean over episodes of Spearman's correlation between time and min Q, -1..1;
             NaN where the critic has not been trained.
+        td_error: Mean over critics and steps of (Q - y)^2, y as in training but from the
+            checkpoint's own networks; NaN where the critic has not been trained.
         arm_error: Mean absolute error of the six arm dimensions, as a share of the range.
         gripper_error: Share of steps in which the gripper is told the opposite.
         toggle_error_m: Median distance between predicted and true next toggle positions, metres;
@@ -39,9 +49,15 @@ class HeldOutScore:
     """
 
     rising: float
+    td_error: float
     arm_error: float
     gripper_error: float
     toggle_error_m: float
+
+    @property
+    def action_error(self) -> float:
+        """Of arm and gripper together, 0..2."""
+        return self.arm_error + self.gripper_error
 
 
 def spearman_with_time(values: npt.NDArray[np.floating]) -> float:
@@ -64,73 +80,178 @@ def score_held_out(checkpoint: Checkpoint, demonstrations: TransitionData) -> He
     buffer = ReplayBuffer.from_packed(
         demonstrations, slots, checkpoint.info.config.algorithm, checkpoint.info.camera
     )
-    values, arm, gripper, toggle = [], [], [], []
+    algorithm = checkpoint.info.config.algorithm
+    generator = torch.Generator().manual_seed(0)
+    looks = []
     for start in range(0, len(buffer), 256):
         indices = np.arange(start, min(start + 256, len(buffer)))
-        batch = buffer.gather(indices, with_next=False)
-        seen = _look(networks, batch)
-        values.append(seen.values)
-        arm.append(seen.arm_errors)
-        gripper.append(seen.gripper_errors)
-        toggle.append(seen.toggle_errors_m)
-    all_values = np.concatenate(values)
-    rising = float("nan")
+        looks.append(_look(networks, buffer.gather(indices), algorithm, generator))
+    rising = td_error = float("nan")
     if checkpoint.info.critic_updates:
-        episodes = np.split(all_values, buffer.episode_starts[1:])
+        values = np.concatenate([look.values for look in looks])
+        episodes = np.split(values, buffer.episode_starts[1:])
         rising = float(np.mean([spearman_with_time(episode) for episode in episodes]))
-    distances = np.concatenate(toggle)
+        td_error = float(np.concatenate([look.td_errors for look in looks]).mean())
+    distances = np.concatenate([look.toggle_errors_m for look in looks])
     return HeldOutScore(
         rising=rising,
-        arm_error=float(np.concatenate(arm).mean()),
-        gripper_error=float(np.concatenate(gripper).mean()),
+        td_error=td_error,
+        arm_error=float(np.concatenate([look.arm_errors for look in looks]).mean()),
+        gripper_error=float(np.concatenate([look.gripper_errors for look in looks]).mean()),
         toggle_error_m=float(np.median(distances)) if len(distances) else float("nan"),
     )
 
 
-def rank_checkpoints(
-    scored: Sequence[tuple[Checkpoint, HeldOutScore]],
-) -> list[tuple[Checkpoint, HeldOutScore]]:
-    """Best first.
-
-    Checkpoints whose value rises come before those whose value does not; within each, the smaller
-    cloning error wins, and the earlier checkpoint among equals. Values that all rise say nothing
-    more about each other: the correlation of one held-out episode is noisy.
-    """
-
-    def key(item: tuple[Checkpoint, HeldOutScore]) -> tuple[bool, float, int]:
-        checkpoint, score = item
-        rises = score.rising >= RISING
-        return (not rises, score.arm_error + score.gripper_error, checkpoint.info.steps)
-
-    return sorted(scored, key=key)
+# ---- criteria -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Criterion:
+    """A rule that chooses between the checkpoints of one run.
+
+    Args:
+        cost: Of a checkpoint after so many steps with such a score; the smallest is best, and the
+            later checkpoint among equals. NaN, where a score says nothing, is worse than all else.
+        figures: What it went by, in words; "" where the score says nothing.
+        late: Only checkpoints of the second half of a run are candidates.
+    """
+
+    cost: Callable[[int, HeldOutScore], tuple[float, ...]]
+    figures: Callable[[HeldOutScore], str]
+    late: bool = False
+
+    def candidates(self, checkpoints: Sequence[Kept]) -> Sequence[Kept]:
+        """Those among which to choose, of all that a run kept, oldest first."""
+        return checkpoints[len(checkpoints) // 2 :] if self.late else checkpoints
+
+    def order(self, steps: int, score: HeldOutScore) -> tuple[float, ...]:
+        """A key that sorts checkpoints best first."""
+        cost = self.cost(steps, score)
+        return (*(math.inf if math.isnan(part) else part for part in cost), -steps)
+
+
+def _rising(score: HeldOutScore) -> str:
+    # A cloned policy has no value.
+    return "" if math.isnan(score.rising) else f"value against time {score.rising:+.2f}"
+
+
+def _action_error(score: HeldOutScore) -> str:
+    return f"action error {score.action_error:.3f}"
+
+
+def _both(score: HeldOutScore) -> str:
+    return ", ".join(part for part in (_rising(score), _action_error(score)) if part)
+
+
+CRITERIA: Mapping[str, Criterion] = {
+    "last": Criterion(lambda steps, score: (), lambda score: ""),
+    "rise of Q": Criterion(lambda steps, score: (-score.rising,), _rising),
+    "TD error": Criterion(
+        lambda steps, score: (score.td_error,),
+        lambda score: "" if math.isnan(score.td_error) else f"TD error {score.td_error:.3g}",
+    ),
+    "action error": Criterion(lambda steps, score: (score.action_error,), _action_error),
+    # Values that all rise say no more about each other: one episode's correlation is noisy.
+    "rising, then action error": Criterion(
+        lambda steps, score: (float(not score.rising >= RISING), score.action_error),
+        _both,
+        late=True,
+    ),
+}
+"""By name."""
+
+DEFAULT_CRITERION = "rising, then action error"
+"""What `ptrctl finetune` goes by."""
+
+
+def rank_checkpoints(
+    scored: Sequence[tuple[Checkpoint, HeldOutScore]], criterion: str = DEFAULT_CRITERION
+) -> list[tuple[Checkpoint, HeldOutScore]]:
+    """Best first.
+
+    Args:
+        scored: Candidates of one run.
+        criterion: One of `CRITERIA`.
+    """
+    order = CRITERIA[criterion].order
+    return sorted(scored, key=lambda item: order(item[0].info.steps, item[1]))
+
+
+# ---- looking ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Look:
     values: npt.NDArray[np.float32]
+    td_errors: npt.NDArray[np.float32]
     arm_errors: npt.NDArray[np.float32]
     gripper_errors: npt.NDArray[np.bool_]
     toggle_errors_m: npt.NDArray[np.float32]
 
 
 @torch.no_grad()
-def _look(networks: PolicyNetworks, batch: Batch) -> _Seen:
-    inputs: Inputs = networks.inputs(batch.states, batch.tasks)
+def _look(
+    networks: PolicyNetworks,
+    batch: Batch,
+    algorithm: AlgorithmConfig,
+    generator: torch.Generator,
+) -> _Look:
     planes = to_planes(batch.images)
-    z = networks.embed_for_actor(planes, inputs)
-    toggle = networks.predict_toggle(z, inputs)
-    pi: TanhGaussian = networks.policy(z, inputs, toggle)
-    z_critic = z if networks.actor_encoder is None else networks.embed_for_critic(planes, inputs)
+    inputs, z, toggle, pi = _act(networks, planes, batch.states, batch.tasks)
+    z_critic = _critic_embedding(networks, planes, inputs, z)
     q = networks.critic(z_critic, networks.critic_context(inputs, toggle), batch.actions[:, None])
+    q = q[:, :, 0]
+    y = _target(networks, batch, algorithm, generator)
     errors = (pi.mode - batch.actions).abs()
     distances = np.empty(0, np.float32)
     if toggle is not None:
         metres = (networks.toggle_to_metres(toggle) - batch.toggles).norm(dim=1)
         distances = metres[batch.toggle_known].numpy()
-    return _Seen(
-        values=q[:, :, 0].amin(dim=0).numpy(),
+    return _Look(
+        values=q.amin(dim=0).numpy(),
+        td_errors=((q - y) ** 2).mean(dim=0).numpy(),
         # Normalised actions span 2.
         arm_errors=(errors[:, :GRIPPER].mean(dim=1) / 2.0).numpy(),
         gripper_errors=((pi.mode[:, GRIPPER] > 0) != (batch.actions[:, GRIPPER] > 0)).numpy(),
         toggle_errors_m=distances,
     )
+
+
+def _act(
+    networks: PolicyNetworks, planes: Tensor, states: Tensor, tasks: Tensor
+) -> tuple[Inputs, Tensor, Tensor | None, TanhGaussian]:
+    """Inputs, the actor's embedding, predicted toggles and the policy of B states."""
+    inputs = networks.inputs(states, tasks)
+    z = networks.embed_for_actor(planes, inputs)
+    toggle = networks.predict_toggle(z, inputs)
+    return inputs, z, toggle, networks.policy(z, inputs, toggle)
+
+
+def _critic_embedding(
+    networks: PolicyNetworks, planes: Tensor, inputs: Inputs, z: Tensor
+) -> Tensor:
+    """The critic's embedding; the actor's where they share an encoder."""
+    return z if networks.actor_encoder is None else networks.embed_for_critic(planes, inputs)
+
+
+def _target(
+    networks: PolicyNetworks,
+    batch: Batch,
+    algorithm: AlgorithmConfig,
+    generator: torch.Generator,
+) -> Tensor:
+    """y, (B,) or (E, B), as the learner has it."""
+    planes = to_planes(batch.next_images)
+    inputs, z, toggle, pi = _act(networks, planes, batch.next_states, batch.tasks)
+    z_critic = _critic_embedding(networks, planes, inputs, z)
+    context = networks.critic_context(inputs, toggle)
+    if networks.value is not None:
+        next_v: Tensor = networks.value(z_critic, context).mean(dim=0)
+        y = batch.rewards + batch.discounts * next_v
+    else:
+        actions, _ = pi.sample(algorithm.action_samples, generator)
+        next_q = networks.critic(z_critic, context, actions)
+        y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
+    if algorithm.clamp_targets or networks.value is not None:
+        y = losses.clamp_target(y, algorithm.discount, value_range(algorithm.discount)[1])
+    return y

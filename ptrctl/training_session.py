@@ -278,9 +278,11 @@ def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> di
 
 
 def _held_out(score: HeldOutScore) -> str:
+    text = f"action error {score.action_error:.3f}"
     # A cloned policy has no value.
-    value = f", value {score.rising:+.2f}" if math.isfinite(score.rising) else ""
-    return f"error {score.arm_error:.3f}{value}"
+    if math.isfinite(score.rising):
+        text += f", value {score.rising:+.2f}, TD error {score.td_error:.3g}"
+    return text
 
 
 def _training_json(name: str, trained: Trained) -> dict[str, Any]:
@@ -299,6 +301,7 @@ def _training_json(name: str, trained: Trained) -> dict[str, Any]:
 def _score(score: HeldOutScore) -> Mapping[str, float]:
     return {
         "rising": score.rising,
+        "td_error": score.td_error,
         "arm_error": score.arm_error,
         "gripper_error": score.gripper_error,
         "toggle_error_m": score.toggle_error_m,

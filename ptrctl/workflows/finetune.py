@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,13 @@ import numpy as np
 
 from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.config import Learner, PolicyConfig, preset
-from policies.selection import HeldOutScore, rank_checkpoints, score_held_out
+from policies.selection import (
+    CRITERIA,
+    DEFAULT_CRITERION,
+    HeldOutScore,
+    rank_checkpoints,
+    score_held_out,
+)
 from policies.training import TrainingEvent, TrainingResult, train
 from ptrctl.checkpoints import recommend
 from ptrctl.threads import learning_threads
@@ -251,15 +256,26 @@ def _recommend_last(run: Path, result: TrainingResult) -> Trained:
 
 
 def _recommend_best(run: Path, result: TrainingResult, held_out: PackedDataset) -> Trained:
-    """Rank the checkpoints of the second half: the first half has not seen enough data."""
-    late = result.checkpoints[len(result.checkpoints) // 2 :]
-    candidates = [load_checkpoint(path) for path in late]
+    """Rank those of the run's checkpoints that the default criterion considers."""
+    paths = CRITERIA[DEFAULT_CRITERION].candidates(result.checkpoints)
+    candidates = [load_checkpoint(path) for path in paths]
     ranked = rank_checkpoints([(c, score_held_out(c, held_out)) for c in candidates])
-    best, score = ranked[0]
-    rising = "" if math.isnan(score.rising) else f", value against time {score.rising:+.2f}"
-    reason = f"best on the held-out demonstration: action error {score.arm_error:.3f}{rising}"
-    scores = tuple((checkpoint.path.name, one) for checkpoint, one in ranked)
+    best = ranked[0][0]
+    scores = tuple((checkpoint.path.name, score) for checkpoint, score in ranked)
+    reason = reason_in_words(DEFAULT_CRITERION, [score for _, score in ranked])
     return _recommend(run, result, best, reason, scores)
+
+
+def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore]) -> str:
+    """Why the first of the ranked candidates is recommended: the criterion and its figures."""
+    if criterion == "last":
+        return "the last checkpoint of the run"
+    figures = [CRITERIA[criterion].figures(score) for score in ranked]
+    if not any(figures):
+        return f"the last of {len(ranked)}: no critic has been trained to judge by {criterion}"
+    next_best = f" (next: {figures[1]})" if len(figures) > 1 and figures[1] else ""
+    of = f"of {len(ranked)} on the held-out demonstration"
+    return f"best {of} by {criterion}: {figures[0]}{next_best}"
 
 
 def _recommend(

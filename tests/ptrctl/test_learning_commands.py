@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from policies.selection import CRITERIA, DEFAULT_CRITERION
 from ptrctl.main import app
 from ptrctl.trials import TRIALS_FILE
 from tests.ptrctl.conftest import KITCHEN, TASK
@@ -82,7 +83,9 @@ def test_finetune_counts_the_demonstrations_and_holds_one_out(trained: Path) -> 
     result = run(f"finetune -t {TASK} -c base --steps 8 --learner ptr", trained)
     assert result["demonstrations"] == {"success": 5, "failure": 0, "unlabelled": 0}
     assert result["held_out_episode"]
-    assert len(result["held_out"]) == 2
+    # Of the four that a run keeps.
+    assert len(result["held_out"]) == len(CRITERIA[DEFAULT_CRITERION].candidates(range(4)))
+    assert DEFAULT_CRITERION in result["reason"]
     assert Path(result["checkpoint"]).is_dir()
     assert f"ptrctl evaluate --task {TASK}" in result["next"]
 
