@@ -130,31 +130,32 @@ class Criterion:
         return (*(math.inf if math.isnan(part) else part for part in cost), -steps)
 
 
-def _rising(score: HeldOutScore) -> str:
+def _in_words(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(value, form)
+
+
+def _both_in_words(score: HeldOutScore) -> str:
     # A cloned policy has no value.
-    return "" if math.isnan(score.rising) else f"value against time {score.rising:+.2f}"
-
-
-def _action_error(score: HeldOutScore) -> str:
-    return f"action error {score.action_error:.3f}"
-
-
-def _both(score: HeldOutScore) -> str:
-    return ", ".join(part for part in (_rising(score), _action_error(score)) if part)
+    rising = "" if math.isnan(score.rising) else f"value against time {score.rising:+.2f}, "
+    return f"{rising}action error {score.action_error:.3f}"
 
 
 CRITERIA: Mapping[str, Criterion] = {
     "last": Criterion(lambda steps, score: (), lambda score: ""),
-    "rise of Q": Criterion(lambda steps, score: (-score.rising,), _rising),
-    "TD error": Criterion(
-        lambda steps, score: (score.td_error,),
-        lambda score: "" if math.isnan(score.td_error) else f"TD error {score.td_error:.3g}",
+    "rise of Q": Criterion(
+        lambda steps, score: (-score.rising,), lambda score: _in_words(score.rising, "+.2f")
     ),
-    "action error": Criterion(lambda steps, score: (score.action_error,), _action_error),
+    "TD error": Criterion(
+        lambda steps, score: (score.td_error,), lambda score: _in_words(score.td_error, ".3g")
+    ),
+    "action error": Criterion(
+        lambda steps, score: (score.action_error,),
+        lambda score: _in_words(score.action_error, ".3f"),
+    ),
     # Values that all rise say no more about each other: one episode's correlation is noisy.
     "rising, then action error": Criterion(
         lambda steps, score: (float(not score.rising >= RISING), score.action_error),
-        _both,
+        _both_in_words,
         late=True,
     ),
 }

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class TrainingRequest:
         learner: "ptr" or "bc".
         init: Start from this checkpoint; None starts from random weights.
         preset: Networks and settings when there is no `init`.
+        settings_of: Where there is an `init`: the settings are the "checkpoint"'s, or those of the
+            "preset", whose networks must be the checkpoint's.
         seed: Of weights, sampling and augmentation.
         robot: The arm's embodiment, kept in the checkpoint; see `embodiment_of`.
         cache: Folder for packed pictures.
@@ -59,11 +62,13 @@ class TrainingRequest:
     robot: str
     cache: Path
     camera: str | None = None
+    settings_of: Literal["checkpoint", "preset"] = "checkpoint"
 
     @property
     def config(self) -> PolicyConfig:
         """The checkpoint's configuration, or the preset's, with the wished learner."""
-        config = self.init.info.config if self.init else preset(self.preset)
+        theirs = self.init is not None and self.settings_of == "checkpoint"
+        config = self.init.info.config if self.init and theirs else preset(self.preset)
         return config.with_learner(self.learner)
 
 
@@ -270,12 +275,10 @@ def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore]) -> str:
     """Why the first of the ranked candidates is recommended: the criterion and its figures."""
     if criterion == "last":
         return "the last checkpoint of the run"
-    figures = [CRITERIA[criterion].figures(score) for score in ranked]
-    if not any(figures):
+    figures = CRITERIA[criterion].figures(ranked[0])
+    if not figures:
         return f"the last of {len(ranked)}: no critic has been trained to judge by {criterion}"
-    next_best = f" (next: {figures[1]})" if len(figures) > 1 and figures[1] else ""
-    of = f"of {len(ranked)} on the held-out demonstration"
-    return f"best {of} by {criterion}: {figures[0]}{next_best}"
+    return f"best of {len(ranked)} on the held-out demonstration by {criterion}: {figures}"
 
 
 def _recommend(
