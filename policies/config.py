@@ -385,7 +385,8 @@ _CPU = PolicyConfig(
         cql_alpha=1.0,
         cal_ql=True,
         clamp_targets=True,
-        critic_gradient_scale=0.01,
+        # None: what critics write into a shared encoder undoes cross-fitting (docs/decisions.md).
+        critic_gradient_scale=0.0,
         q_weight=0.1,
         normalise_q=True,
         entropy=False,

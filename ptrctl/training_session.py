@@ -208,6 +208,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         robot=embodiment_of(options.data),
         cache=workspace.root / ".cache" / "packed",
         camera=profile.camera,
+        settings_of="preset",
     )
     pack_stage = Stage("pack the pictures", expected_s=60.0)
     train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
