@@ -2,12 +2,13 @@
 
 Source: Asap7772/PTR, jaxrl2/agents/reward_classifier; logits are ours, since the sigmoid's
 logarithm there is numerically unsafe. It sees no proprioception, or it would learn where the arm
-stands when an episode ends. Its encoder starts as the policy's, so that ten demonstrations do.
+stands when an episode ends. Its encoder starts as the policy's. Pre-trained on many tasks, it has
+seen what tells a thing in its place from a thing beside it before it sees ten demonstrations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,13 @@ from torch import Tensor, nn
 from policies.augment import augment, to_planes
 from policies.config import NetworkConfig, TrainingConfig
 from policies.encoders import Encoder
-from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures
+from policies.labelled_pictures import (
+    DONE,
+    NOT_DONE,
+    PICTURES_OF_SUCCESS,
+    UNSURE_PICTURES,
+    LabelledPictures,
+)
 from policies.networks import PolicyNetworks
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -34,6 +41,10 @@ UNCERTAIN = 0.3
 STEPS = 300
 RATE = 1e-3
 ENCODER_RATE = 1e-4
+PRETRAINING_STEPS = 4000
+PRETRAINING_ENCODER_RATE = 3e-4
+LAST_PICTURES = 8
+"""Of what comes before a success, the hardest to tell from it."""
 _HIDDEN = 128
 _BATCH = 64
 _AT_ONCE = 256
@@ -69,6 +80,17 @@ class SuccessClassifier(nn.Module):
         classifier.encoder.load_state_dict(networks.encoder.state_dict())
         classifier.task_table.copy_(networks.task_table.detach())
         return classifier
+
+    def copy(self) -> SuccessClassifier:
+        """One that learns by itself."""
+        other = SuccessClassifier(self.config)
+        other.load_state_dict(self.state_dict())
+        return other
+
+    def start_task(self, slot: int, similar: Sequence[int]) -> None:
+        """As `PolicyNetworks.start_task`: a new task begins as the mean of similar ones."""
+        if similar:
+            self.task_table[slot] = self.task_table[list(similar)].mean(dim=0)
 
     def forward(self, planes: Tensor, tasks: Tensor) -> Tensor:
         """Logits (B,) from pictures (B, 3, S, S) in 0..1 and task slots (B,)."""
@@ -140,6 +162,7 @@ def train_classifier(
     seed: int = 0,
     rate: float = RATE,
     encoder_rate: float = ENCODER_RATE,
+    start: SuccessClassifier | None = None,
 ) -> SuccessClassifier:
     """Train on labelled pictures.
 
@@ -155,30 +178,129 @@ def train_classifier(
         seed: Of the head's weights, sampling and augmentation.
         rate: Adam's, of the head.
         encoder_rate: Of the encoder; 0 leaves it as it is.
+        start: A pre-trained one, which is copied; None begins with the policy's encoder and a
+            head that has learned nothing.
 
     Raises:
         RecordingError: The pictures show no success in `tasks`, or nothing else.
     """
-    classifier = SuccessClassifier.from_policy(networks, seed)
     groups = _groups(pictures, tasks)
-    classifier.encoder.requires_grad_(encoder_rate > 0)
-    parameters = [{"params": list(classifier.head.parameters()), "lr": rate}]
-    if encoder_rate > 0:
-        parameters.append({"params": list(classifier.encoder.parameters()), "lr": encoder_rate})
+    share = _BATCH // len(groups)
+    classifier = SuccessClassifier.from_policy(networks, seed) if start is None else start.copy()
+    return _learn(
+        classifier,
+        pictures,
+        training,
+        [(group, share) for group in groups],
+        steps=steps,
+        seed=seed,
+        rates=(rate, encoder_rate),
+    )
+
+
+def pretrain_classifier(
+    networks: PolicyNetworks,
+    pictures: LabelledPictures,
+    training: TrainingConfig,
+    *,
+    steps: int = PRETRAINING_STEPS,
+    seed: int = 0,
+    rate: float = RATE,
+    encoder_rate: float = PRETRAINING_ENCODER_RATE,
+    on_step: Callable[[int, float], None] | None = None,
+) -> SuccessClassifier:
+    """Train on the successes and failures of many tasks, as a start for `train_classifier`.
+
+    Half of every batch shows success, a quarter what came before a success and a quarter failures;
+    half of each quarter is drawn from the last `LAST_PICTURES` and the last third of the episodes,
+    where a thing beside its target is found. Both rates fall to zero along a cosine.
+
+    Args:
+        networks: Of the policy; its encoder and task embeddings are copied.
+        pictures: Of all tasks; only the drawn ones are read.
+        training: Its augmentation.
+        steps: Updates.
+        seed: Of the head's weights, sampling and augmentation.
+        rate: Adam's, of the head.
+        encoder_rate: Of the encoder.
+        on_step: Called with (steps done, loss).
+
+    Raises:
+        RecordingError: The pictures show no success, or no failure.
+    """
+    classifier = SuccessClassifier.from_policy(networks, seed)
+    return _learn(
+        classifier,
+        pictures,
+        training,
+        _pretraining_groups(pictures),
+        steps=steps,
+        seed=seed,
+        rates=(rate, encoder_rate),
+        falling=True,
+        on_step=on_step,
+    )
+
+
+def _learn(
+    classifier: SuccessClassifier,
+    pictures: LabelledPictures,
+    training: TrainingConfig,
+    groups: Sequence[tuple[npt.NDArray[np.int64], int]],
+    *,
+    steps: int,
+    seed: int,
+    rates: tuple[float, float],
+    falling: bool = False,
+    on_step: Callable[[int, float], None] | None = None,
+) -> SuccessClassifier:
+    """Change `classifier` by `steps` updates; every batch takes so many pictures of each group."""
+    classifier.encoder.requires_grad_(rates[1] > 0)
+    parameters = [{"params": list(classifier.head.parameters()), "lr": rates[0]}]
+    if rates[1] > 0:
+        parameters.append({"params": list(classifier.encoder.parameters()), "lr": rates[1]})
     optimiser = torch.optim.Adam(parameters, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps) if falling else None
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
-    share = _BATCH // len(groups)
-    for _ in range(steps):
-        chosen = np.concatenate([rng.choice(group, share) for group in groups])
-        planes = augment(torch.from_numpy(pictures.images[chosen]), training, generator)
+    for step in range(steps):
+        chosen = np.concatenate([rng.choice(group, count) for group, count in groups])
+        planes = augment(torch.from_numpy(pictures.at(chosen)), training, generator)
         logits = classifier(planes, torch.from_numpy(pictures.tasks[chosen]))
         wanted = torch.from_numpy((pictures.labels[chosen] == DONE).astype(np.float32))
         loss = F.binary_cross_entropy_with_logits(logits, wanted)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        if schedule is not None:
+            schedule.step()
+        if on_step is not None:
+            on_step(step + 1, float(loss.detach()))
     return classifier.eval()
+
+
+def _pretraining_groups(pictures: LabelledPictures) -> list[tuple[npt.NDArray[np.int64], int]]:
+    """Indices with how many of them each batch takes."""
+    success = pictures.success[pictures.episode]
+    open_, left = pictures.labels == NOT_DONE, pictures.steps_left
+    length = np.bincount(pictures.episode, minlength=pictures.episodes)[pictures.episode]
+    late = LAST_PICTURES + PICTURES_OF_SUCCESS + UNSURE_PICTURES
+    quarter = _BATCH // 4
+    groups = {
+        "show the task done": (pictures.labels == DONE, 2 * quarter),
+        "come before a success": (success & open_, quarter // 2),
+        "come just before a success": (success & open_ & (left < late), quarter // 2),
+        "are of failures": (~success, quarter // 2),
+        "are of the end of failures": (~success & (left < length / 3), quarter // 2),
+    }
+    for words, (chosen, _) in groups.items():
+        if not chosen.any():
+            raise RecordingError(
+                f"No pictures {words}.",
+                "A classifier is pre-trained on successes and failures.",
+                "Add failures, such as `ptrctl data generate --recipe mixed-v1` makes.",
+            )
+    return [(np.flatnonzero(chosen), count) for chosen, count in groups.values()]
 
 
 def _groups(pictures: LabelledPictures, tasks: Sequence[int]) -> list[npt.NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from policies.classifier import THRESHOLD, SuccessClassifier
 from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures
 
 FOLDS = 4
+_AT_ONCE = 4096
 
 MOST_FALSE_PICTURES = 0.05
 MOST_FALSE_EPISODES = 0.10
@@ -144,12 +145,21 @@ def error_rates(
     classifier: SuccessClassifier, pictures: LabelledPictures, threshold: float = THRESHOLD
 ) -> ErrorRates:
     """Errors on pictures that the classifier has not learned from."""
-    sure = classifier.probabilities(pictures.images, pictures.tasks) >= threshold
+    sure = probabilities(classifier, pictures) >= threshold
     total = ErrorRates()
     for number in range(pictures.episodes):
         chosen = pictures.episode == number
         total += _episode(sure[chosen], pictures.labels[chosen], bool(pictures.success[number]))
     return total
+
+
+def probabilities(
+    classifier: SuccessClassifier, pictures: LabelledPictures
+) -> npt.NDArray[np.float64]:
+    """(F,) of success; a few pictures at a time are in memory."""
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, len(pictures), _AT_ONCE)]
+    answers = [classifier.probabilities(pictures.at(part), pictures.tasks[part]) for part in parts]
+    return np.concatenate([np.empty(0), *answers])
 
 
 def _episode(

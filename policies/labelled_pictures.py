@@ -42,7 +42,8 @@ class LabelledPictures:
     """F pictures of E episodes, whole episodes after one another.
 
     Args:
-        images: (F, S, S, 3) uint8.
+        images: (M, S, S, 3) uint8, where the pictures lie, others among them; it may be mapped.
+        rows: (F,) int64, which of `images` they are.
         tasks: (F,) int64 task slots.
         labels: (F,) int8, `DONE`, `NOT_DONE` or `UNSURE`.
         episode: (F,) int64, 0 to E - 1, rising.
@@ -50,6 +51,7 @@ class LabelledPictures:
     """
 
     images: ImageArray
+    rows: npt.NDArray[np.int64]
     tasks: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
     episode: npt.NDArray[np.int64]
@@ -57,6 +59,10 @@ class LabelledPictures:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, chosen: slice | npt.NDArray[np.int64]) -> ImageArray:
+        """Pictures (B, S, S, 3) uint8, copied; only these are read."""
+        return np.array(self.images[self.rows[chosen]])
 
     @property
     def episodes(self) -> int:
@@ -69,12 +75,20 @@ class LabelledPictures:
         first = np.searchsorted(self.episode, np.arange(self.episodes))
         return self.tasks[first]
 
+    @property
+    def steps_left(self) -> npt.NDArray[np.int64]:
+        """(F,) how many pictures of the same episode follow."""
+        last = np.searchsorted(self.episode, np.arange(self.episodes), side="right") - 1
+        left: npt.NDArray[np.int64] = last[self.episode] - np.arange(len(self))
+        return left
+
     def of_episodes(self, keep: npt.NDArray[np.bool_]) -> LabelledPictures:
-        """Those of some episodes, (E,) bool."""
+        """Those of some episodes, (E,) bool; no picture is copied."""
         chosen = keep[self.episode]
         number = np.cumsum(keep) - 1
         return LabelledPictures(
-            self.images[chosen],
+            self.images,
+            self.rows[chosen],
             self.tasks[chosen],
             self.labels[chosen],
             number[self.episode[chosen]],
@@ -88,7 +102,8 @@ class LabelledPictures:
         """
         keep = ~self.success[self.episode] | (self.labels == DONE)
         return LabelledPictures(
-            self.images[keep],
+            self.images,
+            self.rows[keep],
             self.tasks[keep],
             self.labels[keep],
             self.episode[keep],
@@ -103,6 +118,7 @@ def pictures_of_episode(
     count = len(images)
     return LabelledPictures(
         np.stack([resize_image(image, image_size) for image in images]),
+        np.arange(count),
         np.full(count, task, np.int64),
         labels_of(count, count - 1, success),
         np.zeros(count, np.int64),
@@ -111,7 +127,7 @@ def pictures_of_episode(
 
 
 def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> LabelledPictures:
-    """All labelled episodes of a packed dataset; pictures are copied into memory.
+    """All labelled episodes of a packed dataset; its pictures stay where they are.
 
     Raises:
         RecordingError: The dataset lacks the camera, or has no labelled episode.
@@ -123,37 +139,53 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
             f"Their cameras are {', '.join(data.cameras)}.",
             "Check the recordings with `ptrctl data list`.",
         )
-    parts = []
-    episode = np.asarray(data.episode)
-    starts = np.flatnonzero(np.diff(episode, prepend=-1))
-    for start, end in zip(starts, np.append(starts[1:], len(episode)), strict=True):
-        if data.unlabelled[start]:
-            continue
-        first, count = int(data.frame[start]), end - start + 1
-        success = bool(data.success[start])
-        parts.append(
-            LabelledPictures(
-                np.asarray(data.images[camera][first : first + count]),
-                np.full(count, slots.slot(data.tasks[data.task[start]]), np.int64),
-                labels_of(count, int(data.length[start]), success),
-                np.zeros(count, np.int64),
-                np.array([success]),
-            )
-        )
-    if not parts:
+    starts, ends = _labelled(data)
+    if not len(starts):
         raise RecordingError(
             "The recordings have no labelled episode.",
             "Telling success from failure is learned from episodes with a label.",
             "Label them with `ptrctl data label`.",
         )
-    return join(parts)
+    # One picture more than transitions.
+    counts = ends - starts + 1
+    success = np.asarray(data.success[starts])
+    labels = [
+        labels_of(count, int(data.length[start]), bool(data.success[start]))
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    frames = [data.frame[start] + np.arange(n) for start, n in zip(starts, counts, strict=True)]
+    tasks = [slots.slot(data.tasks[data.task[start]]) for start in starts]
+    return LabelledPictures(
+        data.images[camera],
+        np.concatenate(frames),
+        np.repeat(np.array(tasks, np.int64), counts),
+        np.concatenate(labels),
+        np.repeat(np.arange(len(starts)), counts),
+        success,
+    )
+
+
+def scenes_of_packed(data: TransitionData) -> tuple[str, ...]:
+    """Where each episode of `pictures_of_packed` took place."""
+    starts, _ = _labelled(data)
+    return tuple(data.scenes[data.episode[start]] for start in starts)
+
+
+def _labelled(data: TransitionData) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First transition of each labelled episode, and the one after its last."""
+    episode = np.asarray(data.episode)
+    starts = np.flatnonzero(np.diff(episode, prepend=-1))
+    ends = np.append(starts[1:], len(episode))
+    chosen = ~np.asarray(data.unlabelled)[starts]
+    return starts[chosen], ends[chosen]
 
 
 def join(parts: Sequence[LabelledPictures]) -> LabelledPictures:
-    """Several sets as one, in order."""
+    """Several sets as one, in order; their pictures are copied into memory."""
     first = np.cumsum([0, *(part.episodes for part in parts)])
     return LabelledPictures(
-        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.at(slice(None)) for part in parts]),
+        np.arange(sum(map(len, parts))),
         np.concatenate([part.tasks for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.episode + start for part, start in zip(parts, first, strict=False)]),

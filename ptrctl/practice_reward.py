@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.registry import Cell
+from ptrctl.checkpoints import shipped_folder
 from ptrctl.dashboard import Display
 from ptrctl.practice_learner import rehearsal_of
 from ptrctl.practice_plan import ImprovePlan
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from policies.classifier_check import ErrorRates
     from policies.labelled_pictures import LabelledPictures
     from policies.tasks import TaskSlots
-
-CLASSIFIER_FILE = "classifier.safetensors"
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,13 @@ def make_reward(
         return PracticeReward(GroundTruth())
     if plan.reward == "operator":
         return PracticeReward(OperatorReward())
+    from policies.classifier_file import CLASSIFIER_FILE, load_classifier, save_classifier
+
     tasks = [task for task in (plan.task, plan.backward) if task]
     _, slots = checkpoint.networks(tasks)
     path = session / CLASSIFIER_FILE
     if path.exists():
-        classifier, rates = load_classifier(path, checkpoint)
+        classifier, rates, _ = load_classifier(path, checkpoint.info.config.network)
     else:
         pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
         classifier, rates = _train(
@@ -182,37 +183,26 @@ def _train(
     from policies.classifier_check import cross_validate
     from ptrctl.threads import learning_threads, torch_threads
 
-    networks, _ = checkpoint.networks(tasks)
+    networks, names = checkpoint.networks(tasks)
     training = checkpoint.info.config.training
+    start = classifier_to_start_with(checkpoint, names)
 
     def train(some: LabelledPictures) -> SuccessClassifier:
-        return train_classifier(networks, some, training, tasks=slots, seed=plan.seed)
+        return train_classifier(networks, some, training, tasks=slots, seed=plan.seed, start=start)
 
     with torch_threads(learning_threads()):
         rates = cross_validate(pictures, slots, train, seed=plan.seed)
         return train(pictures), rates
 
 
-def save_classifier(path: Path, classifier: SuccessClassifier, rates: ErrorRates) -> None:
-    """Keep a classifier with its measured errors."""
-    from policies.storage import write_tensors
+def classifier_to_start_with(checkpoint: Checkpoint, slots: TaskSlots) -> SuccessClassifier | None:
+    """The pre-trained classifier beside a checkpoint, or beside the shipped one if it comes from
+    that; None without any."""
+    from policies.checkpoint import load_checkpoint
+    from policies.classifier_file import pretrained_classifier
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous() for name, value in classifier.state_dict().items()}
-    write_tensors(path, weights, {"rates": rates.to_json()})
-
-
-def load_classifier(path: Path, checkpoint: Checkpoint) -> tuple[SuccessClassifier, ErrorRates]:
-    """The inverse of `save_classifier`.
-
-    Raises:
-        CheckpointError: The file is damaged.
-    """
-    from policies.classifier import SuccessClassifier
-    from policies.classifier_check import ErrorRates
-    from policies.storage import read_tensors
-
-    tensors, notes = read_tensors(path)
-    classifier = SuccessClassifier(checkpoint.info.config.network)
-    classifier.load_state_dict(tensors)
-    return classifier.eval(), ErrorRates.from_json(notes["rates"])
+    config = checkpoint.info.config.network
+    own = pretrained_classifier(checkpoint, config, slots)
+    if own is not None or not rehearsal_of(checkpoint):
+        return own
+    return pretrained_classifier(load_checkpoint(shipped_folder()), config, slots)

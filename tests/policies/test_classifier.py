@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,7 @@ from policies.labelled_pictures import (
     labels_of,
     pictures_of_episode,
     pictures_of_packed,
+    scenes_of_packed,
 )
 from policies.learners import make_networks
 from policies.tasks import TaskSlots
@@ -86,13 +89,8 @@ def test_a_classifier_is_right_about_episodes_that_it_has_not_seen() -> None:
 def test_a_classifier_of_pictures_that_show_nothing_is_found_out() -> None:
     rng = np.random.default_rng(3)
     noise = pictures(8, 8)
-    noise = LabelledPictures(
-        rng.integers(0, 255, noise.images.shape, dtype=np.uint8),
-        noise.tasks,
-        noise.labels,
-        noise.episode,
-        noise.success,
-    )
+    nothing = rng.integers(0, 255, noise.images.shape, dtype=np.uint8)
+    noise = dataclasses.replace(noise, images=nothing)
     assert cross_validate(noise, [1], lambda some: train(some, steps=60)).fault != ""
 
 
@@ -179,7 +177,11 @@ def test_pictures_of_a_dataset_are_those_of_its_labelled_episodes() -> None:
     found = pictures_of_packed(data, TaskSlots(("reach_dot",), 8), CAMERA)
     assert found.episodes == 3
     assert len(found) == 3 * 7
-    assert (found.images[7] == data.images[CAMERA][7]).all()
+    assert np.shares_memory(found.images, data.images[CAMERA])
+    last = found.of_episodes(np.array([False, False, True]))
+    assert np.shares_memory(last.images, data.images[CAMERA])
+    assert (last.at(np.array([1])) == data.images[CAMERA][15]).all()
+    assert scenes_of_packed(data) == ("place 0",) * 3
     with pytest.raises(RecordingError, match="no camera `front`"):
         pictures_of_packed(data, TaskSlots(("reach_dot",), 8), "front")
 
