@@ -63,6 +63,8 @@ def main() -> None:
             workers=options.workers,
         )
         progress.remove_task(packing)
+        known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
+        packed = packed.select(np.array(known))
         pictures = pictures_of_packed(packed, slots, info.camera)
         away = held_out(scenes_of_packed(packed), options.seed)
         learning = progress.add_task("learning", total=options.steps)
