@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ptrctl import console
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
@@ -29,6 +29,7 @@ from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
+    from policies.config import Learner
     from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
     from recordings.packed import PackedDataset
@@ -63,7 +64,7 @@ class FinetuneOptions:
     demos: Path | None = None
     prior: tuple[Path, ...] = ()
     steps: int = 500
-    learner: Literal["bc", "ptr"] = "ptr"
+    learner: Learner = "ptr"
     seed: int = 0
     name: str | None = None
 
@@ -186,7 +187,7 @@ class PretrainOptions:
 
     data: tuple[Path, ...]
     preset: str
-    learner: Literal["bc", "ptr"]
+    learner: Learner
     steps: int
     seed: int
     name: str
