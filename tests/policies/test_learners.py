@@ -106,7 +106,7 @@ def test_cloning_leaves_the_critic_alone_and_ptr_teaches_it() -> None:
 
 
 def test_the_value_term_waits_for_the_warm_start_and_counts_earlier_critic_updates() -> None:
-    config = config_of("ptr", bc_warm_start_steps=2)
+    config = config_of("ptr", extraction="value", bc_warm_start_steps=2)
     learner = learner_of(config)
     seen = ["actor" in learner.update(a_batch()) for _ in range(4)]
     assert seen == [False, False, True, True]
@@ -125,7 +125,7 @@ def test_failures_teach_the_critic_but_are_not_cloned() -> None:
 
 def test_the_value_term_does_not_move_the_critic() -> None:
     # Without TD and CQL gradients reaching them, only the actor's loss could move the critics.
-    config = config_of("ptr", bc_warm_start_steps=0, q_weight=1.0)
+    config = config_of("ptr", extraction="value", bc_warm_start_steps=0, q_weight=1.0)
     config = dataclasses.replace(
         config, training=dataclasses.replace(config.training, critic_rate=1e-30)
     )

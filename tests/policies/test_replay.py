@@ -187,9 +187,10 @@ def test_a_grasp_of_a_failure_teaches_where_to_close_if_so_configured() -> None:
     data = dot_data(4, steps=8, failures=1.0)
     held = dataclasses.replace(data, states=data.states.copy())
     held.states[:, GRIPPER] = 0.5
+    careful = dataclasses.replace(ONE_STEP, toggles_of="success")
     trusting = dataclasses.replace(ONE_STEP, toggles_of="grasp")
     known = [
         bool(buffer_of(one, algorithm).gather(np.arange(4)).toggle_known.any())
-        for one, algorithm in ((data, trusting), (held, trusting), (held, ONE_STEP))
+        for one, algorithm in ((data, trusting), (held, trusting), (held, careful))
     ]
     assert known == [False, True, False]
