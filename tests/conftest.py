@@ -12,8 +12,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A suite that a shell started in the background ignores SIGINT, and so would its children.
+    # A suite that a shell started in the background ignores SIGINT, and one under nohup SIGHUP; so
+    # would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
