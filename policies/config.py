@@ -290,6 +290,16 @@ class PolicyConfig:
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
+    def __post_init__(self) -> None:
+        # Alone, a critic that leaves out its part of the places would leave out all of them.
+        fits = not self.algorithm.cross_fit or self.network.ensemble > 1
+        _check(fits, "ensemble", self.network.ensemble, "2 or more with `cross_fit`")
+
+    @property
+    def learns_critic(self) -> bool:
+        """Whether the learner trains the critics."""
+        return self.algorithm.learner != "bc"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))

@@ -185,14 +185,14 @@ class OnlineLearner:
     def info(self) -> CheckpointInfo:
         """What a checkpoint of the present weights says about itself, for `save_checkpoint`."""
         earlier = self.checkpoint.info
-        learns_critic = self.config.algorithm.learner == "ptr"
         return dataclasses.replace(
             earlier,
             config=self.config,
             tasks=self.tasks,
             data={**self._data, "online": f"{self.online.episodes} trials"},
             steps=earlier.steps + self.learner.updates,
-            critic_updates=earlier.critic_updates + (self.learner.updates if learns_critic else 0),
+            critic_updates=earlier.critic_updates
+            + (self.learner.updates if self.config.learns_critic else 0),
             parent=self.checkpoint.digest,
         )
 

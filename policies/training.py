@@ -232,12 +232,11 @@ class _Runner:
 
     def save_checkpoint(self, *, keep_state: bool) -> Checkpoint:
         step = self.learner.updates
-        learns_critic = self.info.config.algorithm.learner in ("ptr", "iql")
         earlier = self.init.info if self.init else None
         info = dataclasses.replace(
             self.info,
             steps=step + (earlier.steps if earlier else 0),
-            critic_updates=(step if learns_critic else 0)
+            critic_updates=(step if self.info.config.learns_critic else 0)
             + (earlier.critic_updates if earlier else 0),
             metrics=self.metrics,
         )

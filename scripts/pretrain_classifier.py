@@ -11,6 +11,7 @@ changes: a classifier of other weights is not used.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from policies.classifier import PRETRAINING_STEPS, pretrain_classifier
 from policies.classifier_check import error_rates
 from policies.classifier_file import CLASSIFIER_FILE, save_classifier
 from policies.labelled_pictures import pictures_of_packed, scenes_of_packed
+from recordings.errors import PtrctlError
 from recordings.packed import pack
 
 HELD_OUT_PLACES = 20
@@ -97,4 +99,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except PtrctlError as error:
+        sys.exit(str(error))

@@ -96,3 +96,10 @@ def test_the_paper_preset_has_the_published_numbers() -> None:
 def test_bc_and_ptr_share_everything_but_the_learner() -> None:
     bc, ptr = preset("cpu").with_learner("bc"), preset("cpu").with_learner("ptr")
     assert dataclasses.replace(bc, algorithm=ptr.algorithm) == ptr
+
+
+def test_cross_fitting_needs_a_critic_for_what_another_leaves_out() -> None:
+    cpu = preset("cpu")
+    alone = dataclasses.replace(cpu.network, ensemble=1)
+    with pytest.raises(UsageError, match="ensemble"):
+        dataclasses.replace(cpu, network=alone)
