@@ -39,7 +39,7 @@ from ptrctl.files import write_text
 from recordings.errors import PtrctlError
 
 QUICK_UPDATES, QUICK_STARTS, QUICK_TARGETS = (60, 40), 20, 2
-FULL_UPDATES, FULL_STARTS, FULL_TARGETS = (15_000, 1_000), 100, 6
+FULL_UPDATES, FULL_STARTS, FULL_TARGETS = (15_000, 500), 100, 6
 
 
 def parse() -> argparse.Namespace:
