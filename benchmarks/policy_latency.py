@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 
-from policies.config import PRESETS, preset
 from policies.learners import make_networks
 from policies.policy import Policy
+from policies.presets import PRESETS, preset
 from policies.tasks import TaskSlots
 from recordings.records import CONTROL_RATE_HZ, EpisodeInfo, Frame, Observation
 

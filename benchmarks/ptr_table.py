@@ -34,7 +34,7 @@ from benchmarks.ptr_bench.scale import Scale, freeze_scale
 from benchmarks.ptr_bench.targets import ROLES
 from benchmarks.ptr_bench.work import Place
 from benchmarks.ptr_bench.workers import run_jobs
-from policies.config import PRESETS, preset
+from policies.presets import PRESETS, preset
 from ptrctl.files import write_text
 from recordings.errors import PtrctlError
 

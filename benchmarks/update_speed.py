@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from benchmarks.straightforward_port import StraightforwardPort
-from policies.config import PolicyConfig, preset
+from policies.config import PolicyConfig
 from policies.learners import make_learner, make_networks
+from policies.presets import preset
 from policies.replay import ReplayBuffer
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}

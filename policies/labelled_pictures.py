@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from policies.replay import TransitionData
+from policies.packed_episodes import TransitionData, labelled_episodes
 from policies.tasks import TaskSlots
-from recordings.errors import RecordingError
 from recordings.images import resize_image
 from recordings.records import ImageArray
 
@@ -133,21 +132,10 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         RecordingError: The dataset lacks the camera, or has no labelled episode.
         CheckpointError: It has a task without a slot.
     """
-    if camera not in data.images:
-        raise RecordingError(
-            f"The recordings have no camera `{camera}`.",
-            f"Their cameras are {', '.join(data.cameras)}.",
-            "Check the recordings with `ptrctl data list`.",
-        )
-    starts, ends = _labelled(data)
-    if not len(starts):
-        raise RecordingError(
-            "The recordings have no labelled episode.",
-            "Telling success from failure is learned from episodes with a label.",
-            "Label them with `ptrctl data label`.",
-        )
+    episodes = labelled_episodes(data, camera)
+    starts = episodes.starts
     # One picture more than transitions.
-    counts = ends - starts + 1
+    counts = episodes.ends - starts + 1
     success = np.asarray(data.success[starts])
     labels = [
         labels_of(count, int(data.length[start]), bool(data.success[start]))
@@ -163,21 +151,6 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         np.repeat(np.arange(len(starts)), counts),
         success,
     )
-
-
-def scenes_of_packed(data: TransitionData) -> tuple[str, ...]:
-    """Where each episode of `pictures_of_packed` took place."""
-    starts, _ = _labelled(data)
-    return tuple(data.scenes[data.episode[start]] for start in starts)
-
-
-def _labelled(data: TransitionData) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First transition of each labelled episode, and the one after its last."""
-    episode = np.asarray(data.episode)
-    starts = np.flatnonzero(np.diff(episode, prepend=-1))
-    ends = np.append(starts[1:], len(episode))
-    chosen = ~np.asarray(data.unlabelled)[starts]
-    return starts[chosen], ends[chosen]
 
 
 def join(parts: Sequence[LabelledPictures]) -> LabelledPictures:

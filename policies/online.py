@@ -14,8 +14,9 @@ from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.learners import make_learner
 from policies.mixing import Mixture
+from policies.packed_episodes import TransitionData
 from policies.policy import Policy
-from policies.replay import ReplayBuffer, TransitionData
+from policies.replay import ReplayBuffer
 from policies.storage import read_tensors, write_tensors
 from policies.training import learn, mean_metrics, offline_sources
 from recordings.errors import CheckpointError, RecordingError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,50 +13,11 @@ import torch
 from policies.config import AlgorithmConfig
 from policies.labelling import grasps, label_episode, next_toggles
 from policies.normalise import normalise_actions
+from policies.packed_episodes import TransitionData, labelled_episodes
 from policies.tasks import TaskSlots
-from recordings.errors import RecordingError
 from recordings.records import GRIPPER, ImageArray
 
 LEAST_WEIGHT = 0.01
-FEWEST_PLACES = 20
-"""With fewer, an episode's place says little of how it went: all places see both outcomes."""
-
-
-class TransitionData(Protocol):
-    """What of `recordings.packed.PackedDataset` is used here."""
-
-    @property
-    def images(self) -> Mapping[str, npt.NDArray[np.uint8]]: ...
-    @property
-    def states(self) -> npt.NDArray[np.float32]: ...
-    @property
-    def frame(self) -> npt.NDArray[np.int64]: ...
-    @property
-    def actions(self) -> npt.NDArray[np.float32]: ...
-    @property
-    def task(self) -> npt.NDArray[np.int32]: ...
-    @property
-    def episode(self) -> npt.NDArray[np.int32]: ...
-    @property
-    def step(self) -> npt.NDArray[np.int32]: ...
-    @property
-    def length(self) -> npt.NDArray[np.int32]: ...
-    @property
-    def success(self) -> npt.NDArray[np.bool_]: ...
-    @property
-    def unlabelled(self) -> npt.NDArray[np.bool_]: ...
-    @property
-    def scenes(self) -> tuple[str, ...]: ...
-    @property
-    def tasks(self) -> tuple[str, ...]: ...
-    @property
-    def cameras(self) -> tuple[str, ...]: ...
-    @property
-    def image_size(self) -> int: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def control_rate_hz(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -186,41 +147,24 @@ class ReplayBuffer:
             RecordingError: The dataset lacks the camera, or has no labelled transition.
             CheckpointError: It has a task without a slot.
         """
-        if camera not in packed.images:
-            raise RecordingError(
-                f"The recordings have no camera `{camera}`.",
-                f"Their cameras are {', '.join(packed.cameras)}.",
-                "Check the recordings with `ptrctl data list`.",
-            )
+        episodes = labelled_episodes(packed, camera)
         buffer = cls(packed.image_size, algorithm)
         buffer._images = Growing(packed.images[camera])
         buffer._states = Growing(packed.states)
-        slot_of_task = np.array(
-            [slots.slot(name) if used else -1 for name, used in _tasks_used(packed)], np.int64
-        )
-        episode = np.asarray(packed.episode)
-        starts = np.flatnonzero(np.diff(episode, prepend=-1))
-        ends = np.append(starts[1:], len(episode))
-        groups = _groups(packed, starts)
         pieces = [
             buffer._describe(
                 frame=np.asarray(packed.frame[start:end], np.int64),
                 step=np.asarray(packed.step[start:end], np.int64),
                 length=int(packed.length[start]),
                 actions=np.asarray(packed.actions[start:end]),
-                task=int(slot_of_task[packed.task[start]]),
+                task=slots.slot(packed.tasks[packed.task[start]]),
                 success=bool(packed.success[start]),
                 group=group,
             )
-            for start, end, group in zip(starts, ends, groups, strict=True)
-            if not packed.unlabelled[start]
-        ]
-        if not pieces:
-            raise RecordingError(
-                "The recordings have no labelled episode.",
-                "Learning needs episodes labelled success or failure.",
-                "Label them with `ptrctl data label`.",
+            for start, end, group in zip(
+                episodes.starts, episodes.ends, episodes.groups, strict=True
             )
+        ]
         for name in buffer._columns:
             buffer._columns[name] = Growing(np.concatenate([piece[name] for piece in pieces]))
         buffer.episodes = len(pieces)
@@ -413,17 +357,3 @@ class ReplayBuffer:
             "groups": np.full(count, group, np.int64),
             "weights": np.ones(count, np.float32),
         }
-
-
-def _groups(packed: TransitionData, starts: npt.NDArray[np.int64]) -> list[int]:
-    """A number for each episode, the same within a place unless there are but a few places."""
-    scenes = [packed.scenes[packed.episode[start]] for start in starts]
-    if len(set(scenes)) < FEWEST_PLACES:
-        return list(range(len(starts)))
-    number = {scene: index for index, scene in enumerate(dict.fromkeys(scenes))}
-    return [number[scene] for scene in scenes]
-
-
-def _tasks_used(packed: TransitionData) -> list[tuple[str, bool]]:
-    used = set(np.unique(packed.task[~np.asarray(packed.unlabelled)]).tolist())
-    return [(name, index in used) for index, name in enumerate(packed.tasks)]

@@ -24,7 +24,8 @@ from policies.config import AlgorithmConfig
 from policies.heads import TanhGaussian
 from policies.labelling import value_range
 from policies.networks import Inputs, PolicyNetworks
-from policies.replay import Batch, ReplayBuffer, TransitionData
+from policies.packed_episodes import TransitionData
+from policies.replay import Batch, ReplayBuffer
 from recordings.records import GRIPPER
 
 Kept = TypeVar("Kept")

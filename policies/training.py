@@ -23,7 +23,8 @@ from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
 from policies.mixing import Mixture
 from policies.networks import PolicyNetworks
-from policies.replay import ReplayBuffer, TransitionData
+from policies.packed_episodes import TransitionData
+from policies.replay import ReplayBuffer
 from policies.storage import read_tensors, write_file, write_tensors
 from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError, RecordingError

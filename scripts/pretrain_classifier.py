@@ -24,7 +24,8 @@ from policies.checkpoint import load_checkpoint
 from policies.classifier import PRETRAINING_STEPS, pretrain_classifier
 from policies.classifier_check import error_rates
 from policies.classifier_file import CLASSIFIER_FILE, save_classifier
-from policies.labelled_pictures import pictures_of_packed, scenes_of_packed
+from policies.labelled_pictures import pictures_of_packed
+from policies.packed_episodes import labelled_episodes
 from recordings.errors import PtrctlError
 from recordings.packed import pack
 
@@ -68,7 +69,8 @@ def main() -> None:
         known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
         packed = packed.select(np.array(known))
         pictures = pictures_of_packed(packed, slots, info.camera)
-        away = held_out(scenes_of_packed(packed), options.seed)
+        scenes = labelled_episodes(packed, info.camera).scenes
+        away = held_out(scenes, options.seed)
         learning = progress.add_task("learning", total=options.steps)
         classifier = pretrain_classifier(
             networks,

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from policies.checkpoint import Checkpoint, load_checkpoint
-from policies.config import Learner, PolicyConfig, preset
+from policies.config import Learner, PolicyConfig
+from policies.presets import preset
 from policies.selection import (
     CRITERIA,
     DEFAULT_CRITERION,

@@ -10,8 +10,8 @@ from benchmarks.ptr_bench.lines import Line
 from benchmarks.ptr_bench.methods import choose_methods
 from benchmarks.ptr_bench.scale import Scale
 from benchmarks.ptr_bench.targets import TARGETS, Role, start_seeds
-from policies.config import preset
 from policies.learners import make_networks
+from policies.presets import preset
 
 STARTS = 4
 SCALE = Scale(

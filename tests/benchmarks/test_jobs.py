@@ -15,7 +15,7 @@ from benchmarks.ptr_bench.rollouts import Trial
 from benchmarks.ptr_bench.targets import TARGETS
 from benchmarks.ptr_bench.work import Place, Worker
 from benchmarks.ptr_bench.workers import take_turns
-from policies.config import preset
+from policies.presets import preset
 from recordings.errors import UsageError
 from tests.benchmarks.bench_lines import SCALE, trials_line
 

@@ -11,8 +11,9 @@ import torch
 
 from benchmarks.straightforward_port import StraightforwardPort, augment_one_by_one
 from policies.augment import to_planes
-from policies.config import EncoderConfig, PolicyConfig, TrainingConfig, preset
+from policies.config import EncoderConfig, PolicyConfig, TrainingConfig
 from policies.learners import make_learner, make_networks
+from policies.presets import preset
 from policies.replay import ReplayBuffer
 
 

@@ -15,8 +15,8 @@ from policies.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from policies.config import preset
 from policies.learners import make_networks
+from policies.presets import preset
 from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError
 

@@ -14,7 +14,6 @@ from policies.classifier_check import (
     error_rates,
     fold_of_episodes,
 )
-from policies.config import preset
 from policies.labelled_pictures import (
     DONE,
     NOT_DONE,
@@ -24,9 +23,10 @@ from policies.labelled_pictures import (
     labels_of,
     pictures_of_episode,
     pictures_of_packed,
-    scenes_of_packed,
 )
 from policies.learners import make_networks
+from policies.packed_episodes import labelled_episodes
+from policies.presets import preset
 from policies.tasks import TaskSlots
 from recordings.errors import RecordingError
 from tests.policies.synthetic import CAMERA, dot_data
@@ -181,7 +181,7 @@ def test_pictures_of_a_dataset_are_those_of_its_labelled_episodes() -> None:
     last = found.of_episodes(np.array([False, False, True]))
     assert np.shares_memory(last.images, data.images[CAMERA])
     assert (last.at(np.array([1])) == data.images[CAMERA][15]).all()
-    assert scenes_of_packed(data) == ("place 0",) * 3
+    assert labelled_episodes(data, CAMERA).scenes == ("place 0",) * 3
     with pytest.raises(RecordingError, match="no camera `front`"):
         pictures_of_packed(data, TaskSlots(("reach_dot",), 8), "front")
 

@@ -24,9 +24,9 @@ from policies.classifier_file import (
     pretrained_classifier,
     save_classifier,
 )
-from policies.config import preset
 from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures, join, pictures_of_episode
 from policies.learners import make_networks
+from policies.presets import preset
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, RecordingError
 

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.config import (
-    PRESETS,
     AlgorithmConfig,
     EncoderConfig,
     NetworkConfig,
     PolicyConfig,
     TrainingConfig,
-    preset,
 )
+from policies.presets import PRESETS, preset
 from recordings.errors import CheckpointError, UsageError
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from policies.config import AlgorithmConfig, PolicyConfig, TrainingConfig, preset
+from policies.config import AlgorithmConfig, PolicyConfig, TrainingConfig
 from policies.learner import Learner, scale_gradient
 from policies.learners import LEARNERS, make_learner, make_networks
+from policies.presets import preset
 from policies.replay import Batch, ReplayBuffer
 from policies.tasks import slots_for
 from tests.policies.synthetic import CAMERA, dot_data

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from policies.config import EncoderConfig, preset
+from policies.config import EncoderConfig
 from policies.encoders import Convolution, Encoder, Keypoints, SpatialEmbedding
 from policies.heads import CriticEnsemble, TanhGaussian
 from policies.learners import make_networks
 from policies.networks import PolicyNetworks
+from policies.presets import preset
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from policies.config import Learner, preset
+from policies.config import Learner
 from policies.online import OnlineLearner
+from policies.presets import preset
 from policies.training import train
 from recordings.errors import CheckpointError, RecordingError
 from tests.policies.synthetic import dot_data, episode

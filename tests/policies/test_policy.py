@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from policies.config import preset
 from policies.learners import make_networks
 from policies.meter import fit_meter
 from policies.meter_scores import TrialValues
 from policies.policy import Policy
+from policies.presets import preset
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, RobotError
 from recordings.records import ACTION_HIGH, ACTION_LOW, GRIPPER, EpisodeInfo, Frame, Observation

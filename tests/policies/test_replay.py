@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.config import preset
 from policies.mixing import Mixture, split_counts
 from policies.normalise import ACTION_LIMIT, normalise_actions, unnormalise_actions
+from policies.presets import preset
 from policies.replay import ReplayBuffer
 from policies.tasks import slots_for
 from recordings.errors import CheckpointError, RecordingError

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.checkpoint import Checkpoint
-from policies.config import preset
+from policies.presets import preset
 from policies.selection import (
     CRITERIA,
     DEFAULT_CRITERION,

@@ -15,8 +15,9 @@ import torch
 
 from policies import training
 from policies.checkpoint import load_checkpoint
-from policies.config import Learner, PolicyConfig, preset
+from policies.config import Learner, PolicyConfig
 from policies.policy import Policy
+from policies.presets import preset
 from policies.training import STATE_FILE, TrainingEvent, TrainingResult, train
 from recordings.errors import CheckpointError, RecordingError
 from recordings.records import EpisodeInfo, Frame, Observation

@@ -1,0 +1,104 @@
+"""The labelled episodes of packed recordings, for all that learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recordings.errors import RecordingError
+
+FEWEST_PLACES = 20
+"""With fewer, an episode's place says little of how it went: all places see both outcomes."""
+
+
+class TransitionData(Protocol):
+    """What of `recordings.packed.PackedDataset` is used here."""
+
+    @property
+    def images(self) -> Mapping[str, npt.NDArray[np.uint8]]: ...
+    @property
+    def states(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def frame(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def actions(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def task(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def episode(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def step(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def length(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def success(self) -> npt.NDArray[np.bool_]: ...
+    @property
+    def unlabelled(self) -> npt.NDArray[np.bool_]: ...
+    @property
+    def scenes(self) -> tuple[str, ...]: ...
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def control_rate_hz(self) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledEpisodes:
+    """Where E episodes lie among the transitions.
+
+    Args:
+        starts: (E,) int64, the first transition of each.
+        ends: (E,) int64, the one after the last.
+        scenes: Where each took place.
+    """
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    scenes: tuple[str, ...]
+
+    @property
+    def groups(self) -> list[int]:
+        """A number for each, the same within a place unless there are but a few places."""
+        number = {scene: index for index, scene in enumerate(dict.fromkeys(self.scenes))}
+        if len(number) < FEWEST_PLACES:
+            return list(range(len(self.scenes)))
+        return [number[scene] for scene in self.scenes]
+
+
+def labelled_episodes(data: TransitionData, camera: str) -> LabelledEpisodes:
+    """The episodes with a label.
+
+    Args:
+        camera: Whose pictures will be wanted.
+
+    Raises:
+        RecordingError: The data lack the camera, or have no labelled episode.
+    """
+    if camera not in data.images:
+        raise RecordingError(
+            f"The recordings have no camera `{camera}`.",
+            f"Their cameras are {', '.join(data.cameras)}.",
+            "Check the recordings with `ptrctl data list`.",
+        )
+    episode = np.asarray(data.episode)
+    starts = np.flatnonzero(np.diff(episode, prepend=-1))
+    ends = np.append(starts[1:], len(episode))
+    labelled = ~np.asarray(data.unlabelled)[starts]
+    if not labelled.any():
+        raise RecordingError(
+            "The recordings have no labelled episode.",
+            "Learning needs episodes labelled success or failure.",
+            "Label them with `ptrctl data label`.",
+        )
+    starts, ends = starts[labelled], ends[labelled]
+    return LabelledEpisodes(starts, ends, tuple(data.scenes[data.episode[at]] for at in starts))
