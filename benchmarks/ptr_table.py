@@ -27,7 +27,7 @@ from benchmarks.ptr_bench.jobs import plan_jobs
 from benchmarks.ptr_bench.lines import read_lines
 from benchmarks.ptr_bench.methods import METHODS, choose_methods
 from benchmarks.ptr_bench.plot import draw
-from benchmarks.ptr_bench.regimes import REGIMES
+from benchmarks.ptr_bench.regimes import REGIMES, check_folder
 from benchmarks.ptr_bench.report import to_markdown
 from benchmarks.ptr_bench.results import load_results
 from benchmarks.ptr_bench.scale import Scale, freeze_scale
@@ -99,6 +99,9 @@ def run(options: argparse.Namespace) -> bool:
     """Do what is left to do; returns whether all of it was done."""
     scale = chosen_scale(options)
     prior = {regime: getattr(options, regime) for regime in REGIMES if getattr(options, regime)}
+    if not options.list:
+        for regime, folder in prior.items():
+            check_folder(regime, folder)
     jobs = plan_jobs(
         scale,
         options.role,

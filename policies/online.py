@@ -17,7 +17,7 @@ from policies.mixing import Mixture
 from policies.packed_episodes import TransitionData
 from policies.policy import Policy
 from policies.replay import ReplayBuffer
-from policies.storage import read_tensors, write_tensors
+from policies.storage import complete_state, read_tensors, write_tensors
 from policies.training import learn, mean_metrics, offline_sources
 from recordings.errors import CheckpointError, RecordingError
 from recordings.images import resize_image
@@ -164,10 +164,11 @@ class OnlineLearner:
                 f"`{path}` was written after {notes.get('trials')} trials from the checkpoint "
                 f"{str(notes.get('parent'))[:12]}.",
                 f"There are {here[1]} trials from the checkpoint {here[0][:12]}.",
-                "Begin a new session with `ptrctl improve --name`.",
+                "Begin a new session with `ptrctl improve --session NAME`.",
             )
-        self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
-        self.mixture.load_state_dict(tensors)
+        with complete_state(path):
+            self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+            self.mixture.load_state_dict(tensors)
         self._rng.bit_generator.state = notes["sampler"]
 
     def policy(self, *, stochastic: bool = True, noise_scale: float = 1.0) -> Policy:

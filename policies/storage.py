@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
         ) from error
     return tensors, notes
+
+
+@contextmanager
+def complete_state(path: Path) -> Iterator[None]:
+    """Around reading a state: what it lacks is told as an error.
+
+    Raises:
+        CheckpointError: A tensor is missing, as in a state that an earlier version wrote.
+    """
+    try:
+        yield
+    except KeyError as missing:
+        raise CheckpointError(
+            f"`{path}` lacks {missing}.",
+            "A state that this version of ptrctl wrote was expected; nothing was changed.",
+            "Begin anew: a training with `--name NAME`, practice with `--session NAME`.",
+        ) from missing
 
 
 def file_sha256(path: Path) -> str:

@@ -25,7 +25,7 @@ from policies.mixing import Mixture
 from policies.networks import PolicyNetworks
 from policies.packed_episodes import TransitionData
 from policies.replay import ReplayBuffer
-from policies.storage import read_tensors, write_file, write_tensors
+from policies.storage import complete_state, read_tensors, write_file, write_tensors
 from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError, RecordingError
 
@@ -267,8 +267,9 @@ class _Runner:
         if not path.exists():
             return
         tensors, notes = read_tensors(path)
-        self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
-        self.mixture.load_state_dict(tensors)
+        with complete_state(path):
+            self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
+            self.mixture.load_state_dict(tensors)
         self.rng.bit_generator.state = notes["sampler"]
         self.recent = notes["recent"]
         self.metrics = notes["metrics"]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hardware.sim.recipes import prior_recipe, prior_tasks
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, UsageError
 from recordings.packed import PackedDataset, pack
 from recordings.records import Outcome
 
@@ -65,6 +65,21 @@ def load_prior(regime: str, folder: Path, cache: Path, image_size: int) -> Packe
     numbers = check_recipe(packed, REGIMES[regime], folder)
     success = np.array([outcome is Outcome.SUCCESS for outcome in packed.outcomes])
     return packed.select(kept_episodes(regime, numbers, success))
+
+
+def check_folder(regime: str, folder: Path) -> None:
+    """Whether a folder can hold a regime's recordings, by its file names; before hours of work.
+
+    Raises:
+        UsageError: It is not there, or has no episode of the regime's recipe.
+    """
+    recipe = REGIMES[regime]
+    if next(folder.glob(f"{recipe}-*.h5"), None) is None:
+        raise UsageError(
+            f"{folder} holds no recording of `{recipe}`.",
+            f"The regime {regime} is made of them.",
+            f"Make them with `ptrctl data generate --recipe {recipe} --out {folder}`.",
+        )
 
 
 def check_recipe(packed: PackedDataset, recipe: str, folder: Path) -> npt.NDArray[np.int64]:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.ptr_bench.regimes import REGIMES, check_recipe, keeps_success, kept_episodes
+from benchmarks.ptr_bench.regimes import (
+    REGIMES,
+    check_folder,
+    check_recipe,
+    keeps_success,
+    kept_episodes,
+)
 from benchmarks.ptr_bench.targets import (
     ROLES,
     TARGETS,
@@ -127,3 +133,12 @@ def test_prior_data_must_be_the_whole_recipe_with_its_tasks_and_seeds() -> None:
     whole.seeds = (*whole.seeds[:5], 77_777, *whole.seeds[6:])
     with pytest.raises(RecordingError, match=r"Episode 5 .* from seed 77777"):
         check_recipe(whole, "prior-v1", Path("prior"))
+
+
+def test_a_folder_of_another_recipe_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "prior-v1-000000.h5").touch()
+    check_folder("clean", tmp_path)
+    with pytest.raises(UsageError, match="no recording of `mixed-v1`"):
+        check_folder("mixed", tmp_path)
+    with pytest.raises(UsageError, match="no recording of `prior-v1`"):
+        check_folder("clean", tmp_path / "missing")

@@ -9,6 +9,7 @@ from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.config import Learner
 from policies.online import OnlineLearner
 from policies.presets import preset
+from policies.storage import read_tensors, write_tensors
 from policies.training import train
 from recordings.errors import CheckpointError, RecordingError
 from tests.policies.synthetic import dot_data, episode
@@ -94,6 +95,17 @@ def test_a_saved_session_goes_on_exactly(tmp_path: Path) -> None:
     add_trials(resumed, 1)
     with pytest.raises(CheckpointError, match="written after 2 trials"):
         resumed.load_state(tmp_path / "state.safetensors")
+
+
+def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path / "run"), target=dot_data(8))
+    path = tmp_path / "state.safetensors"
+    online.save_state(path)
+    tensors, notes = read_tensors(path)
+    kept = {name: value for name, value in tensors.items() if not name.startswith("weights/")}
+    write_tensors(path, kept, notes)
+    with pytest.raises(CheckpointError, match="lacks 'weights/0'"):
+        online.load_state(path)
 
 
 def test_a_trial_of_an_unknown_task_is_refused_and_an_empty_one_ignored(tmp_path: Path) -> None:
