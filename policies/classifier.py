@@ -4,12 +4,15 @@ Source: Asap7772/PTR, jaxrl2/agents/reward_classifier; logits are ours, since th
 logarithm there is numerically unsafe. It sees no proprioception, or it would learn where the arm
 stands when an episode ends. Its encoder starts as the policy's. Pre-trained on many tasks, it has
 seen what tells a thing in its place from a thing beside it before it sees ten demonstrations.
+
+One thing the arm feels it may know: a hand that opens above the plate hides whether anything lies
+there. Where the gripper has held something in every known success, none is believed before that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +30,7 @@ from policies.labelled_pictures import (
     UNSURE_PICTURES,
     LabelledPictures,
 )
+from policies.labelling import HeldMemory
 from policies.networks import PolicyNetworks
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -58,12 +62,14 @@ class SuccessClassifier(nn.Module):
     """
 
     task_table: Tensor
+    grasp_first: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         task_size = config.task_embedding or config.task_slots
         self.register_buffer("task_table", torch.zeros(config.task_slots, task_size))
+        self.register_buffer("grasp_first", torch.zeros(config.task_slots, dtype=torch.bool))
         self.encoder = Encoder(config.encoder, config.image_size, task_size + STATE_SIZE)
         self.head = nn.Sequential(
             nn.Linear(config.encoder.embedding + task_size, _HIDDEN),
@@ -91,6 +97,11 @@ class SuccessClassifier(nn.Module):
         """As `PolicyNetworks.start_task`: a new task begins as the mean of similar ones."""
         if similar:
             self.task_table[slot] = self.task_table[list(similar)].mean(dim=0)
+            self.grasp_first[slot] = self.grasp_first[list(similar)].all()
+
+    def needs_grasp(self, task: int) -> bool:
+        """Whether no success of a task may be believed before the gripper has held something."""
+        return bool(self.grasp_first[task])
 
     def forward(self, planes: Tensor, tasks: Tensor) -> Tensor:
         """Logits (B,) from pictures (B, 3, S, S) in 0..1 and task slots (B,)."""
@@ -121,11 +132,11 @@ class SuccessClassifier(nn.Module):
 
 @dataclass
 class SuccessDetector:
-    """Believes a success when two consecutive pictures say so.
+    """Believes a success when two consecutive pictures say so, after a grasp if one is needed.
 
     Attributes:
         surest: The highest probability that two consecutive pictures both reached.
-        last: The latest picture's; 0 before the first.
+        last: The latest picture's; 0 before the first, and before a grasp that is needed.
     """
 
     classifier: SuccessClassifier
@@ -133,13 +144,24 @@ class SuccessDetector:
     threshold: float = THRESHOLD
     surest: float = 0.0
     last: float = 0.0
+    _memory: HeldMemory = field(default_factory=HeldMemory)
 
-    def update(self, image: ImageArray) -> bool:
-        """Look at the next (H, W, 3) uint8 picture of an episode; whether success is believed."""
-        now = self.classifier.probability(image, self.task)
+    def update(self, image: ImageArray, opening: float) -> bool:
+        """Take up the next observation of an episode; whether success is believed.
+
+        Args:
+            image: (H, W, 3) uint8.
+            opening: Of the gripper, measured, 0..1.
+        """
+        possible = self._memory.see(opening) or not self.classifier.needs_grasp(self.task)
+        now = self.classifier.probability(image, self.task) if possible else 0.0
         self.surest = max(self.surest, min(now, self.last))
         self.last = now
         return self.believed
+
+    def command(self, opening: float) -> None:
+        """Take up what the gripper was told after the latest observation, 0..1."""
+        self._memory.command(opening)
 
     @property
     def believed(self) -> bool:
@@ -192,6 +214,7 @@ def train_classifier(
         pictures,
         training,
         [(group, share) for group in groups],
+        tasks=tasks,
         steps=steps,
         seed=seed,
         rates=(rate, encoder_rate),
@@ -234,6 +257,7 @@ def pretrain_classifier(
         pictures,
         training,
         _pretraining_groups(pictures),
+        tasks=sorted(set(pictures.tasks.tolist())),
         steps=steps,
         seed=seed,
         rates=(rate, encoder_rate),
@@ -248,6 +272,7 @@ def _learn(
     training: TrainingConfig,
     groups: Sequence[tuple[npt.NDArray[np.int64], int]],
     *,
+    tasks: Sequence[int],
     steps: int,
     seed: int,
     rates: tuple[float, float],
@@ -276,6 +301,8 @@ def _learn(
             schedule.step()
         if on_step is not None:
             on_step(step + 1, float(loss.detach()))
+    for task in tasks:
+        classifier.grasp_first[task] = pictures.always_held(task)
     return classifier.eval()
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from policies.labelling import held_so_far
 from policies.packed_episodes import TransitionData, labelled_episodes
 from policies.tasks import TaskSlots
-from recordings.images import resize_image
-from recordings.records import ImageArray
+from recordings.records import GRIPPER, ImageArray
 
 DONE, NOT_DONE, UNSURE = 1, 0, -1
+HELD, NOT_HELD, UNKNOWN = 1, 0, -1
 
 PICTURES_OF_SUCCESS = 2
 """An episode ends once the task has been done for two control periods."""
@@ -47,6 +48,8 @@ class LabelledPictures:
         labels: (F,) int8, `DONE`, `NOT_DONE` or `UNSURE`.
         episode: (F,) int64, 0 to E - 1, rising.
         success: (E,) bool, how each episode ended.
+        held: (F,) int8, `HELD` once the gripper has held something in the episode, else
+            `NOT_HELD`; `UNKNOWN` where the episode is not known from its beginning.
     """
 
     images: ImageArray
@@ -55,6 +58,7 @@ class LabelledPictures:
     labels: npt.NDArray[np.int8]
     episode: npt.NDArray[np.int64]
     success: npt.NDArray[np.bool_]
+    held: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,6 +96,7 @@ class LabelledPictures:
             self.labels[chosen],
             number[self.episode[chosen]],
             self.success[keep],
+            self.held[chosen],
         )
 
     def ends_only(self) -> LabelledPictures:
@@ -99,7 +104,8 @@ class LabelledPictures:
 
         For a classifier that may see how a task ends and not how it is done.
         """
-        keep = ~self.success[self.episode] | (self.labels == DONE)
+        failed = ~self.success[self.episode]
+        keep = failed | (self.labels == DONE)
         return LabelledPictures(
             self.images,
             self.rows[keep],
@@ -107,22 +113,18 @@ class LabelledPictures:
             self.labels[keep],
             self.episode[keep],
             self.success,
+            np.where(failed, self.held, np.int8(UNKNOWN))[keep],
         )
 
+    def always_held(self, task: int) -> bool:
+        """Whether the gripper has held something before every known success of a task.
 
-def pictures_of_episode(
-    images: ImageArray, task: int, success: bool, image_size: int
-) -> LabelledPictures:
-    """One finished episode of N steps from its N + 1 pictures (N+1, H, W, 3) uint8; resized."""
-    count = len(images)
-    return LabelledPictures(
-        np.stack([resize_image(image, image_size) for image in images]),
-        np.arange(count),
-        np.full(count, task, np.int64),
-        labels_of(count, count - 1, success),
-        np.zeros(count, np.int64),
-        np.array([success]),
-    )
+        Where no success of the task is known from its beginning: before those of all tasks.
+        """
+        known = (self.labels == DONE) & (self.held != UNKNOWN)
+        ours = known & (self.tasks == task)
+        chosen = ours if ours.any() else known
+        return bool(chosen.any() and (self.held[chosen] == HELD).all())
 
 
 def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> LabelledPictures:
@@ -142,6 +144,10 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         for start, count in zip(starts, counts, strict=True)
     ]
     frames = [data.frame[start] + np.arange(n) for start, n in zip(starts, counts, strict=True)]
+    held = [
+        held_so_far(data.actions[start : start + n - 1, GRIPPER], data.states[frame, GRIPPER])
+        for start, n, frame in zip(starts, counts, frames, strict=True)
+    ]
     tasks = [slots.slot(data.tasks[data.task[start]]) for start in starts]
     return LabelledPictures(
         data.images[camera],
@@ -150,6 +156,7 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         np.concatenate(labels),
         np.repeat(np.arange(len(starts)), counts),
         success,
+        np.concatenate(held).astype(np.int8),
     )
 
 
@@ -163,4 +170,5 @@ def join(parts: Sequence[LabelledPictures]) -> LabelledPictures:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.episode + start for part, start in zip(parts, first, strict=False)]),
         np.concatenate([part.success for part in parts]),
+        np.concatenate([part.held for part in parts]),
     )

@@ -141,7 +141,8 @@ class ClassifierReward:
             stopped = Verdict(Label(Outcome.UNLABELLED, "stopped by the operator"))
             return operator.verdict(end) if operator.can_label else stopped
         if end.reason is EndReason.TIME_LIMIT and end.final_observation is not None:
-            detector.update(_picture(end.final_observation, self.camera))
+            last = end.final_observation
+            detector.update(_picture(last, self.camera), float(last.state[GRIPPER]))
         if detector.believed:
             return Verdict(Label(Outcome.SUCCESS, "", "classifier"))
         surest = f"success seen with probability {detector.surest:.2f}"
@@ -172,10 +173,11 @@ class _Watched:
         self._decider.begin(info)
 
     def act(self, observation: Observation) -> Decision:
-        if self._detector.update(_picture(observation, self._camera)):
-            hold = hold_action(float(observation.state[GRIPPER]))
-            return Decision(np.asarray(hold, np.float64), done=True)
+        opening = float(observation.state[GRIPPER])
+        if self._detector.update(_picture(observation, self._camera), opening):
+            return Decision(np.asarray(hold_action(opening), np.float64), done=True)
         decision = self._decider.act(observation)
+        self._detector.command(float(decision.action[GRIPPER]))
         extras = {**decision.extras, PROBABILITY: self._detector.last}
         return dataclasses.replace(decision, extras=extras)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from policies.labelled_pictures import UNKNOWN, LabelledPictures, labels_of
 from recordings.records import GRIPPER
 
 CAMERA = "over_shoulder"
@@ -99,4 +100,20 @@ def dot_data(
         tasks=tasks,
         image_size=size,
         digest=f"dots-{episodes}-{steps}-{size}-{seed}",
+    )
+
+
+def pictures_of_episode(
+    images: np.ndarray, task: int, success: bool, held: int = UNKNOWN
+) -> LabelledPictures:
+    """One finished episode of N steps from its N + 1 pictures (N+1, S, S, 3)."""
+    count = len(images)
+    return LabelledPictures(
+        images,
+        np.arange(count),
+        np.full(count, task, np.int64),
+        labels_of(count, count - 1, success),
+        np.zeros(count, np.int64),
+        np.array([success]),
+        np.full(count, held, np.int8),
     )

@@ -16,20 +16,23 @@ from policies.classifier_check import (
 )
 from policies.labelled_pictures import (
     DONE,
+    HELD,
     NOT_DONE,
+    NOT_HELD,
+    UNKNOWN,
     UNSURE,
     LabelledPictures,
     join,
     labels_of,
-    pictures_of_episode,
     pictures_of_packed,
 )
+from policies.labelling import held_so_far
 from policies.learners import make_networks
 from policies.packed_episodes import labelled_episodes
 from policies.presets import preset
 from policies.tasks import TaskSlots
 from recordings.errors import RecordingError
-from tests.policies.synthetic import CAMERA, dot_data
+from tests.policies.synthetic import CAMERA, dot_data, pictures_of_episode
 
 CONFIG = preset("tiny")
 NETWORKS = make_networks(CONFIG, seed=0)
@@ -48,7 +51,7 @@ def plates(success: bool, rng: np.random.Generator) -> np.ndarray:
 def pictures(successes: int, failures: int, *, seed: int = 0, task: int = 1) -> LabelledPictures:
     rng = np.random.default_rng(seed)
     outcomes = [True] * successes + [False] * failures
-    return join([pictures_of_episode(plates(ok, rng), task, ok, 32) for ok in outcomes])
+    return join([pictures_of_episode(plates(ok, rng), task, ok) for ok in outcomes])
 
 
 def train(some: LabelledPictures, *, steps: int = 150, seed: int = 0) -> SuccessClassifier:
@@ -96,19 +99,73 @@ def test_a_classifier_of_pictures_that_show_nothing_is_found_out() -> None:
 
 def test_a_detector_wants_it_twice_in_a_row() -> None:
     detector = scripted(0.9, 0.2, 0.71, 0.7)
-    assert [detector.update(PICTURE) for _ in range(4)] == [False, False, False, True]
+    assert [detector.update(PICTURE, 1.0) for _ in range(4)] == [False, False, False, True]
     assert not detector.uncertain
 
 
 def test_what_two_pictures_half_say_is_uncertain() -> None:
     detector = scripted(0.95, 0.1, 0.5, 0.4, 0.0)
     for _ in range(5):
-        assert not detector.update(PICTURE)
+        assert not detector.update(PICTURE, 1.0)
     assert detector.surest == 0.4
     assert detector.uncertain
     sure = scripted(0.95, 0.1, 0.95)
-    assert not any(sure.update(PICTURE) for _ in range(3))
+    assert not any(sure.update(PICTURE, 1.0) for _ in range(3))
     assert not sure.uncertain
+
+
+def test_no_success_is_believed_before_a_grasp_where_one_is_needed() -> None:
+    detector = scripted(0.9, 0.9, 0.9)
+    detector.classifier.grasp_first[0] = True
+    for opening in (1.0, 0.9, 0.5):
+        assert not detector.update(PICTURE, opening)
+        assert detector.last == 0.0
+        detector.command(0.0)
+    # Told to close for three steps, and still open by more than a tenth: something is between.
+    assert not detector.update(PICTURE, 0.4)
+    detector.command(1.0)
+    assert detector.update(PICTURE, 1.0)
+
+
+def test_a_gripper_that_closes_on_nothing_has_not_held_anything() -> None:
+    commands = np.array([1, 0, 0, 0, 0, 1, 1], float)
+    missed = np.array([1, 1, 0.8, 0.4, 0.05, 0.0, 0.6, 1.0])
+    assert not held_so_far(commands, missed).any()
+    kept = np.array([1, 1, 0.8, 0.5, 0.45, 0.45, 0.6, 1.0])
+    assert held_so_far(commands, kept).tolist() == [False] * 4 + [True] * 4
+    # One command fewer than pictures, or none at all.
+    assert held_so_far(commands[:0], kept[:1]).tolist() == [False]
+
+
+def held_pictures(successes: list[int], task: int = 1) -> LabelledPictures:
+    rng = np.random.default_rng(0)
+    return join([pictures_of_episode(plates(True, rng), task, True, held) for held in successes])
+
+
+def test_a_grasp_is_needed_where_every_known_success_had_one() -> None:
+    assert held_pictures([HELD, HELD]).always_held(1)
+    assert not held_pictures([HELD, NOT_HELD]).always_held(1)
+    assert held_pictures([HELD, UNKNOWN]).always_held(1)
+    assert not held_pictures([UNKNOWN]).always_held(1)
+    # How a task ends says nothing of how it is done: then other tasks tell.
+    both = join([held_pictures([HELD]).ends_only(), held_pictures([HELD], task=2)])
+    assert both.held[both.tasks == 1].tolist() == [UNKNOWN] * 2
+    assert both.always_held(1)
+
+
+def test_held_out_errors_count_no_belief_before_a_grasp() -> None:
+    rng = np.random.default_rng(0)
+    missed = pictures_of_episode(plates(False, rng), 1, False, NOT_HELD)
+    believer = Knows([0.9] * 7)
+    assert error_rates(believer, missed).false_episodes == Count(1, 1)
+    believer.grasp_first[1] = True
+    assert error_rates(believer, missed).false_episodes == Count(0, 1)
+
+
+def test_training_notes_whether_a_grasp_is_needed() -> None:
+    some = join([held_pictures([HELD, HELD]), pictures(0, 2)])
+    assert train(some, steps=1).needs_grasp(1)
+    assert not train(pictures(2, 2), steps=1).needs_grasp(1)
 
 
 class Knows(SuccessClassifier):
@@ -124,7 +181,7 @@ class Knows(SuccessClassifier):
 
 def test_errors_are_counted_by_picture_and_by_episode() -> None:
     rng = np.random.default_rng(0)
-    both = join([pictures_of_episode(plates(ok, rng), 1, ok, 32) for ok in (True, False)])
+    both = join([pictures_of_episode(plates(ok, rng), 1, ok) for ok in (True, False)])
     good = Knows([0, 0, 0, 0.9, 0, 0.8, 0.9] + [0] * 7)
     assert error_rates(good, both) == ErrorRates(
         Count(0, 3 + 7), Count(0, 2), Count(0, 2), Count(0, 1)

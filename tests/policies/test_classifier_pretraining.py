@@ -24,11 +24,12 @@ from policies.classifier_file import (
     pretrained_classifier,
     save_classifier,
 )
-from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures, join, pictures_of_episode
+from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures, join
 from policies.learners import make_networks
 from policies.presets import preset
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, RecordingError
+from tests.policies.synthetic import pictures_of_episode
 
 CONFIG = preset("tiny")
 NETWORKS = make_networks(CONFIG, seed=0)
@@ -45,7 +46,7 @@ def episode(success: bool, task: int, rng: np.random.Generator) -> LabelledPictu
         on_plate = success and index >= STEPS - 1
         across = column + 2 if on_plate else (column + 14) % 26
         image[row + 2 : row + 6, across : across + 4] = (220, 40, 40)
-    return pictures_of_episode(images, task, success, 32)
+    return pictures_of_episode(images, task, success)
 
 
 def episodes(successes: int, failures: int, *, seed: int, task: int = 0) -> LabelledPictures:

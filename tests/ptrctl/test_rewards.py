@@ -44,7 +44,9 @@ def cell_without_truth() -> Cell:
 
 
 def reward(says: Callable[[ImageArray], float]) -> ClassifierReward:
-    classifier: Any = SimpleNamespace(probability=lambda image, task: says(image))
+    classifier: Any = SimpleNamespace(
+        probability=lambda image, task: says(image), needs_grasp=lambda task: False
+    )
     return ClassifierReward(classifier, TaskSlots(("go_ahead", "go_back"), 8), "front")
 
 
