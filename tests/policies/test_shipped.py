@@ -9,6 +9,7 @@ from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
 from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, prior_recipe, prior_tasks
 from hardware.sim.tasks import parse_task
 from policies.checkpoint import check_fits, load_checkpoint
+from policies.classifier_file import CLASSIFIER_FILE, load_classifier
 from policies.meter import METER_FILE, load_meter
 from policies.policy import Policy
 from ptrctl.checkpoints import shipped_folder
@@ -16,26 +17,31 @@ from recordings.dataset import EpisodeFolder
 from recordings.records import EpisodeInfo, Frame, Observation
 
 FOLDER = shipped_folder()
+TASKS = sorted({*prior_tasks(), *prior_tasks("recoloured-v1")})
 
 
 def test_it_is_whole_small_and_fits_the_simulated_arm() -> None:
     checkpoint = load_checkpoint(FOLDER)
     check_fits(checkpoint, robot="sim-wx250s", cameras=["over_shoulder"], control_rate_hz=5.0)
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 8_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 13_000_000
     assert checkpoint.info.config.algorithm.learner == "ptr"
 
 
 def test_it_knows_the_prior_tasks_and_nothing_that_is_held_out() -> None:
     names = load_checkpoint(FOLDER).info.tasks.names
-    assert sorted(names) == sorted(prior_tasks())
+    assert sorted(names) == TASKS
     assert DEMO_TASK not in names
     assert not {parse_task(name).object for name in names} & set(HELD_OUT_OBJECTS)
 
 
 def test_its_rehearsal_episodes_come_from_its_recipe_and_no_held_out_kitchen() -> None:
-    recipes = {f"prior-v1-{r.index:06d}": r for r in prior_recipe(episodes_per_task=120)}
+    recipes = {
+        f"{name}-{r.index:06d}": r
+        for name, count in (("prior-v1", 120), ("recoloured-v1", 50))
+        for r in prior_recipe(name, count)
+    }
     episodes = EpisodeFolder(FOLDER / "rehearsal").summaries()
-    assert {summary.info.task for summary in episodes} == set(prior_tasks())
+    assert {summary.info.task for summary in episodes} == set(TASKS)
     for summary in episodes:
         recipe = recipes[summary.info.episode_id]
         assert (summary.info.task, summary.info.seed) == (recipe.task, recipe.seed)
@@ -47,9 +53,21 @@ def test_its_value_meter_was_calibrated_on_its_own_trials_of_every_task() -> Non
     meter = load_meter(FOLDER / METER_FILE)
     assert meter is not None
     assert meter.checkpoint == load_checkpoint(FOLDER).digest
-    assert meter.tasks == tuple(sorted(prior_tasks()))
+    assert meter.tasks == tuple(TASKS)
     assert meter.trials >= 3 * len(meter.tasks)
     assert meter.chance(meter.q_mean + meter.q_deviation, 13) > meter.chance(meter.q_mean, 13)
+
+
+def test_its_success_classifier_was_pretrained_for_it_and_measured() -> None:
+    # If the checkpoint has changed: scripts/pretrain_classifier.py, see its README.
+    checkpoint = load_checkpoint(FOLDER)
+    found = load_classifier(FOLDER / CLASSIFIER_FILE, checkpoint.info.config.network)
+    classifier, rates, notes = found
+    assert notes["checkpoint"] == checkpoint.digest
+    assert rates.fault == ""
+    # Things are grasped; a drawer or a door is only pushed shut.
+    needs = {name for name in TASKS if classifier.needs_grasp(checkpoint.info.tasks.slot(name))}
+    assert {"put_carrot_on_plate"} <= needs < set(TASKS)
 
 
 def test_the_demo_is_a_task_and_a_kitchen_that_it_has_never_seen() -> None:
