@@ -6,7 +6,7 @@ stands when an episode ends. Its encoder starts as the policy's. Pre-trained on 
 seen what tells a thing in its place from a thing beside it before it sees ten demonstrations.
 
 One thing the arm feels it may know: a hand that opens above the plate hides whether anything lies
-there. Where the gripper has held something in every known success, none is believed before that.
+there. Where the gripper has held something in nearly every known success, none is believed before.
 """
 
 from __future__ import annotations
@@ -302,7 +302,7 @@ def _learn(
         if on_step is not None:
             on_step(step + 1, float(loss.detach()))
     for task in tasks:
-        classifier.grasp_first[task] = pictures.always_held(task)
+        classifier.grasp_first[task] = pictures.needs_grasp(task)
     return classifier.eval()
 
 

@@ -26,7 +26,8 @@ class ImprovePlan:
         checkpoint: Its name.
         checkpoint_digest: Where practice starts.
         updates_per_trial: Learning steps after each trial.
-        candidate_every: Trials between two candidate checkpoints.
+        candidate_every: Trials between two candidate checkpoints; the best of many measured on a
+            few trials each is mostly the luckiest.
         noise_scale: Scale of the exploring policy's deviation.
         max_steps: Time limit of a trial in control periods.
         success_steps: Consecutive successful scores that end a trial.
@@ -48,7 +49,7 @@ class ImprovePlan:
     checkpoint: str
     checkpoint_digest: str
     updates_per_trial: int = 50
-    candidate_every: int = 10
+    candidate_every: int = 20
     noise_scale: float = 1.0
     max_steps: int = 40
     success_steps: int = 2

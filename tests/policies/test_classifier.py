@@ -142,15 +142,17 @@ def held_pictures(successes: list[int], task: int = 1) -> LabelledPictures:
     return join([pictures_of_episode(plates(True, rng), task, True, held) for held in successes])
 
 
-def test_a_grasp_is_needed_where_every_known_success_had_one() -> None:
-    assert held_pictures([HELD, HELD]).always_held(1)
-    assert not held_pictures([HELD, NOT_HELD]).always_held(1)
-    assert held_pictures([HELD, UNKNOWN]).always_held(1)
-    assert not held_pictures([UNKNOWN]).always_held(1)
+def test_a_grasp_is_needed_where_nearly_every_known_success_had_one() -> None:
+    assert held_pictures([HELD, HELD]).needs_grasp(1)
+    assert not held_pictures([HELD, NOT_HELD]).needs_grasp(1)
+    assert not held_pictures([HELD] * 18 + [NOT_HELD]).needs_grasp(1)
+    assert held_pictures([HELD] * 19 + [NOT_HELD]).needs_grasp(1)
+    assert held_pictures([HELD, UNKNOWN]).needs_grasp(1)
+    assert not held_pictures([UNKNOWN]).needs_grasp(1)
     # How a task ends says nothing of how it is done: then other tasks tell.
     both = join([held_pictures([HELD]).ends_only(), held_pictures([HELD], task=2)])
     assert both.held[both.tasks == 1].tolist() == [UNKNOWN] * 2
-    assert both.always_held(1)
+    assert both.needs_grasp(1)
 
 
 def test_held_out_errors_count_no_belief_before_a_grasp() -> None:
