@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from recordings.errors import CheckpointError, UsageError
 
 Learner = Literal["bc", "ptr", "iql"]
+Precision = Literal["float32", "bfloat16"]
 LEARNERS: tuple[Learner, ...] = ("bc", "ptr", "iql")
 
 
@@ -251,7 +252,7 @@ class TrainingConfig:
     rate_schedule: Literal["constant", "cosine"] = "constant"
     slow_rate: float = 0.005
     slow_actor: bool = True
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Precision = "bfloat16"
     crop_pixels: int = 1
     colour_probability: float = 0.8
     brightness: float = 0.2
@@ -314,6 +315,13 @@ class PolicyConfig:
             UsageError: A value is out of range.
         """
         return _from_plain(PolicyConfig, values)
+
+    def with_precision(self, precision: Precision | None) -> PolicyConfig:
+        """The same training in another precision; None changes nothing."""
+        if precision is None:
+            return self
+        training = dataclasses.replace(self.training, precision=precision)
+        return dataclasses.replace(self, training=training)
 
     def with_learner(self, learner: Learner) -> PolicyConfig:
         """The same training with another learner; the same networks but for what it needs."""

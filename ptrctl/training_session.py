@@ -29,7 +29,7 @@ from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
-    from policies.config import Learner
+    from policies.config import Learner, Precision
     from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
     from recordings.packed import PackedDataset
@@ -183,6 +183,7 @@ class PretrainOptions:
         name: Of the result.
         workers: Processes that pack pictures.
         checkpoint: Start from this one; "" starts from random weights.
+        precision: Of the encoder; None keeps the preset's.
     """
 
     data: tuple[Path, ...]
@@ -193,6 +194,7 @@ class PretrainOptions:
     name: str
     workers: int
     checkpoint: str = ""
+    precision: Precision | None = None
 
 
 def run_pretraining(folder: Path, options: PretrainOptions) -> None:
@@ -210,6 +212,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         cache=workspace.root / ".cache" / "packed",
         camera=profile.camera,
         settings_of="preset",
+        precision=options.precision,
     )
     pack_stage = Stage("pack the pictures", expected_s=60.0)
     train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,13 @@ import typer
 
 from ptrctl.commands.finetune import LearnerName
 from ptrctl.options import JsonOption, SeedOption, WorkspaceOption
+
+
+class PrecisionName(str, enum.Enum):
+    """Of numbers in the encoder."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def pretrain(
@@ -26,6 +34,13 @@ def pretrain(
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", "-c", help="Start from it.", show_default=False)
     ] = "",
+    precision: Annotated[
+        PrecisionName | None,
+        typer.Option(
+            help="Of the encoder; bfloat16 needs a CPU or GPU with it to be faster.",
+            show_default="the preset's",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that pack pictures.")] = 2,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
@@ -44,5 +59,6 @@ def pretrain(
             name=name,
             workers=workers,
             checkpoint=checkpoint,
+            precision=None if precision is None else precision.value,
         ),
     )

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from policies.checkpoint import Checkpoint, load_checkpoint
-from policies.config import Learner, PolicyConfig
+from policies.config import Learner, PolicyConfig, Precision
 from policies.presets import preset
 from policies.selection import (
     CRITERIA,
@@ -48,6 +48,7 @@ class TrainingRequest:
         preset: Networks and settings when there is no `init`.
         settings_of: Where there is an `init`: the settings are the "checkpoint"'s, or those of the
             "preset", whose networks must be the checkpoint's.
+        precision: Of the encoder, "float32" or "bfloat16"; None keeps the settings'.
         seed: Of weights, sampling and augmentation.
         robot: The arm's embodiment, kept in the checkpoint; see `embodiment_of`.
         cache: Folder for packed pictures.
@@ -64,13 +65,14 @@ class TrainingRequest:
     cache: Path
     camera: str | None = None
     settings_of: Literal["checkpoint", "preset"] = "checkpoint"
+    precision: Precision | None = None
 
     @property
     def config(self) -> PolicyConfig:
         """The checkpoint's configuration, or the preset's, with the wished learner."""
         theirs = self.init is not None and self.settings_of == "checkpoint"
         config = self.init.info.config if self.init and theirs else preset(self.preset)
-        return config.with_learner(self.learner)
+        return config.with_learner(self.learner).with_precision(self.precision)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
+from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.trials import TRIALS_FILE
+from ptrctl.workspace import Workspace
 from tests.ptrctl.conftest import KITCHEN, TASK
 
 pytestmark = pytest.mark.sim
@@ -265,9 +268,11 @@ def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: 
     demos = trained / "demos"
     run(
         f"pretrain --data {demos / TASK} --data {demos / back} --preset tiny --learner bc "
-        "--steps 4 --name both",
+        "--steps 4 --name both --precision bfloat16",
         trained,
     )
+    both = open_checkpoint(Workspace(trained), "both")
+    assert both.info.config == preset("tiny").with_learner("bc").with_precision("bfloat16")
     result = run(
         f"improve -t {TASK} --kitchen {KITCHEN} -c both -n 2 --selection 1 --updates 1 "
         f"--max-steps 5 --backward {back}",
