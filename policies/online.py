@@ -35,7 +35,8 @@ class OnlineLearner:
         checkpoint: Where to start.
         prior, target: Offline data; either may be None.
         new_tasks: Tasks that the checkpoint has never seen and shall learn from trials alone.
-        config: Defaults to the checkpoint's. Rates are its `online_rate` share, and constant.
+        config: Defaults to the checkpoint's. Rates are its `online_rate` share.
+        planned_updates: For its schedule of rates; 0 keeps them constant.
         seed: Of sampling, augmentation and exploration.
         device: "cpu" or "cuda".
     """
@@ -48,6 +49,7 @@ class OnlineLearner:
         target: TransitionData | None = None,
         new_tasks: Sequence[str] = (),
         config: PolicyConfig | None = None,
+        planned_updates: int = 0,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
@@ -64,6 +66,7 @@ class OnlineLearner:
             networks,
             seed=seed,
             device=device,
+            planned_updates=planned_updates,
             earlier_critic_updates=checkpoint.info.critic_updates,
         )
         self.online = ReplayBuffer.empty(networks.config.image_size, self.config.algorithm)

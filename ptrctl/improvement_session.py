@@ -58,7 +58,7 @@ class ImproveOptions:
         learner: None keeps the checkpoint's.
         updates_per_trial: Learning steps after each trial.
         selection_trials: Scored trials of each candidate.
-        noise_scale: Of exploration.
+        noise_scale: Of exploration, in deviations that the policy has learned.
         prior: Folders of prior data; none takes the shipped rehearsal set, if there is one.
         seed: Chooses the start states, and seeds learning.
         session: Name of the folder under trials/; None makes one.
@@ -76,7 +76,7 @@ class ImproveOptions:
     learner: Literal["bc", "ptr"] | None = None
     updates_per_trial: int = 50
     selection_trials: int = SELECTION_TRIALS
-    noise_scale: float = 1.0
+    noise_scale: float = 0.3
     prior: tuple[Path, ...] = ()
     seed: int = 0
     session: str | None = None

@@ -66,6 +66,7 @@ def make_learner(
         target=target,
         new_tasks=[task for task in (plan.task, plan.backward) if task],
         config=request.config,
+        planned_updates=plan.trials * plan.updates_per_trial,
         seed=plan.seed,
     )
 

@@ -28,7 +28,7 @@ class ImprovePlan:
         updates_per_trial: Learning steps after each trial.
         candidate_every: Trials between two candidate checkpoints; the best of many measured on a
             few trials each is mostly the luckiest.
-        noise_scale: Scale of the exploring policy's deviation.
+        noise_scale: Of exploration, in deviations that the policy has learned.
         max_steps: Time limit of a trial in control periods.
         success_steps: Consecutive successful scores that end a trial.
         seed: Of learning and exploration.
@@ -50,7 +50,7 @@ class ImprovePlan:
     checkpoint_digest: str
     updates_per_trial: int = 50
     candidate_every: int = 20
-    noise_scale: float = 1.0
+    noise_scale: float = 0.3
     max_steps: int = 40
     success_steps: int = 2
     seed: int = 0

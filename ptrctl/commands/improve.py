@@ -50,7 +50,10 @@ def improve(
     selection: Annotated[
         int, typer.Option(min=1, help="Scored trials of each candidate checkpoint.")
     ] = 20,
-    noise: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scale of exploration.")] = 1.0,
+    noise: Annotated[
+        float,
+        typer.Option(min=0.0, max=3.0, help="Exploration, in deviations the policy has learned."),
+    ] = 0.3,
     reward: Annotated[
         RewardChoice | None,
         typer.Option(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,28 @@ def test_a_saved_session_goes_on_exactly(tmp_path: Path) -> None:
     add_trials(resumed, 1)
     with pytest.raises(CheckpointError, match="written after 2 trials"):
         resumed.load_state(tmp_path / "state.safetensors")
+
+
+def test_the_rates_of_planned_practice_fall(tmp_path: Path) -> None:
+    checkpoint = start(tmp_path)
+    config = dataclasses.replace(
+        checkpoint.info.config,
+        training=dataclasses.replace(checkpoint.info.config.training, rate_schedule="cosine"),
+    )
+
+    def rate_after(planned: int) -> tuple[float, float]:
+        online = OnlineLearner(
+            checkpoint, target=dot_data(8), config=config, planned_updates=planned
+        )
+        optimiser = online.learner.optimisers["actor"]
+        first = optimiser.param_groups[0]["lr"]
+        online.update(4)
+        return first, optimiser.param_groups[0]["lr"]
+
+    first, last = rate_after(0)
+    assert last == first
+    first, last = rate_after(4)
+    assert last < 0.5 * first
 
 
 def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) -> None:
