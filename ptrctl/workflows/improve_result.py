@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from policies.checkpoint import Checkpoint
 from policies.classifier_check import ErrorRates
 from ptrctl.practice_plan import ImprovePlan
-from ptrctl.statistics import Rate
-from ptrctl.trials import TrialRecord, TrialSummary
+from ptrctl.statistics import Rate, mcnemar_p_value
+from ptrctl.trials import TrialRecord, TrialSummary, compare_sessions
+
+MOST_LUCK = 0.2
+"""A practised checkpoint is taken if equal policies would differ as much in at most this share of
+measurements (exact one-sided McNemar test): 3 starts won and none lost, 4 and 1, 6 and 2."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,20 @@ class ImproveResult:
 
 
 def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:
-    """The checkpoint to use and why: practice counts only if measured success has not fallen."""
+    """The checkpoint to use and why: practice counts only if measured success has clearly risen."""
     if not candidates:
         return before.checkpoint, "No candidate has been measured yet; the checkpoint stays."
     # Of equals the later one: it has seen more.
     best = max(reversed(candidates), key=lambda candidate: candidate.selection.rate.successes)
     old, new = before.selection.rate, best.selection.rate
+    stays = "rolled back, the earlier checkpoint stays the recommended one."
     if new.successes < old.successes:
+        return before.checkpoint, f"Measured success fell from {old} to {new}: {stays}"
+    pairs = compare_sessions(before.selection, best.selection)
+    if mcnemar_p_value(pairs.only_new, pairs.only_old, two_sided=False) > MOST_LUCK:
         return before.checkpoint, (
-            f"Measured success fell from {old} to {new}: rolled back, the earlier checkpoint "
-            "stays the recommended one."
+            f"Measured success was {old} and is {new} ({pairs.only_new} of the same starts won, "
+            f"{pairs.only_old} lost), which may be luck: {stays} `--selection` measures more."
         )
     return best.checkpoint, (
         f"Measured success was {old} and is {new}: the practised checkpoint "

@@ -162,8 +162,8 @@ def test_improve_begins_with_a_task_that_the_policy_has_never_seen(trained: Path
         trained,
     )
     assert result["complete"]
-    described = json.loads((Path(result["recommended"]) / "checkpoint.json").read_text())
-    assert result["kept"]
+    (practised,) = (trained / "checkpoints").glob("*/improve-*/after-*")
+    described = json.loads((practised / "checkpoint.json").read_text())
     assert back in described["tasks"]
 
 

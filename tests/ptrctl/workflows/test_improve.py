@@ -44,10 +44,17 @@ def candidate(name: str, successes: int) -> Candidate:
 
 
 def test_a_better_candidate_is_recommended() -> None:
-    chosen, verdict = choose_checkpoint(candidate("old", 1), [candidate("new", 3)])
+    chosen, verdict = choose_checkpoint(candidate("old", 1), [candidate("new", 4)])
     assert chosen.digest == "new"
     assert "1/4" in verdict
-    assert "3/4" in verdict
+    assert "4/4" in verdict
+
+
+@pytest.mark.parametrize("successes", [2, 3, 4])
+def test_what_may_be_luck_is_rolled_back_and_the_verdict_says_so(successes: int) -> None:
+    chosen, verdict = choose_checkpoint(candidate("old", 2), [candidate("new", successes)])
+    assert chosen.digest == "old"
+    assert f"({successes - 2} of the same starts won, 0 lost), which may be luck" in verdict
 
 
 def test_a_worse_candidate_is_rolled_back_and_the_verdict_says_so() -> None:
@@ -57,7 +64,7 @@ def test_a_worse_candidate_is_rolled_back_and_the_verdict_says_so() -> None:
 
 
 def test_the_best_of_several_candidates_counts_and_of_equals_the_later() -> None:
-    old = candidate("old", 2)
+    old = candidate("old", 0)
     chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 1)])
     assert chosen.digest == "first"
     chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 3)])
