@@ -84,7 +84,7 @@ def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tup
     if mcnemar_p_value(pairs.only_new, pairs.only_old, two_sided=False) > MOST_LUCK:
         return before.checkpoint, (
             f"Measured success was {old} and is {new} ({pairs.only_new} of the same starts won, "
-            f"{pairs.only_old} lost), which may be luck: {stays} `--selection` measures more."
+            f"{pairs.only_old} lost), which may be luck: {stays}"
         )
     return best.checkpoint, (
         f"Measured success was {old} and is {new}: the practised checkpoint "
