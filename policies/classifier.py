@@ -185,6 +185,7 @@ def train_classifier(
     rate: float = RATE,
     encoder_rate: float = ENCODER_RATE,
     start: SuccessClassifier | None = None,
+    on_step: Callable[[int, float], None] | None = None,
 ) -> SuccessClassifier:
     """Train on labelled pictures.
 
@@ -202,6 +203,7 @@ def train_classifier(
         encoder_rate: Of the encoder; 0 leaves it as it is.
         start: A pre-trained one, which is copied; None begins with the policy's encoder and a
             head that has learned nothing.
+        on_step: Called with (steps done, loss).
 
     Raises:
         RecordingError: The pictures show no success in `tasks`, or nothing else.
@@ -218,6 +220,7 @@ def train_classifier(
         steps=steps,
         seed=seed,
         rates=(rate, encoder_rate),
+        on_step=on_step,
     )
 
 

@@ -240,8 +240,8 @@ class TrainingConfig:
             that also has failures; the failures' share is drawn one half evenly, for the critic,
             and one half by how much each is cloned. None draws from all alike.
         online_fraction: Share of a batch that is the robot's own experience when improving.
-        online_rate: Learning rates between trials, as a share of those of training. See
-            docs/results.md for what the full rates of `cpu` led to.
+        online_rate: Learning rates between trials, as a share of those of training; they fall by
+            `rate_schedule` over the planned updates. What full rates led to: docs/results.md.
         continue_optimiser: Fine-tuning keeps the optimiser's state where the checkpoint has it.
     """
 

@@ -237,6 +237,7 @@ def practise(
         prior=options.prior,
         accept=options.accept_classifier,
         shown=shown,
+        stopping=stopping,
     )
     learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
     run = workspace.checkpoint(_run_name(workspace, plan))

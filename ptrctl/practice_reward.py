@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ def make_reward(
     prior: Sequence[Path],
     accept: bool,
     shown: Display,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> PracticeReward:
     """What labels the trials of a session.
 
@@ -69,6 +71,7 @@ def make_reward(
         examples: Recordings that show how the task ends, beside its demonstrations.
         prior: Prior data, as for the learner.
         accept: Use a classifier however often it is wrong.
+        stopping: Asked at every step of its training; True ends it by `KeyboardInterrupt`.
 
     Raises:
         UsageError: The classifier is too often wrong.
@@ -87,8 +90,9 @@ def make_reward(
         classifier, rates, _ = load_classifier(path, checkpoint.info.config.network)
     else:
         pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
+        told = _telling(shown, stopping)
         classifier, rates = _train(
-            checkpoint, pictures, [slots.slot(t) for t in tasks], plan, tasks
+            checkpoint, pictures, [slots.slot(t) for t in tasks], plan, tasks, told
         )
         save_classifier(path, classifier, rates)
     shown.advance(0, plan.trials, f"classifier, held out: {rates.words}")
@@ -178,6 +182,7 @@ def _train(
     slots: Sequence[int],
     plan: ImprovePlan,
     tasks: Sequence[str],
+    on_step: Callable[[int, float], None],
 ) -> tuple[SuccessClassifier, ErrorRates]:
     from policies.classifier import train_classifier
     from policies.classifier_check import cross_validate
@@ -188,11 +193,35 @@ def _train(
     start = classifier_to_start_with(checkpoint, names)
 
     def train(some: LabelledPictures) -> SuccessClassifier:
-        return train_classifier(networks, some, training, tasks=slots, seed=plan.seed, start=start)
+        return train_classifier(
+            networks,
+            some,
+            training,
+            tasks=slots,
+            seed=plan.seed,
+            start=start,
+            on_step=on_step,
+        )
 
     with torch_threads(learning_threads()):
         rates = cross_validate(pictures, slots, train, seed=plan.seed)
         return train(pictures), rates
+
+
+def _telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[int, float], None]:
+    """Tells a display of the steps of a classifier's trainings: one a fold, and the last on all."""
+    from policies.classifier import STEPS
+    from policies.classifier_check import FOLDS
+
+    steps = itertools.count(1)
+
+    def tell(step: int, loss: float) -> None:
+        if stopping():
+            raise KeyboardInterrupt
+        total = (FOLDS + 1) * STEPS
+        shown.advance(next(steps), total, f"learning what success looks like, loss {loss:.2f}")
+
+    return tell
 
 
 def classifier_to_start_with(checkpoint: Checkpoint, slots: TaskSlots) -> SuccessClassifier | None:

@@ -48,7 +48,8 @@ def improve(
     ] = None,
     updates: Annotated[int, typer.Option(min=0, help="Learning steps after each trial.")] = 50,
     selection: Annotated[
-        int, typer.Option(min=1, help="Scored trials of each candidate checkpoint.")
+        int,
+        typer.Option(min=1, help="Scored trials of each candidate; below 3 none can be taken."),
     ] = 20,
     noise: Annotated[
         float,
