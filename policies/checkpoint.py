@@ -65,7 +65,7 @@ class CheckpointInfo:
         control_rate_hz: Steps a second that its actions are meant for.
         data: Digests of the data, by role ("prior", "target", "online").
         steps: Updates done, all trainings together.
-        critic_updates: Updates of the critic among them.
+        critic_updates: Updates of the critic, see `count_critic_updates`.
         metrics: The last training metrics.
         parent: Digest of the checkpoint that training started from; empty for none.
         code_version: Version of ptrctl.
@@ -89,6 +89,17 @@ class CheckpointInfo:
     def image_size(self) -> int:
         """Edge of the pictures the networks take."""
         return self.config.network.image_size
+
+
+def count_critic_updates(config: PolicyConfig, earlier: CheckpointInfo | None, updates: int) -> int:
+    """Updates of a critic, those of the checkpoint that training started from included.
+
+    A policy that goes on learning without its critic has none: encoder and policy move away from
+    what the critic has judged, and its values would say nothing true.
+    """
+    if not config.learns_critic:
+        return 0
+    return updates + (earlier.critic_updates if earlier else 0)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from policies.checkpoint import Checkpoint, CheckpointInfo
+from policies.checkpoint import Checkpoint, CheckpointInfo, count_critic_updates
 from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.learners import make_learner
@@ -196,8 +196,7 @@ class OnlineLearner:
             tasks=self.tasks,
             data={**self._data, "online": f"{self.online.episodes} trials"},
             steps=earlier.steps + self.learner.updates,
-            critic_updates=earlier.critic_updates
-            + (self.learner.updates if self.config.learns_critic else 0),
+            critic_updates=count_critic_updates(self.config, earlier, self.learner.updates),
             parent=self.checkpoint.digest,
         )
 

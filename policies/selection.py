@@ -30,9 +30,6 @@ from recordings.records import GRIPPER
 
 Kept = TypeVar("Kept")
 
-RISING = 0.8
-"""A mean correlation from here on counts as rising."""
-
 
 @dataclass(frozen=True)
 class HeldOutScore:
@@ -135,35 +132,25 @@ def _in_words(value: float, form: str) -> str:
     return "" if math.isnan(value) else format(value, form)
 
 
-def _both_in_words(score: HeldOutScore) -> str:
-    # A cloned policy has no value.
-    rising = "" if math.isnan(score.rising) else f"value against time {score.rising:+.2f}, "
-    return f"{rising}action error {score.action_error:.3f}"
-
-
 CRITERIA: Mapping[str, Criterion] = {
     "last": Criterion(lambda steps, score: (), lambda score: ""),
     "rise of Q": Criterion(
         lambda steps, score: (-score.rising,), lambda score: _in_words(score.rising, "+.2f")
     ),
     "TD error": Criterion(
-        lambda steps, score: (score.td_error,), lambda score: _in_words(score.td_error, ".3g")
+        lambda steps, score: (score.td_error,),
+        lambda score: _in_words(score.td_error, ".3g"),
+        late=True,
     ),
     "action error": Criterion(
         lambda steps, score: (score.action_error,),
         lambda score: _in_words(score.action_error, ".3f"),
     ),
-    # Values that all rise say no more about each other: one episode's correlation is noisy.
-    "rising, then action error": Criterion(
-        lambda steps, score: (float(not score.rising >= RISING), score.action_error),
-        _both_in_words,
-        late=True,
-    ),
 }
 """By name."""
 
-DEFAULT_CRITERION = "rising, then action error"
-"""What `ptrctl finetune` goes by."""
+DEFAULT_CRITERION = "TD error"
+"""What `ptrctl finetune` goes by: the winner of the comparison in docs/checkpoint-choice.md."""
 
 
 def rank_checkpoints(

@@ -17,7 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from policies.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from policies.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    count_critic_updates,
+    save_checkpoint,
+)
 from policies.config import PolicyConfig
 from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
@@ -237,8 +242,7 @@ class _Runner:
         info = dataclasses.replace(
             self.info,
             steps=step + (earlier.steps if earlier else 0),
-            critic_updates=(step if self.info.config.learns_critic else 0)
-            + (earlier.critic_updates if earlier else 0),
+            critic_updates=count_critic_updates(self.info.config, earlier, step),
             metrics=self.metrics,
         )
         keep = keep_state and self.info.config.training.continue_optimiser

@@ -68,9 +68,6 @@ BOTH = [*lines(FIRST), *lines(SECOND, seed=1)]
         ("TD error", 4, 0),
         ("TD error, later half", 2, 2),
         ("action error", 3, 2),
-        # All but the first quarter rise in the first run, only the first one in the second.
-        ("rising, then action error", 3, 0),
-        ("rising, then action error, later half", 3, 2),
         ("drawn at random", 10 / 4, 5 / 4),
         ("best in hindsight", 4, 2),
     ],

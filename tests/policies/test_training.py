@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 import torch
 
 from policies import training
-from policies.checkpoint import load_checkpoint
+from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.config import Learner, PolicyConfig
 from policies.policy import Policy
 from policies.presets import preset
+from policies.selection import score_held_out
 from policies.training import STATE_FILE, TrainingEvent, TrainingResult, train
 from recordings.errors import CheckpointError, RecordingError
 from recordings.records import EpisodeInfo, Frame, Observation
@@ -190,6 +192,20 @@ def test_fine_tuning_takes_a_spare_slot_and_mixes_or_does_without_prior_data(
         assert tuned.info.parent == pretrained.digest
         assert (tuned.info.steps, tuned.info.critic_updates) == (8, 4)
         assert set(tuned.info.data) == ({"prior", "target"} if data else {"target"})
+
+
+def test_cloning_leaves_no_critic_to_believe(tmp_path: Path) -> None:
+    def trained(learner: Learner, init: Checkpoint | None = None) -> Checkpoint:
+        folder = tmp_path / f"{learner}-{init is not None}"
+        return train(
+            tiny(learner), dot_data(8), steps=2, run_folder=folder, robot="sim-wx250s", init=init
+        ).checkpoint
+
+    with_critic = trained("ptr")
+    cloned = trained("bc", with_critic)
+    assert (with_critic.info.critic_updates, cloned.info.critic_updates) == (2, 0)
+    assert math.isnan(score_held_out(cloned, dot_data(2, seed=1)).td_error)
+    assert trained("ptr", cloned).info.critic_updates == 2
 
 
 def test_fine_tuning_can_continue_the_optimiser(tmp_path: Path) -> None:

@@ -23,10 +23,6 @@ OF_TWO = "best of 2 on the held-out demonstration by"
         ("rise of Q", f"{OF_TWO} rise of Q: +0.93"),
         ("TD error", f"{OF_TWO} TD error: 2.35"),
         ("action error", f"{OF_TWO} action error: 0.051"),
-        (
-            "rising, then action error",
-            f"{OF_TWO} rising, then action error: value against time +0.93, action error 0.051",
-        ),
     ],
 )
 def test_the_reason_names_the_criterion_and_its_figures(criterion: str, expected: str) -> None:
