@@ -40,30 +40,44 @@ class Stage:
     Args:
         name: Shown.
         expected_s: A guess of its duration until its own pace is known.
+        several_parts: The pace of a part says nothing about the parts after it.
         began_s, used_s: On the monotonic clock; None before.
-        done, total: How far it is.
+        done, total: How far it is; a job of several parts has one after the other.
+        first_done, pace_began_s: Where the present part began, and when.
         reused: It was done before this call.
     """
 
     name: str
     expected_s: float = 60.0
+    several_parts: bool = False
     began_s: float | None = None
     used_s: float | None = None
     done: float = 0.0
     total: float = 0.0
     first_done: float = 0.0
+    pace_began_s: float | None = None
     reused: bool = False
 
-    def left_s(self, now_s: float) -> float:
-        """Seconds left, from its own pace once there is one."""
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds left by its own pace, by the guess before there is one, by the larger of both
+        where it has several parts; None where nothing is known."""
         if self.used_s is not None:
             return 0.0
         if self.began_s is None:
             return self.expected_s
-        spent_s, made = now_s - self.began_s, self.done - self.first_done
-        if made <= 0 or self.total <= 0:
-            return max(1.0, self.expected_s - spent_s)
-        return spent_s / made * (self.total - self.done)
+        guess_s = self.expected_s - (now_s - self.began_s)
+        made = self.done - self.first_done
+        if self.pace_began_s is None or made <= 0 or self.total <= 0:
+            return guess_s if guess_s > 0 else None
+        left_s = (now_s - self.pace_began_s) / made * (self.total - self.done)
+        return max(left_s, guess_s) if self.several_parts else left_s
+
+    def advance(self, now_s: float, done: float, total: float) -> None:
+        """Say how far it is. Another total, or less done than before, begins another part."""
+        if self.pace_began_s is None or total != self.total or done < self.done:
+            # What is done already was done before this part began, or before this call.
+            self.first_done, self.pace_began_s = done, now_s
+        self.done, self.total = done, total
 
 
 class Display(Protocol):
@@ -100,6 +114,10 @@ class Display(Protocol):
         ...
 
 
+def _left_in_words(left_s: float | None) -> str:
+    return "" if left_s is None else f", about {console.duration(left_s)} left"
+
+
 @dataclass
 class _Stages:
     """The bookkeeping that both displays share."""
@@ -113,16 +131,14 @@ class _Stages:
         if stage is None:
             stage = Stage(name)
             self.stages.append(stage)
-        stage.began_s, stage.used_s, stage.done = time.monotonic(), None, 0.0
-        stage.total = stage.first_done = 0.0
+        stage.began_s, stage.used_s, stage.pace_began_s = time.monotonic(), None, None
+        stage.done = stage.total = stage.first_done = 0.0
         self.current, self.words = stage, ""
 
     def advance(self, done: float, total: float, words: str) -> None:
         if self.current is None:
             return
-        if self.current.total != total:
-            self.current.first_done = done
-        self.current.done, self.current.total = done, total
+        self.current.advance(time.monotonic(), done, total)
         self.words = words or self.words
 
     def finish(self, name: str, *, reused: bool) -> None:
@@ -136,9 +152,12 @@ class _Stages:
     def used(self) -> dict[str, float]:
         return {s.name: s.used_s for s in self.stages if s.used_s is not None}
 
-    def left_s(self) -> float:
+    def left(self) -> str:
+        """The time left in words, "" if it is unknown."""
         now_s = time.monotonic()
-        return sum(stage.left_s(now_s) for stage in self.stages)
+        left_s = [stage.left_s(now_s) for stage in self.stages]
+        known = [one for one in left_s if one is not None]
+        return _left_in_words(sum(known) if len(known) == len(left_s) else None)
 
 
 class PlainLines:
@@ -160,9 +179,9 @@ class PlainLines:
         now_s = time.monotonic()
         if self._stages.current is not None and now_s - self._spoke_s >= LINE_EVERY_S:
             self._spoke_s = now_s
-            left = console.duration(self._stages.current.left_s(now_s))
             name = self._stages.current.name
-            console.note(f"{name}: {done:g} of {total:g}, {words}, about {left} left")
+            left = _left_in_words(self._stages.current.left_s(now_s))
+            console.note(f"{name}: {done:g} of {total:g}, {words}{left}")
 
     def figures(self, values: Mapping[str, float]) -> None:
         """Numbers belong to the panel; a log has the metrics file."""
@@ -272,8 +291,7 @@ class Dashboard:
         elif self._figures and rows >= 3:
             parts += [Text(), self._numbers(rows - 1)]
         spent = console.duration(time.monotonic() - self._began_s)
-        left = console.duration(self._stages.left_s())
-        foot = f"{spent} used, about {left} left" if current else f"{spent} used"
+        foot = f"{spent} used{self._stages.left() if current else ''}"
         return Panel(
             Group(*parts),
             title=Text(self.title, style="bold"),

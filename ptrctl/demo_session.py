@@ -90,11 +90,12 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
 def expected_stages(options: DemoOptions) -> list[Stage]:
     """The stages in order, with guesses of their durations on two cores."""
     scored = options.trials * 0.7
+    practice = options.practice * (1.0 + options.updates * 0.06) + options.selection * 2
     stages = [
         Stage(RECORD, options.demonstrations * 0.5),
         Stage(TUNE, options.steps * 0.06),
         Stage(BEFORE, scored),
-        Stage(PRACTISE, options.practice * (1.0 + options.updates * 0.06) + options.selection * 2),
+        Stage(PRACTISE, practice, several_parts=True),
         Stage(AFTER, scored),
     ]
     if options.baselines:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 SELECTION_TRIALS = 20
 EXPECTED_PRACTICE_S = 2.5
+EXPECTED_CLASSIFIER_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     session = options.session or session_name(plan)
     meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
     plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
-    stage = Stage("improve", expected_s=expected_s(plan))
+    stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     with Interrupts() as interrupts:
         with (
             cell.station,
@@ -148,10 +149,11 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
 
 
 def expected_s(plan: ImprovePlan) -> float:
-    """A guess of the time that practice and selection take."""
+    """A guess of the time that a classifier's training, practice and selection take."""
     measured = 1 + -(-plan.trials // plan.candidate_every)
     selection = measured * len(plan.selection_seeds) * EXPECTED_TRIAL_S
-    return plan.trials * EXPECTED_PRACTICE_S + selection
+    classifier = EXPECTED_CLASSIFIER_S if plan.reward == "classifier" else 0.0
+    return classifier + plan.trials * EXPECTED_PRACTICE_S + selection
 
 
 def make_plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -102,11 +103,36 @@ def test_the_panel_fits_the_terminal(width: int, height: int) -> None:
 def test_the_time_left_of_a_stage_follows_its_own_pace() -> None:
     stage = Stage("evaluate", 100.0)
     assert stage.left_s(0.0) == 100.0
-    stage.began_s, stage.done, stage.total = 0.0, 10, 50
+    stage.began_s = 0.0
     assert stage.left_s(20.0) == pytest.approx(80.0)
     # Trials that an earlier call had done say nothing about the pace of this one.
-    stage.first_done = 5
-    assert stage.left_s(20.0) == pytest.approx(160.0)
+    stage.advance(20.0, 5, 50)
+    assert stage.left_s(30.0) == pytest.approx(70.0)
+    stage.advance(40.0, 10, 50)
+    assert stage.left_s(40.0) == pytest.approx(160.0)
+
+
+def test_each_part_of_a_stage_has_its_own_pace() -> None:
+    stage = Stage("improve", 100.0, began_s=0.0, several_parts=True)
+    for now_s, done, total in [(0, 0, 20), (10, 20, 20), (10, 0, 40), (30, 10, 40)]:
+        stage.advance(now_s, done, total)
+    # By the guess 70 s, by the pace of its present part 30 trials of 2 s.
+    assert stage.left_s(30.0) == pytest.approx(70.0)
+    assert dataclasses.replace(stage, several_parts=False).left_s(30.0) == pytest.approx(60.0)
+    stage.advance(200.0, 30, 40)
+    assert stage.left_s(200.0) == pytest.approx(190.0 / 30 * 10)
+    # The selection trials after practice: neither a pace nor a guess that still holds.
+    stage.advance(200.0, 0, 20)
+    assert stage.left_s(200.0) is None
+
+
+def test_an_unknown_time_left_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    board, console = dashboard(100, 40)
+    board._stages.stages[0].expected_s = 0.0
+    board.begin("train")
+    text = shown(board, console)
+    assert "used" in text
+    assert "left" not in text
 
 
 def test_plain_lines_tell_the_beginning_and_the_end(capsys: pytest.CaptureFixture[str]) -> None:
