@@ -125,7 +125,8 @@ class Checkpoint:
         """Build the networks and load their weights.
 
         Args:
-            new_tasks: Tasks to take up; each begins as the mean of the tasks with its verb.
+            new_tasks: Tasks to take up; each begins as the mean of the tasks that are
+                most similar by name, see `TaskSlots.similar`.
 
         Raises:
             CheckpointError: The weights are damaged or do not fit the config, or there are more

@@ -72,7 +72,7 @@ def pretrained_classifier(
         owner: The checkpoint that it was pre-trained for.
         config: Of the policy that it shall go with.
         slots: Of that policy and of tasks to come. What the owner has not learned begins as the
-            mean of the tasks with its verb, as in `Checkpoint.networks`.
+            mean of those that are most similar, as in `Checkpoint.networks`.
 
     Returns:
         None if there is none, if it was made for other weights, or if networks or slots differ.

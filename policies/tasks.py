@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from recordings.errors import CheckpointError
 
@@ -58,13 +59,25 @@ class TaskSlots:
         return TaskSlots((*self.names, name), self.capacity)
 
     def similar(self, name: str) -> tuple[int, ...]:
-        """Slots of the other tasks with the same verb: "put" of "put_carrot_on_plate"."""
-        verb = name.split("_", maxsplit=1)[0]
-        return tuple(
-            slot
-            for slot, other in enumerate(self.names)
-            if other != name and other.split("_", maxsplit=1)[0] == verb
-        )
+        """Slots of the other tasks that do the most similar thing.
+
+        Of the tasks with the same verb ("put" of "put_carrot_on_plate") those that end in most of
+        the same words ("on_plate"): they move other things to the same place.
+        """
+        verb, *words = name.split("_")
+        alike = {
+            slot: _same_ending(words, others)
+            for slot, (other_verb, *others) in enumerate(other.split("_") for other in self.names)
+            if other_verb == verb and others != words
+        }
+        most = max(alike.values(), default=0)
+        return tuple(slot for slot, count in alike.items() if count == most)
+
+
+def _same_ending(words: Sequence[str], others: Sequence[str]) -> int:
+    """How many words two names end in alike."""
+    pairs = zip(reversed(words), reversed(others), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def slots_for(names: Sequence[str], capacity: int) -> TaskSlots:

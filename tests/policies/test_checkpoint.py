@@ -153,11 +153,31 @@ def test_other_conventions_are_refused(saved: Checkpoint) -> None:
         )
 
 
-def test_a_new_task_takes_a_spare_slot_and_starts_like_its_verb(saved: Checkpoint) -> None:
-    networks, slots = saved.networks(["put_knife_on_plate", "open_drawer"])
-    assert slots.names == (*TASKS, "put_knife_on_plate")
+def test_a_new_task_takes_a_spare_slot_and_starts_like_similar_ones(saved: Checkpoint) -> None:
+    networks, slots = saved.networks(["put_knife_in_bowl", "put_knife_on_plate", "open_drawer"])
+    assert slots.names == (*TASKS, "put_knife_in_bowl", "put_knife_on_plate")
     table = networks.task_table
     assert torch.allclose(table[3], (table[1] + table[2]) / 2)
+    assert table[4].equal(table[1])
+
+
+def test_similar_tasks_have_the_same_verb_and_end_in_most_of_the_same_words() -> None:
+    slots = slots_for(
+        ["put_pea_in_pot", "put_jam_in_pot", "put_pea_on_lid", "take_pea_out_of_pot", "open_door"],
+        8,
+    )
+
+    def similar(name: str) -> list[str]:
+        return [slots.names[slot] for slot in slots.similar(name)]
+
+    assert similar("put_leek_in_pot") == ["put_jam_in_pot", "put_pea_in_pot"]
+    # Nothing is known about the place: all with the verb.
+    assert similar("put_leek_in_box") == ["put_jam_in_pot", "put_pea_in_pot", "put_pea_on_lid"]
+    assert similar("put_red_pea_in_pot") == ["put_pea_in_pot"]
+    assert similar("put_pea_in_pot") == ["put_jam_in_pot"]
+    assert similar("take_leek_off_lid") == ["take_pea_out_of_pot"]
+    assert similar("open_drawer") == ["open_door"]
+    assert similar("turn_pea") == []
 
 
 def test_no_more_tasks_are_taken_than_there_are_slots(saved: Checkpoint) -> None:
