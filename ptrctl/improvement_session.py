@@ -311,7 +311,7 @@ def _next(
     result: ImproveResult,
     options: ImproveOptions,
 ) -> str:
-    """Go on; or score the checkpoint that is the recommended one now."""
+    """Go on; or score the recommended checkpoint; or show the policy what it never achieves."""
     same = {"task": plan.task, **scene_flags(profile)}
     if not result.complete:
         given = changed(
@@ -321,8 +321,14 @@ def _next(
             noise_scale="noise",
         )
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
+    if _never_succeeded(result):
+        return next_command("record", workspace, **same)
     kept_as = _run_name(workspace, plan) if result.kept else plan.checkpoint
     return next_command("evaluate", workspace, **same, checkpoint=kept_as)
+
+
+def _never_succeeded(result: ImproveResult) -> bool:
+    return not result.kept and not any(record.success for record in result.practice)
 
 
 def _show(
@@ -345,6 +351,8 @@ def _show(
         **facts_about_labels(plan, result),
         "aborted": len(result.aborted),
     }
+    if result.complete and _never_succeeded(result):
+        rows["advice"] = "no trial succeeded to learn from: show the task in more demonstrations"
     path = result.recommended.path
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(

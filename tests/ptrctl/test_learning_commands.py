@@ -137,9 +137,10 @@ def test_each_command_names_the_next_and_it_works_as_it_stands(trained: Path) ->
     assert scored["plan"]["kitchen_seed"] == int(KITCHEN)
     practised = follow(scored["next"], "-n 1 --selection 1 --updates 1 --max-steps 3")
     assert TASK in practised["task"]
-    again = follow(practised["next"], "-n 1 --max-steps 3")
-    assert again["plan"]["kitchen_seed"] == int(KITCHEN)
-    assert again["plan"]["checkpoint_digest"] == practised["recommended_digest"]
+    # Three steps are too few for any success.
+    assert practised["next"].startswith(f"ptrctl record --task {TASK} --kitchen {KITCHEN}")
+    follow(practised["next"], "-n 6 --demonstrator scripted --fast")
+    assert len(list((trained / "demos" / TASK).glob("*.h5"))) == 6
 
 
 def test_trials_in_another_kitchen_than_the_demonstrations_are_pointed_out(trained: Path) -> None:
