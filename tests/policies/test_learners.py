@@ -59,6 +59,21 @@ def learner_of(config: PolicyConfig, **options: int) -> Learner:
 CONFIGS = {**{name: config_of(name) for name in LEARNERS}, "paper": paper_like()}
 
 
+@pytest.mark.parametrize("failures", [0.0, 0.5])
+def test_ptr_differs_from_cloning_successes_by_what_it_takes_from_failures(failures: float) -> None:
+    batch = a_batch(failures=failures)
+    gradients = []
+    for name in ("bc", "ptr"):
+        learner = learner_of(config_of(name), earlier_critic_updates=1000)
+        learner.update(batch)
+        named = learner.networks.named_parameters()  # type: ignore[attr-defined]
+        gradients.append({n: p.grad for n, p in named if not n.startswith(("critic", "log_beta"))})
+    cloning, ptr = gradients
+    alike = [torch.allclose(cloning[name], ptr[name], atol=1e-6) for name in cloning]
+    # Of successes alone the critics teach the actor nothing.
+    assert all(alike) == (failures == 0.0)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_update_moves_the_actor_its_encoder_and_the_slow_copy(name: str) -> None:
     learner = learner_of(dataclasses.replace(CONFIGS[name]))
