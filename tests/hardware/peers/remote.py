@@ -111,10 +111,10 @@ def settings(server: Server, **changes: object) -> dict[str, object]:
 
 @contextmanager
 def open_peer(*, realtime: bool = False) -> Iterator[Peer]:
-    """One process serves one test after the other, until a test kills it; one in real time and
-    with the server's own rules about time serves one alone."""
+    """One process serves one test after the other, until a test kills it; one in real time serves
+    one alone, and bears a busy machine a little longer than an arm would."""
     if realtime:
-        server = Server(speed=1.0, image_size=128)
+        server = Server(speed=1.0, image_size=128, silent_periods=5.0, stale_periods=3.0)
     else:
         if not _shared or not _shared[-1].alive:
             _shared.append(Server(**PATIENT))
