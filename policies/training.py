@@ -17,12 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from policies.checkpoint import (
-    Checkpoint,
-    CheckpointInfo,
-    count_critic_updates,
-    save_checkpoint,
-)
+from policies.checkpoint import Checkpoint, CheckpointInfo, count_critic_updates, save_checkpoint
 from policies.config import PolicyConfig
 from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks

@@ -328,7 +328,8 @@ def _next(
 
 
 def _never_succeeded(result: ImproveResult) -> bool:
-    return not result.kept and not any(record.success for record in result.practice)
+    practised = any(record.success for record in result.practice)
+    return not practised and not result.before.selection.rate.successes and not result.kept
 
 
 def _show(

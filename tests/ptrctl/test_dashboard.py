@@ -126,7 +126,7 @@ def test_each_part_of_a_stage_has_its_own_pace() -> None:
     assert stage.left_s(200.0) is None
 
 
-def test_an_unknown_time_left_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_time_left_is_not_shown() -> None:
     board, console = dashboard(100, 40)
     board._stages.stages[0].expected_s = 0.0
     board.begin("train")
