@@ -114,6 +114,10 @@ class PhoneServer:
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Tickets come while the other side already writes. A Python client that reads in one
+        # thread and writes in another then hangs in about one of a thousand handshakes, for
+        # `ssl` of Python before 3.13 has no lock; nobody here resumes a TLS session.
+        context.num_tickets = 0
         try:
             context.load_cert_chain(self._certificate, self._private_key)
         except (OSError, ssl.SSLError) as problem:
