@@ -5,8 +5,9 @@ logarithm there is numerically unsafe. It sees no proprioception, or it would le
 stands when an episode ends. Its encoder starts as the policy's. Pre-trained on many tasks, it has
 seen what tells a thing in its place from a thing beside it before it sees ten demonstrations.
 
-One thing the arm feels it may know: a hand that opens above the plate hides whether anything lies
-there. Where the gripper has held something in nearly every known success, none is believed before.
+One thing the arm feels it may know: a hand above the plate hides whether anything lies there. Where
+the gripper has held something in nearly every known success, none is believed before; where it has
+let go again, none is believed while it is told to hold.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from policies.labelled_pictures import (
     UNSURE_PICTURES,
     LabelledPictures,
 )
-from policies.labelling import HeldMemory
+from policies.labelling import Hand, HandMemory
 from policies.networks import PolicyNetworks
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -62,14 +63,15 @@ class SuccessClassifier(nn.Module):
     """
 
     task_table: Tensor
-    grasp_first: Tensor
+    hands: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         task_size = config.task_embedding or config.task_slots
         self.register_buffer("task_table", torch.zeros(config.task_slots, task_size))
-        self.register_buffer("grasp_first", torch.zeros(config.task_slots, dtype=torch.bool))
+        hands = torch.full((config.task_slots,), Hand.EMPTY, dtype=torch.int8)
+        self.register_buffer("hands", hands)
         self.encoder = Encoder(config.encoder, config.image_size, task_size + STATE_SIZE)
         self.head = nn.Sequential(
             nn.Linear(config.encoder.embedding + task_size, _HIDDEN),
@@ -97,11 +99,11 @@ class SuccessClassifier(nn.Module):
         """As `PolicyNetworks.start_task`: a new task begins as the mean of similar ones."""
         if similar:
             self.task_table[slot] = self.task_table[list(similar)].mean(dim=0)
-            self.grasp_first[slot] = self.grasp_first[list(similar)].all()
+            self.hands[slot] = self.hands[list(similar)].min()
 
-    def needs_grasp(self, task: int) -> bool:
-        """Whether no success of a task may be believed before the gripper has held something."""
-        return bool(self.grasp_first[task])
+    def needed_hand(self, task: int) -> Hand:
+        """How far the gripper has to have come before a success of a task may be believed."""
+        return Hand(int(self.hands[task]))
 
     def forward(self, planes: Tensor, tasks: Tensor) -> Tensor:
         """Logits (B,) from pictures (B, 3, S, S) in 0..1 and task slots (B,)."""
@@ -132,11 +134,11 @@ class SuccessClassifier(nn.Module):
 
 @dataclass
 class SuccessDetector:
-    """Believes a success when two consecutive pictures say so, after a grasp if one is needed.
+    """Believes a success when two consecutive pictures say so, and the hand is where it must be.
 
     Attributes:
         surest: The highest probability that two consecutive pictures both reached.
-        last: The latest picture's; 0 before the first, and before a grasp that is needed.
+        last: The latest picture's; 0 before the first, and before what the hand must have done.
     """
 
     classifier: SuccessClassifier
@@ -144,7 +146,7 @@ class SuccessDetector:
     threshold: float = THRESHOLD
     surest: float = 0.0
     last: float = 0.0
-    _memory: HeldMemory = field(default_factory=HeldMemory)
+    _memory: HandMemory = field(default_factory=HandMemory)
 
     def update(self, image: ImageArray, opening: float) -> bool:
         """Take up the next observation of an episode; whether success is believed.
@@ -153,7 +155,7 @@ class SuccessDetector:
             image: (H, W, 3) uint8.
             opening: Of the gripper, measured, 0..1.
         """
-        possible = self._memory.see(opening) or not self.classifier.needs_grasp(self.task)
+        possible = self._memory.see(opening) >= self.classifier.needed_hand(self.task)
         now = self.classifier.probability(image, self.task) if possible else 0.0
         self.surest = max(self.surest, min(now, self.last))
         self.last = now
@@ -305,7 +307,7 @@ def _learn(
         if on_step is not None:
             on_step(step + 1, float(loss.detach()))
     for task in tasks:
-        classifier.grasp_first[task] = pictures.needs_grasp(task)
+        classifier.hands[task] = pictures.needed_hand(task)
     return classifier.eval()
 
 

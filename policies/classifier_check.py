@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.classifier import THRESHOLD, SuccessClassifier
-from policies.labelled_pictures import DONE, NOT_DONE, NOT_HELD, LabelledPictures
+from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures
+from policies.labelling import Hand
 
 FOLDS = 4
 _AT_ONCE = 4096
@@ -156,11 +157,11 @@ def error_rates(
 def probabilities(
     classifier: SuccessClassifier, pictures: LabelledPictures
 ) -> npt.NDArray[np.float64]:
-    """(F,) of success, 0 before a grasp that is needed; a few pictures at a time are in memory."""
+    """(F,) of success, 0 before what the hand must have done; few pictures at a time in memory."""
     parts = [slice(start, start + _AT_ONCE) for start in range(0, len(pictures), _AT_ONCE)]
     answers = [classifier.probabilities(pictures.at(part), pictures.tasks[part]) for part in parts]
-    needed = classifier.grasp_first.numpy()[pictures.tasks]
-    too_early = needed & (pictures.held == NOT_HELD)
+    needed = classifier.hands.numpy()[pictures.tasks]
+    too_early = (pictures.hand != Hand.UNKNOWN) & (pictures.hand < needed)
     return np.where(too_early, 0.0, np.concatenate([np.empty(0), *answers]))
 
 

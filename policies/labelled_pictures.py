@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from policies.labelling import held_so_far
+from policies.labelling import Hand, hand_of_episode
 from policies.packed_episodes import TransitionData, labelled_episodes
 from policies.tasks import TaskSlots
 from recordings.records import GRIPPER, ImageArray
 
 DONE, NOT_DONE, UNSURE = 1, 0, -1
-HELD, NOT_HELD, UNKNOWN = 1, 0, -1
 
-GRASPED_SUCCESSES = 0.95
-"""With fewer successes after a grasp, a task can be done without: all of ten demonstrations, and of
-hundreds of prior successes all but the lucky ones (at most 1.1 % of those that put or take)."""
+USUAL_SUCCESSES = 0.95
+"""With fewer successes after a grasp, or after letting go, a task can be done without: all of ten
+demonstrations, and of hundreds of prior successes all but the lucky ones (at most 1.7 % of those
+that put or take)."""
 
 PICTURES_OF_SUCCESS = 2
 """An episode ends once the task has been done for two control periods."""
@@ -52,8 +52,7 @@ class LabelledPictures:
         labels: (F,) int8, `DONE`, `NOT_DONE` or `UNSURE`.
         episode: (F,) int64, 0 to E - 1, rising.
         success: (E,) bool, how each episode ended.
-        held: (F,) int8, `HELD` once the gripper has held something in the episode, else
-            `NOT_HELD`; `UNKNOWN` where the episode is not known from its beginning.
+        hand: (F,) int8, how far the gripper has come, see `Hand`.
     """
 
     images: ImageArray
@@ -62,7 +61,7 @@ class LabelledPictures:
     labels: npt.NDArray[np.int8]
     episode: npt.NDArray[np.int64]
     success: npt.NDArray[np.bool_]
-    held: npt.NDArray[np.int8]
+    hand: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -100,7 +99,7 @@ class LabelledPictures:
             self.labels[chosen],
             number[self.episode[chosen]],
             self.success[keep],
-            self.held[chosen],
+            self.hand[chosen],
         )
 
     def ends_only(self) -> LabelledPictures:
@@ -117,18 +116,21 @@ class LabelledPictures:
             self.labels[keep],
             self.episode[keep],
             self.success,
-            np.where(failed, self.held, np.int8(UNKNOWN))[keep],
+            np.where(failed, self.hand, np.int8(Hand.UNKNOWN))[keep],
         )
 
-    def needs_grasp(self, task: int) -> bool:
-        """Whether the gripper has held something before nearly every known success of a task.
+    def needed_hand(self, task: int) -> Hand:
+        """How far the gripper has come at least in nearly every known success of a task.
 
-        Where no success of the task is known from its beginning: before those of all tasks.
+        Where no success of the task is known from its beginning: in those of all tasks.
         """
-        known = (self.labels == DONE) & (self.held != UNKNOWN)
+        known = (self.labels == DONE) & (self.hand != Hand.UNKNOWN)
         ours = known & (self.tasks == task)
-        chosen = ours if ours.any() else known
-        return bool(chosen.any() and (self.held[chosen] == HELD).mean() >= GRASPED_SUCCESSES)
+        hand = self.hand[ours if ours.any() else known]
+        for needed in (Hand.LET_GO, Hand.HELD):
+            if len(hand) and (hand >= needed).mean() >= USUAL_SUCCESSES:
+                return needed
+        return Hand.EMPTY
 
 
 def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> LabelledPictures:
@@ -148,8 +150,8 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         for start, count in zip(starts, counts, strict=True)
     ]
     frames = [data.frame[start] + np.arange(n) for start, n in zip(starts, counts, strict=True)]
-    held = [
-        held_so_far(data.actions[start : start + n - 1, GRIPPER], data.states[frame, GRIPPER])
+    hand = [
+        hand_of_episode(data.actions[start : start + n - 1, GRIPPER], data.states[frame, GRIPPER])
         for start, n, frame in zip(starts, counts, frames, strict=True)
     ]
     tasks = [slots.slot(data.tasks[data.task[start]]) for start in starts]
@@ -160,7 +162,7 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
         np.concatenate(labels),
         np.repeat(np.arange(len(starts)), counts),
         success,
-        np.concatenate(held).astype(np.int8),
+        np.concatenate(hand),
     )
 
 
@@ -174,5 +176,5 @@ def join(parts: Sequence[LabelledPictures]) -> LabelledPictures:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.episode + start for part, start in zip(parts, first, strict=False)]),
         np.concatenate([part.success for part in parts]),
-        np.concatenate([part.held for part in parts]),
+        np.concatenate([part.hand for part in parts]),
     )

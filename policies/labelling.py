@@ -8,6 +8,7 @@ so its value is that of failing for ever, -1/(1-gamma).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -139,40 +140,55 @@ CLOSING_STEPS = 3
 At 5 Hz and with the simulated gripper; after 2, half of the grasps that missed looked held."""
 
 
-class HeldMemory:
-    """Whether the gripper has held something since the episode began, as a real one can tell."""
+class Hand(IntEnum):
+    """How far the gripper has come in an episode, as a real one can tell; each presumes the last.
+
+    `UNKNOWN` where the episode is not known from its beginning; `EMPTY` until the gripper has held
+    something; `HELD` while it is told to be closed after that, be the thing still in it or not;
+    `LET_GO` while it is told to be open after that.
+    """
+
+    UNKNOWN = -1
+    EMPTY = 0
+    HELD = 1
+    LET_GO = 2
+
+
+class HandMemory:
+    """Follows the gripper through an episode; before the first step it counts as open."""
 
     def __init__(self) -> None:
-        self.held = False
+        self._held = False
         self._closed_steps = 0
 
-    def see(self, opening: float) -> bool:
-        """Take up the measured opening, 0..1, of an observation; whether something was held."""
-        if self._closed_steps >= CLOSING_STEPS and opening > HELD_OPENING:
-            self.held = True
-        return self.held
+    def see(self, opening: float) -> Hand:
+        """Take up the measured opening, 0..1, of an observation; how far the gripper has come."""
+        self._held |= self._closed_steps >= CLOSING_STEPS and opening > HELD_OPENING
+        if not self._held:
+            return Hand.EMPTY
+        return Hand.HELD if self._closed_steps else Hand.LET_GO
 
     def command(self, opening: float) -> None:
         """Take up what the gripper was then told, 0..1."""
         self._closed_steps = self._closed_steps + 1 if opening < 0.5 else 0
 
 
-def held_so_far(
+def hand_of_episode(
     gripper_commands: npt.NDArray[np.floating], openings: npt.NDArray[np.floating]
-) -> npt.NDArray[np.bool_]:
-    """Whether the gripper had held something at each observation or before, see `HeldMemory`.
+) -> npt.NDArray[np.int8]:
+    """How far the gripper had come at each observation, see `Hand`.
 
     Args:
         gripper_commands: (L,) 0..1, or longer.
         openings: (N,) measured, 0..1; N is at most L + 1.
 
     Returns:
-        (N,) bool.
+        (N,) int8.
     """
-    memory = HeldMemory()
-    held = []
+    memory = HandMemory()
+    hand = []
     for number, opening in enumerate(openings):
-        held.append(memory.see(float(opening)))
+        hand.append(memory.see(float(opening)))
         if number < len(gripper_commands):
             memory.command(float(gripper_commands[number]))
-    return np.array(held, dtype=np.bool_)
+    return np.array(hand, dtype=np.int8)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from policies.labelled_pictures import UNKNOWN, LabelledPictures, labels_of
+from policies.labelled_pictures import LabelledPictures, labels_of
+from policies.labelling import Hand
 from recordings.records import GRIPPER
 
 CAMERA = "over_shoulder"
@@ -104,7 +105,7 @@ def dot_data(
 
 
 def pictures_of_episode(
-    images: np.ndarray, task: int, success: bool, held: int = UNKNOWN
+    images: np.ndarray, task: int, success: bool, hand: Hand = Hand.UNKNOWN
 ) -> LabelledPictures:
     """One finished episode of N steps from its N + 1 pictures (N+1, S, S, 3)."""
     count = len(images)
@@ -115,5 +116,5 @@ def pictures_of_episode(
         labels_of(count, count - 1, success),
         np.zeros(count, np.int64),
         np.array([success]),
-        np.full(count, held, np.int8),
+        np.full(count, hand, np.int8),
     )

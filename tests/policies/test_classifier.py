@@ -16,17 +16,14 @@ from policies.classifier_check import (
 )
 from policies.labelled_pictures import (
     DONE,
-    HELD,
     NOT_DONE,
-    NOT_HELD,
-    UNKNOWN,
     UNSURE,
     LabelledPictures,
     join,
     labels_of,
     pictures_of_packed,
 )
-from policies.labelling import held_so_far
+from policies.labelling import Hand, hand_of_episode
 from policies.learners import make_networks
 from policies.packed_episodes import labelled_episodes
 from policies.presets import preset
@@ -116,7 +113,7 @@ def test_what_two_pictures_half_say_is_uncertain() -> None:
 
 def test_no_success_is_believed_before_a_grasp_where_one_is_needed() -> None:
     detector = scripted(0.9, 0.9, 0.9)
-    detector.classifier.grasp_first[0] = True
+    detector.classifier.hands[0] = Hand.HELD
     for opening in (1.0, 0.9, 0.5):
         assert not detector.update(PICTURE, opening)
         assert detector.last == 0.0
@@ -127,47 +124,90 @@ def test_no_success_is_believed_before_a_grasp_where_one_is_needed() -> None:
     assert detector.update(PICTURE, 1.0)
 
 
+def test_no_success_is_believed_while_the_gripper_still_holds_where_it_lets_go_first() -> None:
+    detector = scripted(*[0.9] * 6)
+    detector.classifier.hands[0] = Hand.LET_GO
+    for opening in (1.0, 0.9, 0.5, 0.4, 0.4, 0.4):
+        assert not detector.update(PICTURE, opening)
+        assert detector.last == 0.0
+        detector.command(0.0)
+    detector.command(1.0)
+    assert [detector.update(PICTURE, opening) for opening in (0.6, 1.0)] == [False, True]
+
+
 def test_a_gripper_that_closes_on_nothing_has_not_held_anything() -> None:
     commands = np.array([1, 0, 0, 0, 0, 1, 1], float)
     missed = np.array([1, 1, 0.8, 0.4, 0.05, 0.0, 0.6, 1.0])
-    assert not held_so_far(commands, missed).any()
+    assert not hand_of_episode(commands, missed).any()
     kept = np.array([1, 1, 0.8, 0.5, 0.45, 0.45, 0.6, 1.0])
-    assert held_so_far(commands, kept).tolist() == [False] * 4 + [True] * 4
+    held, let_go = [Hand.HELD] * 2, [Hand.LET_GO] * 2
+    assert hand_of_episode(commands, kept).tolist() == [Hand.EMPTY] * 4 + held + let_go
     # One command fewer than pictures, or none at all.
-    assert held_so_far(commands[:0], kept[:1]).tolist() == [False]
+    assert hand_of_episode(commands[:0], kept[:1]).tolist() == [Hand.EMPTY]
 
 
-def held_pictures(successes: list[int], task: int = 1) -> LabelledPictures:
+def test_a_gripper_that_closes_again_has_not_let_go() -> None:
+    again = np.array([0, 0, 0, 0, 1, 1, 0, 0], float)
+    openings = np.array([1, 0.8, 0.5, 0.45, 0.45, 0.6, 1.0, 0.6, 0.3])
+    hand = hand_of_episode(again, openings).tolist()
+    assert hand[3:] == [Hand.HELD] * 2 + [Hand.LET_GO] * 2 + [Hand.HELD] * 2
+
+
+def ended_with(successes: list[Hand], task: int = 1) -> LabelledPictures:
     rng = np.random.default_rng(0)
-    return join([pictures_of_episode(plates(True, rng), task, True, held) for held in successes])
+    return join([pictures_of_episode(plates(True, rng), task, True, hand) for hand in successes])
 
 
-def test_a_grasp_is_needed_where_nearly_every_known_success_had_one() -> None:
-    assert held_pictures([HELD, HELD]).needs_grasp(1)
-    assert not held_pictures([HELD, NOT_HELD]).needs_grasp(1)
-    assert not held_pictures([HELD] * 18 + [NOT_HELD]).needs_grasp(1)
-    assert held_pictures([HELD] * 19 + [NOT_HELD]).needs_grasp(1)
-    assert held_pictures([HELD, UNKNOWN]).needs_grasp(1)
-    assert not held_pictures([UNKNOWN]).needs_grasp(1)
+def test_what_the_hand_did_in_nearly_every_known_success_is_needed() -> None:
+    empty, held, let_go = Hand.EMPTY, Hand.HELD, Hand.LET_GO
+    for endings, needed in (
+        ([held] * 2, held),
+        ([held, empty], empty),
+        ([held] * 18 + [empty], empty),
+        ([held] * 19 + [empty], held),
+        ([let_go] * 2, let_go),
+        ([let_go] * 18 + [held], held),
+        ([let_go] * 19 + [held], let_go),
+        ([let_go] * 19 + [empty], let_go),
+        ([held, Hand.UNKNOWN], held),
+        ([Hand.UNKNOWN], empty),
+    ):
+        assert ended_with(endings).needed_hand(1) is needed
     # How a task ends says nothing of how it is done: then other tasks tell.
-    both = join([held_pictures([HELD]).ends_only(), held_pictures([HELD], task=2)])
-    assert both.held[both.tasks == 1].tolist() == [UNKNOWN] * 2
-    assert both.needs_grasp(1)
+    both = join([ended_with([held]).ends_only(), ended_with([held], task=2)])
+    assert both.hand[both.tasks == 1].tolist() == [Hand.UNKNOWN] * 2
+    assert both.needed_hand(1) is held
 
 
-def test_held_out_errors_count_no_belief_before_a_grasp() -> None:
+def test_held_out_errors_count_no_belief_before_what_the_hand_must_have_done() -> None:
     rng = np.random.default_rng(0)
-    missed = pictures_of_episode(plates(False, rng), 1, False, NOT_HELD)
-    believer = Knows([0.9] * 7)
-    assert error_rates(believer, missed).false_episodes == Count(1, 1)
-    believer.grasp_first[1] = True
-    assert error_rates(believer, missed).false_episodes == Count(0, 1)
+    for hand, needed, wrong in (
+        (Hand.EMPTY, Hand.EMPTY, 1),
+        (Hand.EMPTY, Hand.HELD, 0),
+        (Hand.HELD, Hand.HELD, 1),
+        (Hand.HELD, Hand.LET_GO, 0),
+        (Hand.LET_GO, Hand.LET_GO, 1),
+        (Hand.UNKNOWN, Hand.LET_GO, 1),
+    ):
+        failed = pictures_of_episode(plates(False, rng), 1, False, hand)
+        believer = Knows([0.9] * 7)
+        believer.hands[1] = needed
+        assert error_rates(believer, failed).false_episodes == Count(wrong, 1)
 
 
-def test_training_notes_whether_a_grasp_is_needed() -> None:
-    some = join([held_pictures([HELD, HELD]), pictures(0, 2)])
-    assert train(some, steps=1).needs_grasp(1)
-    assert not train(pictures(2, 2), steps=1).needs_grasp(1)
+def test_training_notes_what_the_hand_must_have_done() -> None:
+    some = join([ended_with([Hand.LET_GO] * 2), pictures(0, 2)])
+    assert train(some, steps=1).needed_hand(1) is Hand.LET_GO
+    assert train(pictures(2, 2), steps=1).needed_hand(1) is Hand.EMPTY
+
+
+def test_a_new_task_needs_what_all_similar_ones_need() -> None:
+    classifier = SuccessClassifier(CONFIG.network)
+    classifier.hands[:3] = torch.tensor([Hand.LET_GO, Hand.LET_GO, Hand.HELD])
+    classifier.start_task(3, [0, 1])
+    classifier.start_task(4, [0, 2])
+    assert classifier.needed_hand(3) is Hand.LET_GO
+    assert classifier.needed_hand(4) is Hand.HELD
 
 
 class Knows(SuccessClassifier):

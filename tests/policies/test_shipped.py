@@ -10,6 +10,7 @@ from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, prior_recipe, prior_ta
 from hardware.sim.tasks import parse_task
 from policies.checkpoint import check_fits, load_checkpoint
 from policies.classifier_file import CLASSIFIER_FILE, load_classifier
+from policies.labelling import Hand
 from policies.meter import METER_FILE, load_meter
 from policies.policy import Policy
 from ptrctl.checkpoints import shipped_folder
@@ -65,10 +66,13 @@ def test_its_success_classifier_was_pretrained_for_it_and_measured() -> None:
     classifier, rates, notes = found
     assert notes["checkpoint"] == checkpoint.digest
     assert rates.fault == ""
-    # Things are grasped; a door can be pushed shut.
-    needs = {name for name in TASKS if classifier.needs_grasp(checkpoint.info.tasks.slot(name))}
-    assert {name for name in TASKS if name.startswith(("put_", "take_"))} <= needs
-    assert "close_door" not in needs
+    # Things are grasped and let go of; a drawer is held to the end; a door can be pushed shut.
+    slots = checkpoint.info.tasks
+    needed = {name: classifier.needed_hand(slots.slot(name)) for name in TASKS}
+    moved = {needed[name] for name in TASKS if name.startswith(("put_", "take_"))}
+    assert moved == {Hand.LET_GO}
+    assert needed["open_drawer"] is Hand.HELD
+    assert needed["close_door"] is Hand.EMPTY
 
 
 def test_the_demo_is_a_task_and_a_kitchen_that_it_has_never_seen() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hardware.registry import Cell
+from policies.labelling import Hand
 from policies.tasks import TaskSlots
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere, Verdict
@@ -45,7 +46,7 @@ def cell_without_truth() -> Cell:
 
 def reward(says: Callable[[ImageArray], float]) -> ClassifierReward:
     classifier: Any = SimpleNamespace(
-        probability=lambda image, task: says(image), needs_grasp=lambda task: False
+        probability=lambda image, task: says(image), needed_hand=lambda task: Hand.EMPTY
     )
     return ClassifierReward(classifier, TaskSlots(("go_ahead", "go_back"), 8), "front")
 
