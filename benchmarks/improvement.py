@@ -1,10 +1,12 @@
 """Success before and after practice whose only reward is a success classifier.
 
 Each target is practised twice: from the checkpoint fine-tuned on ten scripted demonstrations, and
-from the pre-trained one, whose policy sees no demonstration at all. In both cases the classifier
-also learns from examples, as they are made by hand on an arm: how the task ends, and failures.
-The simulator's truth scores the trials before and after and chooses between checkpoints; it labels
-no practice trial, ends none and is no part of learning. All commands are those of an operator.
+from the pre-trained one, whose policy sees no demonstration at all. A target that another one
+undoes is practised a third time, from the fine-tuned checkpoint, in turn with that other one and
+without resets; of the other one there are no demonstrations. The classifier always learns from
+examples too, as they are made by hand on an arm: how the task ends, and failures. The simulator's
+truth scores the trials before and after and chooses between checkpoints; it labels no practice
+trial, ends none and is no part of learning. All commands are those of an operator.
 
 Finished targets are kept in OUT/improvement.jsonl, so that the script goes on where it stopped.
 
@@ -32,6 +34,7 @@ from benchmarks.ptr_bench.targets import TARGETS, Target
 from hardware.loop import ControlLoop
 from hardware.sim import recipes
 from hardware.sim.demonstrator import FAILURES
+from hardware.sim.tasks import parse_task
 from ptrctl.checkpoints import RECOMMENDED_FILE
 from ptrctl.files import append_json_line, read_json_lines
 from ptrctl.statistics import Rate
@@ -40,7 +43,9 @@ from ptrctl.workflows.attempt import new_episode_info
 from recordings.records import CONTROL_RATE_HZ, EndReason, Label, Outcome
 from recordings.writer import EpisodeRecorder, episode_path, journal_path
 
-STARTS = ("fine-tuned", "no demonstrations")
+FINE_TUNED, NO_DEMONSTRATIONS, NO_RESETS = "fine-tuned", "no demonstrations", "no resets"
+STARTS = (FINE_TUNED, NO_DEMONSTRATIONS, NO_RESETS)
+WHEN = ("before", "after")
 FIRST_EXAMPLE_SEED = 10_000
 """Start states of examples; those of demonstrations are smaller."""
 EXAMPLE_ATTEMPTS = 100
@@ -90,7 +95,7 @@ def make_examples(target: Target, folder: Path, scale: Scale) -> None:
     recorder = EpisodeRecorder(folder)
     with cell.station:
         for number, (failure, index) in enumerate(wanted):
-            name = f"example-{failure or 'success'}-{index:02d}"
+            name = f"example-{target.task}-{failure or 'success'}-{index:02d}"
             if episode_path(folder, name).exists():
                 continue
             journal_path(folder, name).unlink(missing_ok=True)
@@ -113,9 +118,27 @@ def make_examples(target: Target, folder: Path, scale: Scale) -> None:
                 recorder.discard()
 
 
-def outcomes(workspace: Path, session: str) -> list[bool]:
-    """Of the scored trials of a session, in the order of their start states."""
-    return [record.success for record in load_summary(workspace / "trials" / session).counted]
+def where_is(target: Target) -> tuple[str, ...]:
+    """The options that name it."""
+    return "--task", target.task, "--kitchen", str(target.kitchen)
+
+
+def score(workspace: Path, targets: Sequence[Target], name: str, when: str, starts: int) -> None:
+    """Trials of a checkpoint on the same start states of each target every time."""
+    for target in targets:
+        session = ("--session", f"{when}-{target.task}", "--trials", str(starts))
+        ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *session)
+
+
+def outcomes(workspace: Path, target: Target, when: str) -> list[bool]:
+    """Of the scored trials, in the order of their start states."""
+    folder = workspace / "trials" / f"{when}-{target.task}"
+    return [record.success for record in load_summary(folder).counted]
+
+
+def undoing(target: Target) -> Target:
+    """The target that undoes it."""
+    return Target(parse_task(target.task).backward, target.kitchen)
 
 
 def practise(
@@ -124,36 +147,41 @@ def practise(
     """Score, practise and score again; the line of one target."""
     began_s = time.monotonic()
     workspace = out / target.name / start.replace(" ", "-")
-    where = ("--task", target.task, "--kitchen", str(target.kitchen))
-    examples = out / target.name / "examples"
-    make_examples(target, examples, scale)
+    scored, in_turn = [target], []
+    if start == NO_RESETS:
+        scored.append(undoing(target))
+        in_turn = ["--backward", undoing(target).task]
+    examples = workspace / "examples"
+    for each in scored:
+        make_examples(each, examples, scale)
     name = "pretrained"
-    if start == "fine-tuned":
+    if start != NO_DEMONSTRATIONS:
         make_demonstrations(target, workspace / "demos" / target.task, scale.demonstrations)
         name = "tuned"
         steps = ("--steps", str(scale.updates))
         if not (workspace / "checkpoints" / name / RECOMMENDED_FILE).exists():
             ptrctl(workspace, "finetune", "--task", target.task, "--name", name, *steps)
-    starts = ("--trials", str(scale.starts))
-    ptrctl(workspace, "evaluate", *where, "-c", name, "--session", "before", *starts)
+    score(workspace, scored, name, "before", scale.starts)
     result = ptrctl(
         workspace,
         "improve",
-        *where,
+        *where_is(target),
         *("-c", name, "--trials", str(scale.trials), "--selection", str(scale.selection)),
         *("--reward", "classifier", "--examples", str(examples), "--session", "practice"),
+        *in_turn,
         *more,
     )
     kept = bool(result.get("kept"))
     after = result["recommended"] if kept else name
-    ptrctl(workspace, "evaluate", *where, "-c", after, "--session", "after", *starts)
+    score(workspace, scored, after, "after", scale.starts)
     return {
         **asdict(target),
         "start": start,
         "scale": asdict(scale),
         "options": list(more),
-        "before": outcomes(workspace, "before"),
-        "after": outcomes(workspace, "after"),
+        "before": outcomes(workspace, target, "before"),
+        "after": outcomes(workspace, target, "after"),
+        "undoing": {when: outcomes(workspace, each, when) for each in scored[1:] for when in WHEN},
         "kept": kept,
         "refused": result.get("error", {}).get("found", ""),
         "practice": {
@@ -174,13 +202,15 @@ def practise(
 
 def in_words(line: dict[str, Any]) -> str:
     """One target in a line."""
-    before, after = (Rate(sum(line[when]), len(line[when])) for when in ("before", "after"))
+    before, after = (Rate(sum(line[when]), len(line[when])) for when in WHEN)
+    undone = [Rate(sum(trials), len(trials)) for trials in line["undoing"].values()]
+    other = f", undoing it {' -> '.join(map(str, undone))}" if undone else ""
     told = line["practice"]
     result = (
         "kept" if line["kept"] else f"refused: {line['refused']}" if line["refused"] else "not kept"
     )
     return (
-        f"{line['task']} in kitchen {line['kitchen']}, {line['start']}: {before} -> {after} "
+        f"{line['task']} in kitchen {line['kitchen']}, {line['start']}: {before} -> {after}{other} "
         f"({result}; classifier agreed on {told['agreement']}, errors {told['classifier']})"
     )
 
@@ -190,7 +220,7 @@ def summary(lines: Sequence[dict[str, Any]], start: str) -> str:
     ours = [line for line in lines if line["start"] == start]
     if not ours:
         return f"{start}: nothing yet"
-    cells = [{line["task"]: line[when] for line in ours} for when in ("before", "after")]
+    cells = [{line["task"]: line[when] for line in ours} for when in WHEN]
     pair = compare_cells(*cells)
     low, high = pair.points_95
     lower = [line["task"] for line in ours if sum(line["after"]) < sum(line["before"])]
@@ -210,7 +240,7 @@ def parse_target(text: str) -> Target:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--quick", action="store_true", help="once, in a minute; means nothing")
+    parser.add_argument("--quick", action="store_true", help="once, in minutes; means nothing")
     parser.add_argument("--targets", nargs="+", type=parse_target, default=TARGETS["reporting"])
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
     parser.add_argument("--start-states", type=int, default=Scale.starts)
@@ -220,7 +250,10 @@ def main() -> None:
     more = options.improve.split() + (["--accept-classifier"] if options.quick else [])
     path = options.out / "improvement.jsonl"
     for start in options.starts:
-        for target in options.targets:
+        targets = options.targets
+        if start == NO_RESETS:
+            targets = [target for target in targets if undoing(target) in TARGETS["reporting"]]
+        for target in targets:
             done = read_json_lines(path)
             same = {**asdict(target), "start": start, "scale": asdict(scale), "options": more}
             if not any(same.items() <= line.items() for line in done):
