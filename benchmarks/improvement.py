@@ -1,12 +1,13 @@
 """Success before and after practice whose only reward is a success classifier.
 
 Each target is practised twice: from the checkpoint fine-tuned on ten scripted demonstrations, and
-from the pre-trained one, whose policy sees no demonstration at all. A target that another one
-undoes is practised a third time, from the fine-tuned checkpoint, in turn with that other one and
-without resets; of the other one there are no demonstrations. The classifier always learns from
-examples too, as they are made by hand on an arm: how the task ends, and failures. The simulator's
-truth scores the trials before and after and chooses between checkpoints; it labels no practice
-trial, ends none and is no part of learning. All commands are those of an operator.
+from the pre-trained one, whose policy sees no demonstration at all. It is practised in turn with
+the task that undoes it, of which there are no demonstrations either; the simulator lays the scene
+out only where the arm is stuck (`--resets`: for every trial, and the target is practised alone).
+The classifier also learns from examples of both, as they are made by hand on an arm: how the task
+ends, and failures. The simulator's truth scores the trials before and after and chooses between
+checkpoints; it labels no practice trial, ends none and is no part of learning. All commands are
+those of an operator.
 
 Finished targets are kept in OUT/improvement.jsonl, so that the script goes on where it stopped.
 
@@ -43,8 +44,8 @@ from ptrctl.workflows.attempt import new_episode_info
 from recordings.records import CONTROL_RATE_HZ, EndReason, Label, Outcome
 from recordings.writer import EpisodeRecorder, episode_path, journal_path
 
-FINE_TUNED, NO_DEMONSTRATIONS, NO_RESETS = "fine-tuned", "no demonstrations", "no resets"
-STARTS = (FINE_TUNED, NO_DEMONSTRATIONS, NO_RESETS)
+FINE_TUNED, NO_DEMONSTRATIONS = "fine-tuned", "no demonstrations"
+STARTS = (FINE_TUNED, NO_DEMONSTRATIONS)
 WHEN = ("before", "after")
 FIRST_EXAMPLE_SEED = 10_000
 """Start states of examples; those of demonstrations are smaller."""
@@ -123,17 +124,15 @@ def where_is(target: Target) -> tuple[str, ...]:
     return "--task", target.task, "--kitchen", str(target.kitchen)
 
 
-def score(workspace: Path, targets: Sequence[Target], name: str, when: str, starts: int) -> None:
-    """Trials of a checkpoint on the same start states of each target every time."""
-    for target in targets:
-        session = ("--session", f"{when}-{target.task}", "--trials", str(starts))
-        ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *session)
+def score(workspace: Path, target: Target, name: str, session: str, starts: int) -> None:
+    """Trials of a checkpoint on the same start states every time."""
+    scored = ("--session", session, "--trials", str(starts))
+    ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *scored)
 
 
-def outcomes(workspace: Path, target: Target, when: str) -> list[bool]:
-    """Of the scored trials, in the order of their start states."""
-    folder = workspace / "trials" / f"{when}-{target.task}"
-    return [record.success for record in load_summary(folder).counted]
+def outcomes(workspace: Path, session: str) -> list[bool]:
+    """Of the scored trials of a session, in the order of their start states."""
+    return [record.success for record in load_summary(workspace / "trials" / session).counted]
 
 
 def undoing(target: Target) -> Target:
@@ -142,46 +141,43 @@ def undoing(target: Target) -> Target:
 
 
 def practise(
-    target: Target, start: str, out: Path, scale: Scale, more: Sequence[str]
+    target: Target, start: str, resets: bool, out: Path, scale: Scale, more: Sequence[str]
 ) -> dict[str, Any]:
     """Score, practise and score again; the line of one target."""
     began_s = time.monotonic()
-    workspace = out / target.name / start.replace(" ", "-")
-    scored, in_turn = [target], []
-    if start == NO_RESETS:
-        scored.append(undoing(target))
-        in_turn = ["--backward", undoing(target).task]
+    workspace = out / target.name / f"{start.replace(' ', '-')}{'-resets' if resets else ''}"
     examples = workspace / "examples"
-    for each in scored:
-        make_examples(each, examples, scale)
+    make_examples(target, examples, scale)
+    if not resets:
+        make_examples(undoing(target), examples, scale)
     name = "pretrained"
-    if start != NO_DEMONSTRATIONS:
+    if start == FINE_TUNED:
         make_demonstrations(target, workspace / "demos" / target.task, scale.demonstrations)
         name = "tuned"
         steps = ("--steps", str(scale.updates))
         if not (workspace / "checkpoints" / name / RECOMMENDED_FILE).exists():
             ptrctl(workspace, "finetune", "--task", target.task, "--name", name, *steps)
-    score(workspace, scored, name, "before", scale.starts)
+    score(workspace, target, name, "before", scale.starts)
     result = ptrctl(
         workspace,
         "improve",
         *where_is(target),
         *("-c", name, "--trials", str(scale.trials), "--selection", str(scale.selection)),
         *("--reward", "classifier", "--examples", str(examples), "--session", "practice"),
-        *in_turn,
+        *(() if resets else ("--backward", undoing(target).task)),
         *more,
     )
     kept = bool(result.get("kept"))
     after = result["recommended"] if kept else name
-    score(workspace, scored, after, "after", scale.starts)
+    score(workspace, target, after, "after", scale.starts)
     return {
         **asdict(target),
         "start": start,
+        "resets": resets,
         "scale": asdict(scale),
         "options": list(more),
-        "before": outcomes(workspace, target, "before"),
-        "after": outcomes(workspace, target, "after"),
-        "undoing": {when: outcomes(workspace, each, when) for each in scored[1:] for when in WHEN},
+        "before": outcomes(workspace, "before"),
+        "after": outcomes(workspace, "after"),
         "kept": kept,
         "refused": result.get("error", {}).get("found", ""),
         "practice": {
@@ -193,6 +189,7 @@ def practise(
                 "classifier",
                 "agreement",
                 "uncertain",
+                "from_memory",
                 "verdict",
             )
         },
@@ -203,21 +200,19 @@ def practise(
 def in_words(line: dict[str, Any]) -> str:
     """One target in a line."""
     before, after = (Rate(sum(line[when]), len(line[when])) for when in WHEN)
-    undone = [Rate(sum(trials), len(trials)) for trials in line["undoing"].values()]
-    other = f", undoing it {' -> '.join(map(str, undone))}" if undone else ""
     told = line["practice"]
     result = (
         "kept" if line["kept"] else f"refused: {line['refused']}" if line["refused"] else "not kept"
     )
     return (
-        f"{line['task']} in kitchen {line['kitchen']}, {line['start']}: {before} -> {after}{other} "
+        f"{line['task']} in kitchen {line['kitchen']}, {line['start']}: {before} -> {after} "
         f"({result}; classifier agreed on {told['agreement']}, errors {told['classifier']})"
     )
 
 
-def summary(lines: Sequence[dict[str, Any]], start: str) -> str:
+def summary(lines: Sequence[dict[str, Any]], start: str, resets: bool) -> str:
     """All targets of one start pooled, with paired tests."""
-    ours = [line for line in lines if line["start"] == start]
+    ours = [line for line in lines if (line["start"], line["resets"]) == (start, resets)]
     if not ours:
         return f"{start}: nothing yet"
     cells = [{line["task"]: line[when] for line in ours} for when in WHEN]
@@ -243,6 +238,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="once, in minutes; means nothing")
     parser.add_argument("--targets", nargs="+", type=parse_target, default=TARGETS["reporting"])
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
+    parser.add_argument("--resets", action="store_true", help="lay the scene out for every trial")
     parser.add_argument("--start-states", type=int, default=Scale.starts)
     parser.add_argument("--improve", default="", help="further options of `ptrctl improve`")
     options = parser.parse_args()
@@ -250,18 +246,16 @@ def main() -> None:
     more = options.improve.split() + (["--accept-classifier"] if options.quick else [])
     path = options.out / "improvement.jsonl"
     for start in options.starts:
-        targets = options.targets
-        if start == NO_RESETS:
-            targets = [target for target in targets if undoing(target) in TARGETS["reporting"]]
-        for target in targets:
+        for target in options.targets:
             done = read_json_lines(path)
-            same = {**asdict(target), "start": start, "scale": asdict(scale), "options": more}
+            asked = {"start": start, "resets": options.resets, "options": more}
+            same = {**asdict(target), **asked, "scale": asdict(scale)}
             if not any(same.items() <= line.items() for line in done):
-                line = practise(target, start, options.out, scale, more)
+                line = practise(target, start, options.resets, options.out, scale, more)
                 append_json_line(path, line)
                 print(in_words(line), flush=True)
     for start in options.starts:
-        print(summary(read_json_lines(path), start))
+        print(summary(read_json_lines(path), start, options.resets))
 
 
 if __name__ == "__main__":

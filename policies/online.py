@@ -23,6 +23,10 @@ from recordings.errors import CheckpointError, RecordingError
 from recordings.images import resize_image
 from recordings.records import ImageArray
 
+FIRST_SUCCESSES = 4
+"""Without demonstrations nothing is learned before so many trials have succeeded: half of a batch
+from one or two trials made a policy forget in 150 updates how to do what it had just done."""
+
 
 class OnlineLearner:
     """A checkpoint that goes on learning between trials.
@@ -88,6 +92,7 @@ class OnlineLearner:
         )
         self._data = {role: data.digest for role, data in offline.items()}
         self._rng = np.random.default_rng(seed)
+        self._successes = 0
 
     def add_episode(
         self,
@@ -115,14 +120,17 @@ class OnlineLearner:
         size = self.online.image_size
         resized = np.stack([resize_image(image, size) for image in images])
         self.online.add_episode(resized, states, actions, slot, success)
+        self._successes += success
 
     @property
     def has_something_new(self) -> bool:
         """Whether updates can teach more than prior data, which it has learned from already."""
-        if "target" in self._data:
-            return True
-        cloned = self.online.successful_transitions if self.learner.only_success else None
-        return bool(len(self.online) if cloned is None else cloned)
+        return "target" in self._data or self._successes >= FIRST_SUCCESSES
+
+    @property
+    def updates(self) -> int:
+        """Done since the checkpoint."""
+        return self.learner.updates
 
     def update(self, count: int) -> dict[str, float]:
         """Do `count` updates; returns the mean of their metrics.

@@ -343,9 +343,12 @@ def _show(
     interrupted: bool,
 ) -> None:
     successes = sum(record.success for record in result.practice)
+    told = result.from_memory
+    memory = f", of them {told.successes} in {told.trials} from memory" if told else ""
+    practised = f"{successes} successes in {len(result.practice)} of {plan.trials} trials{memory}"
     rows: dict[str, object] = {
         "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
-        "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
+        "practice": practised,
         "selection before": result.before.selection.rate,
         "selection after": result.after,
         "verdict": result.verdict,
@@ -381,6 +384,7 @@ def _show(
             "classifier": None if result.classifier is None else result.classifier.to_json(),
             "agreement": None if result.agreement is None else str(result.agreement),
             "uncertain": result.uncertain,
+            "from_memory": None if told is None else [told.successes, told.trials],
             "aborts": [record.reason for record in result.aborted],
             "report": str(report),
         },

@@ -32,6 +32,8 @@ OBJECT_AREA_M = ((0.20, -0.155), (0.335, 0.155))
 CONTAINER_AREA_M = ((0.235, -0.135), (0.325, 0.135))
 DISTRACTOR_CHANCE = (0.35, 0.4, 0.25)
 """Chances of none, one, two loose objects besides the task's own."""
+LAYOUTS = 3000
+"""Random layouts that are tried; two containers and a loose thing need a hundred now and then."""
 SETTLE_STEPS = 60
 
 
@@ -112,13 +114,13 @@ class SimWorld:
 
     def _places(self, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Where things stand: one after the other, anew whenever one finds no room."""
-        for _ in range(100):
+        for _ in range(LAYOUTS):
             places = self._try_places(rng)
             if places is not None:
                 return places
         raise RobotError(
             f"Kitchen {self.kitchen.seed} has no room for the things of {self.task.name}.",
-            "A hundred random layouts overlapped.",
+            f"{LAYOUTS} random layouts overlapped.",
             "Choose another kitchen with `--kitchen`.",
         )
 

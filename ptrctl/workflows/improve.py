@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hardware.registry import Cell
+from policies.carrying import Carry
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.meter import Meter
 from policies.online import OnlineLearner
@@ -26,6 +27,7 @@ from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
 from ptrctl.threads import ACTING_THREADS, learning_threads, torch_threads
 from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
+from ptrctl.workflows.alternation import Alternation, by_memory
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
 from ptrctl.workflows.evaluate import (
     ATTEMPTS_PER_TRIAL,
@@ -47,7 +49,7 @@ AGREEMENT_FILE = "agreement.jsonl"
 """What the simulator says about trials that something else has labelled; nothing reads it but the
 reader of the report."""
 
-FAILURES_UNTIL_RESET = 3
+FAILURES_UNTIL_RESET = 2
 """With a backward task nobody resets the scene; after this many failures in a row the simulator
 lays it out anew, as an operator would who finds the thing out of reach."""
 
@@ -144,6 +146,12 @@ class _Session:
     truth: Callable[[], bool] | None = None
     scene_is_ours: bool = False
 
+    @cached_property
+    def alternation(self) -> Alternation:
+        """Of the two tasks; only asked where there is a backward one."""
+        workspace = self.cell.station.robot.features.workspace
+        return Alternation(self.plan.task, self.plan.backward, workspace, self.plan.seed)
+
     def run(self) -> ImproveResult:
         self.freeze()
         before = self.measure(self.learner.checkpoint, "before")
@@ -179,25 +187,28 @@ class _Session:
         """One practice trial and the learning after it; False if the operator stopped it."""
         plan = self.plan
         while True:
-            task, seed = self.choose(trial, log)
-            cell = self.cell if task == plan.task else _use_task(self.cell, task)
+            task, seed, carry = self.choose(trial, log)
+            cell = _use_task(self.cell, task) if plan.backward else self.cell
             settings = AttemptSettings(
                 kind="improve",
                 max_steps=plan.max_steps,
                 success_steps=plan.success_steps,
                 episodes=self.folder / "practice" / "episodes",
-                stop_hopeless=plan.stop_hopeless if task == plan.task else None,
+                stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
             )
             policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
             policy.meter = self.meter if task == plan.task else None
             done = counted_trials(log.records)
-            self.on_event(Phase(f"practice, {task}" if plan.backward else "practice"))
+            how = " from memory" if carry else ""
+            self.on_event(Phase(f"practice, {task}{how}" if plan.backward else "practice"))
             self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
             start = plan.practice_seeds[trial]
             log.start(trial, start, now_utc())
             try:
                 with torch_threads(ACTING_THREADS):
-                    attempt = run_attempt(cell, policy, settings, seed, self.listeners, self.reward)
+                    attempt = run_attempt(
+                        cell, carry or policy, settings, seed, self.listeners, self.reward
+                    )
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
@@ -234,16 +245,24 @@ class _Session:
                     "Run `ptrctl doctor`, mend the cell, then repeat the command.",
                 )
 
-    def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None]:
-        """The task to practise now, and the start state; None leaves the scene as it is."""
+    def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None, Carry | None]:
+        """The task to practise now, the start state, and who does it from memory.
+
+        A start state of None leaves the scene as it is; without memory the policy acts.
+        """
         plan = self.plan
         if not plan.backward:
-            return plan.task, plan.practice_seeds[trial]
+            return plan.task, plan.practice_seeds[trial], None
+        if not self.scene_is_ours:
+            self.alternation.forget()
+        known = self.alternation.from_memory(trial)
+        if known is not None:
+            return known[0], None, known[1]
         recent = [record.success for record in log.records[-FAILURES_UNTIL_RESET:]]
         stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
         if trial == 0 or stuck or not self.scene_is_ours:
-            return plan.task, plan.practice_seeds[trial]
-        return (plan.backward if self.forward_is_done(log) else plan.task), None
+            return self.alternation.promising, plan.practice_seeds[trial], None
+        return (plan.backward if self.forward_is_done(log) else plan.task), None, None
 
     def forward_is_done(self, log: TrialLog) -> bool:
         """Whether the scene now is what the forward task leads to: the backward one is next."""
@@ -267,9 +286,13 @@ class _Session:
 
     def take_up(self, record: TrialRecord) -> None:
         """Give the learner a recorded trial."""
-        if not record.episode or record.reason == NOBODY_TO_ASK:
+        if not record.episode:
             return
         episode = read_episode(self.folder / "practice" / record.episode)
+        if self.plan.backward:
+            self.alternation.saw(episode, record.success)
+        if record.reason == NOBODY_TO_ASK:
+            return
         images = episode.images(self.learner.checkpoint.info.camera)
         steps = min(len(episode.actions), len(images) - 1)
         self.learner.add_episode(
@@ -283,7 +306,9 @@ class _Session:
     def learn(self, trial: int) -> dict[str, float]:
         if not self.learner.has_something_new or not self.plan.updates_per_trial:
             return {}
-        total, metrics = self.plan.updates_per_trial, []
+        # What could not be learned after the first trials is made up for.
+        total = (trial + 1) * self.plan.updates_per_trial - self.learner.updates
+        metrics = []
         with torch_threads(self.threads):
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
                 self.on_event(Learning(trial, self.plan.trials, done, total))
@@ -308,6 +333,17 @@ class _Session:
         ours = {record.episode for record in counted.values()}
         lines = [line for line in read_json_lines(self.agreement_path) if line["episode"] in ours]
         return Rate(sum(line["label"] == line["truth"] for line in lines), len(lines))
+
+    def from_memory(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
+        """Success of the trials that the arm did from memory; None without a backward task."""
+        if not self.plan.backward:
+            return None
+        records = [
+            record
+            for record in counted.values()
+            if record.episode and by_memory(read_episode(self.folder / "practice" / record.episode))
+        ]
+        return Rate(sum(record.success for record in records), len(records))
 
     def state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"
@@ -356,6 +392,7 @@ class _Session:
             complete=complete,
             agreement=self.agreement(counted),
             uncertain=sum(r.reason == NOBODY_TO_ASK for r in counted.values()),
+            from_memory=self.from_memory(counted),
         )
 
 

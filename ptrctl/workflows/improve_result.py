@@ -39,6 +39,8 @@ class ImproveResult:
         agreement: Practice trials in which label and simulator agree; None if it was not asked.
         uncertain: Practice trials that nobody could label for certain.
         classifier: Held-out errors of the classifier that labelled them; None for no classifier.
+        from_memory: Success of those trials that the arm did from memory; None without a backward
+            task.
     """
 
     practice: tuple[TrialRecord, ...]
@@ -51,6 +53,7 @@ class ImproveResult:
     agreement: Rate | None = None
     uncertain: int = 0
     classifier: ErrorRates | None = None
+    from_memory: Rate | None = None
 
     @property
     def kept(self) -> bool:

@@ -166,8 +166,9 @@ def test_the_classifier_decides_which_task_is_next(
     session.scene_is_ours = True
     log = TrialLog(tmp_path)
     log.append(TrialRecord(0, 300, "counted", success=success, episode=done.episode.name))
-    task, seed = session.choose(1, log)
+    task, seed, carry = session.choose(1, log)
     assert seed is None
+    assert carry is None
     assert task == ("go_ahead" if forward_next else "go_back")
 
 

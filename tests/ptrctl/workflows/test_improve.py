@@ -92,6 +92,7 @@ def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, upda
 
     learner: Any = SimpleNamespace(
         has_something_new=True,
+        updates=0,
         update=lambda updates: {"loss": 1.0},
     )
     session = _Session(
@@ -105,3 +106,32 @@ def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, upda
     )
     session.learn(0)
     assert len(told) == (1 if updates else 0)
+
+
+def test_what_could_not_be_learned_after_the_first_trials_is_made_up_for(tmp_path: Path) -> None:
+    class Learner:
+        has_something_new = False
+        updates = 0
+
+        def update(self, count: int) -> dict[str, float]:
+            self.updates += count
+            return {"loss": 1.0}
+
+    learner: Any = Learner()
+    session = _Session(
+        replace(PLAN, updates_per_trial=7),
+        make_fake_cell(),
+        learner,
+        tmp_path,
+        tmp_path,
+        lambda event: None,
+        Listeners(),
+    )
+    session.learn(0)
+    session.learn(1)
+    assert learner.updates == 0
+    learner.has_something_new = True
+    session.learn(2)
+    assert learner.updates == 21
+    session.learn(3)
+    assert learner.updates == 28

@@ -1,0 +1,191 @@
+"""Carry a thing by what the arm remembers of it: where it let go of it, and where it took it from.
+
+An arm that has just taken a thing out of a pot knows where both are. To put it back it needs no
+picture, and the pictures of its doing so are a demonstration that nobody had to give.
+
+Source: the undoing of a task as its own reset and its reversal as a lesson: Nair et al. 2018,
+"Time Reversal as Self-Supervision"; here the arm drives the way back, and what it sees on it is
+real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.labelling import CLOSING_STEPS, HELD_OPENING, Hand, hand_of_episode
+from recordings.records import (
+    ACTION_HIGH,
+    GRIPPER,
+    Decision,
+    EpisodeInfo,
+    FloatArray,
+    Observation,
+    hold_action,
+)
+
+OPEN, CLOSED = 1.0, 0.0
+NAME = "memory"
+"""Who decides, in recordings."""
+
+CLEARANCE_M = 0.08
+"""Above the higher of both places, while the thing is carried."""
+DEEPER_M = 0.008
+"""What is let go of sinks or rolls a little: without this, one grasp in six closed above it."""
+NEAR_M, ON_THE_WAY_M, NEAR_RAD = 0.008, 0.02, 0.15
+LEG_PERIODS = 10
+"""A place that is not reached by then is out of reach; half a metre at full speed."""
+OPENING_PERIODS = 3
+MIDDLE = 0.6
+"""Share of the workspace box, about its middle, in which things are put down."""
+APART_M = 0.10
+"""Between the gripper's places in and beside a container, at least."""
+MOST_YAW_RAD = 0.5
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the gripper closed on a thing and where it let go of it.
+
+    Args:
+        taken_from, let_go: (6,) gripper poses: x, y, z m, roll, pitch, yaw rad, base frame.
+    """
+
+    taken_from: FloatArray
+    let_go: FloatArray
+
+
+def places_of(
+    states: npt.NDArray[np.floating], gripper_commands: npt.NDArray[np.floating]
+) -> Places | None:
+    """Both places of the last thing that an episode's gripper held and let go of.
+
+    Args:
+        states: (L + 1, 7), see `recordings.records.STATE_NAMES`.
+        gripper_commands: (L,) 0..1.
+
+    Returns:
+        None if it never held anything, or holds it still.
+    """
+    hand = hand_of_episode(gripper_commands, states[:, GRIPPER])
+    if hand[-1] != Hand.LET_GO:
+        return None
+    closed = gripper_commands < 0.5
+    before = np.concatenate([[False], closed[:-1]])
+    closings, openings = np.flatnonzero(closed & ~before), np.flatnonzero(~closed & before)
+    for closing, opening in zip(closings[::-1], openings[::-1], strict=True):
+        if opening - closing >= CLOSING_STEPS and states[opening, GRIPPER] > HELD_OPENING:
+            return Places(np.array(states[closing, :6]), np.array(states[opening, :6]))
+    return None
+
+
+def somewhere_else(
+    rng: np.random.Generator,
+    pose: FloatArray,
+    away_from: FloatArray,
+    low_m: Sequence[float],
+    high_m: Sequence[float],
+) -> FloatArray:
+    """A place for a thing in the middle of the workspace, as high as it is now.
+
+    Args:
+        rng: Draws it.
+        pose: (6,) where the gripper let go of the thing.
+        away_from: (6,) where it must not come to lie: in its container.
+        low_m, high_m: (x, y, z) corners of the workspace box.
+
+    Returns:
+        (6,); `pose` itself where the middle of the workspace has no room.
+    """
+    low, high = np.array(low_m[:2]), np.array(high_m[:2])
+    margin = (1.0 - MIDDLE) / 2.0 * (high - low)
+    for _ in range(100):
+        place = rng.uniform(low + margin, high - margin)
+        if np.linalg.norm(place - away_from[:2]) >= APART_M:
+            yaw = rng.uniform(-MOST_YAW_RAD, MOST_YAW_RAD)
+            return np.array([*place, *pose[2:5], yaw])
+    return pose
+
+
+class _Leg(NamedTuple):
+    pose: FloatArray
+    gripper: float
+    periods: int
+    """To stay after arriving."""
+    near_m: float
+
+
+class Carry:
+    """A decider that takes a thing from one place to another, by poses alone.
+
+    Args:
+        start: (6,) gripper pose at which the thing was let go of.
+        goal: (6,) where to let go of it.
+    """
+
+    name = NAME
+
+    def __init__(self, start: FloatArray, goal: FloatArray) -> None:
+        self.start, self.goal = start, goal
+        grasp = _raised(start, start[2] - DEEPER_M)
+        high_m = max(start[2], goal[2]) + CLEARANCE_M
+        self._legs = [
+            _Leg(_raised(start, high_m), OPEN, 0, ON_THE_WAY_M),
+            _Leg(grasp, OPEN, 0, NEAR_M),
+            _Leg(grasp, CLOSED, CLOSING_STEPS + 1, np.inf),
+            _Leg(_raised(start, high_m), CLOSED, 0, ON_THE_WAY_M),
+            _Leg(_raised(goal, high_m), CLOSED, 0, ON_THE_WAY_M),
+            _Leg(goal, CLOSED, 0, NEAR_M),
+            _Leg(goal, OPEN, OPENING_PERIODS, np.inf),
+            _Leg(_raised(goal, high_m), OPEN, 0, ON_THE_WAY_M),
+        ]
+        self._leg = self._periods = 0
+        self.held = False
+        """The gripper held something as it was lifted."""
+
+    def begin(self, info: EpisodeInfo) -> None:
+        self._leg = self._periods = 0
+        self.held = False
+
+    def act(self, observation: Observation) -> Decision:
+        """The next step of the way; done once the hand is above the goal, or lifts nothing."""
+        state = observation.state
+        while self._leg < len(self._legs):
+            leg = self._legs[self._leg]
+            way = leg.pose - state[:6]
+            if not self._arrived(leg, way):
+                self._periods += 1
+                return Decision(_towards(way, leg.gripper))
+            self._leg, self._periods = self._leg + 1, 0
+            if self._leg == _LIFTED:
+                self.held = bool(state[GRIPPER] > HELD_OPENING)
+                if not self.held:
+                    break
+        return Decision(hold_action(OPEN), done=True)
+
+    def _arrived(self, leg: _Leg, way: FloatArray) -> bool:
+        if self._periods >= LEG_PERIODS:
+            return True
+        near = np.abs(way[:3]).max() <= leg.near_m and np.abs(way[3:]).max() <= NEAR_RAD
+        return bool(self._periods >= leg.periods if leg.periods else near)
+
+
+_LIFTED = 4
+"""Legs until the thing is in the air."""
+
+
+def _raised(pose: FloatArray, z_m: float) -> FloatArray:
+    return np.array([*pose[:2], z_m, *pose[3:]])
+
+
+def _towards(way: FloatArray, gripper: float) -> FloatArray:
+    """As far in one period as an action may go, straight."""
+    action = hold_action(gripper)
+    far = np.abs(way[:3]).max() / ACTION_HIGH[0]
+    action[:3] = way[:3] / max(1.0, far)
+    action[3:6] = np.clip(way[3:], -ACTION_HIGH[3:6], ACTION_HIGH[3:6])
+    return action

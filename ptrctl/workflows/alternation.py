@@ -1,0 +1,102 @@
+"""Which of two tasks that undo each other is practised next, and whether the arm needs its eyes.
+
+After a success the arm knows by touch where the thing lies and where it came from, so that it can
+do the other task from memory: the scene is as it was, and there is one more demonstration. The
+policy tries whatever the arm does not know, and every few trials anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hardware.robot import WorkspaceBox
+from policies.carrying import NAME, Carry, Places, places_of, somewhere_else
+from policies.labelling import Hand, hand_of_episode
+from recordings.reader import Episode
+from recordings.records import GRIPPER
+
+POLICY_EVERY = 5
+"""Trials after which the policy tries, whatever the arm knows."""
+OUT = "take"
+"""Verb of the tasks that end anywhere on the counter, in Bridge's naming; others end in a place."""
+
+
+def by_memory(episode: Episode) -> bool:
+    """Whether the arm did it from memory, and not the policy."""
+    return episode.info.decided_by == NAME
+
+
+@dataclass
+class Alternation:
+    """What is known of two tasks that undo each other, and of the thing between them.
+
+    Args:
+        task, backward: Their names.
+        workspace: Of the arm.
+        seed: Chooses where things are put down.
+    """
+
+    task: str
+    backward: str
+    workspace: WorkspaceBox
+    seed: int
+    _places: Places | None = None
+    _next: str = ""
+    _carry: Carry | None = None
+    _tried: dict[str, list[bool]] = field(default_factory=dict)
+
+    def saw(self, episode: Episode, success: bool) -> None:
+        """Take up a finished trial."""
+        task = episode.info.task
+        from_memory = by_memory(episode)
+        if not from_memory:
+            self._tried.setdefault(task, []).append(success)
+        commands = episode.sent_actions[:, GRIPPER]
+        if success:
+            carry, self._carry = self._carry, None
+            if not from_memory:
+                self._places = places_of(episode.states, commands)
+            elif carry is not None and carry.held:
+                # What was meant, not what was measured: else each grasp would sink below the last.
+                self._places = Places(carry.start, carry.goal)
+            else:
+                self._places = None
+            self._next = self.backward if task == self.task else self.task
+        elif from_memory or hand_of_episode(commands, episode.states[:, GRIPPER])[-1] != Hand.EMPTY:
+            # Whatever it touched is no longer where it was.
+            self._places = None
+
+    def forget(self) -> None:
+        """The scene has been changed by somebody else."""
+        self._places = None
+
+    def from_memory(self, trial: int) -> tuple[str, Carry | None] | None:
+        """The task to do now and who does it, None for the policy; None if the arm knows nothing.
+
+        Args:
+            trial: 0-based.
+        """
+        if self._places is None:
+            return None
+        if trial % POLICY_EVERY == POLICY_EVERY - 1:
+            return self._next, None
+        start, goal = self._places.let_go, self._places.taken_from
+        if self._next.split("_")[0] == OUT:
+            rng = np.random.default_rng([self.seed, trial])
+            box = self.workspace
+            goal = somewhere_else(rng, goal, start, box.low_m, box.high_m)
+        self._carry = Carry(start, goal)
+        return self._next, self._carry
+
+    @property
+    def promising(self) -> str:
+        """The task to lay the scene out for: of which the policy knows more, as far as it tried."""
+
+        def rate(task: str) -> float:
+            tried = self._tried.get(task, [])
+            return (sum(tried) + 1) / (len(tried) + 2)
+
+        # Of equals the one that leaves the scene as the task needs it.
+        return max((self.backward, self.task), key=rate)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hardware.loop import ControlLoop, Subscriber
+from hardware.registry import CellRequest, make_sim_cell
+from policies.carrying import (
+    APART_M,
+    CLEARANCE_M,
+    LEG_PERIODS,
+    NAME,
+    Carry,
+    Places,
+    places_of,
+    somewhere_else,
+)
+from recordings.records import (
+    ACTION_HIGH,
+    ACTION_LOW,
+    CONTROL_RATE_HZ,
+    EndReason,
+    EpisodeInfo,
+    Observation,
+    Step,
+)
+
+HERE = np.array([0.25, -0.1, 0.02, 0.0, 0.0, 0.3])
+THERE = np.array([0.32, 0.1, 0.03, 0.0, 0.0, -0.2])
+HOME = np.array([0.22, 0.0, 0.17, 0.0, 0.0, 0.0, 1.0])
+INFO = EpisodeInfo("e", "improve", "put_carrot_on_plate", {}, {}, CONTROL_RATE_HZ, NAME)
+
+
+def episode(commands: list[int], openings: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """States whose x tells the step, and commands."""
+    states = np.zeros((len(openings), 7))
+    states[:, 0] = np.arange(len(openings)) / 100
+    states[:, 6] = openings
+    return states, np.array(commands, float)
+
+
+def test_the_places_of_a_thing_are_where_the_hand_closed_on_it_and_where_it_opened() -> None:
+    held = [1.0, 1.0, 0.7, 0.4, 0.4, 0.4, 0.8, 1.0]
+    found = places_of(*episode([1, 0, 0, 0, 0, 1, 1], held))
+    assert isinstance(found, Places)
+    assert found.taken_from[0] == pytest.approx(0.01)
+    assert found.let_go[0] == pytest.approx(0.05)
+
+
+def test_a_later_grasp_of_nothing_does_not_hide_where_the_thing_was_let_go() -> None:
+    openings = [1.0, 0.7, 0.4, 0.4, 0.4, 1.0, 0.6, 0.2, 0.0, 0.0, 0.5]
+    found = places_of(*episode([0, 0, 0, 0, 1, 0, 0, 0, 0, 1], openings))
+    assert found is not None
+    assert (found.taken_from[0], found.let_go[0]) == pytest.approx((0.0, 0.04))
+
+
+@pytest.mark.parametrize(
+    ("commands", "openings"),
+    [
+        ([1, 1, 1], [1.0, 1.0, 1.0, 1.0]),  # Never closed.
+        ([0, 0, 0, 0, 0, 1], [1.0, 0.6, 0.2, 0.0, 0.0, 0.0, 0.5]),  # Closed on nothing.
+        ([0, 0, 0, 0, 0, 0], [1.0, 0.7, 0.4, 0.4, 0.4, 0.4, 0.4]),  # Holds it still.
+    ],
+)
+def test_without_a_thing_that_was_let_go_of_there_are_no_places(
+    commands: list[int], openings: list[float]
+) -> None:
+    assert places_of(*episode(commands, openings)) is None
+
+
+def test_a_thing_is_put_down_in_the_middle_of_the_workspace_away_from_its_container() -> None:
+    low, high = (0.14, -0.25, 0.01), (0.46, 0.25, 0.26)
+    rng = np.random.default_rng(0)
+    places = np.array([somewhere_else(rng, HERE, THERE, low, high) for _ in range(200)])
+    assert (places[:, :2] >= [0.204, -0.15]).all()
+    assert (places[:, :2] <= [0.396, 0.15]).all()
+    assert np.linalg.norm(places[:, :2] - THERE[:2], axis=1).min() >= APART_M
+    assert (places[:, 2:5] == HERE[2:5]).all()
+    assert len(np.unique(places[:, 5])) == 200
+    tiny = somewhere_else(rng, HERE, THERE, THERE[:3] - 0.01, THERE[:3] + 0.01)
+    assert (tiny == HERE).all()
+
+
+def drive(carry: Carry, opening: float = 0.4, *, stuck: bool = False) -> list[np.ndarray]:
+    """States of an arm without physics; its gripper stays `opening` wide when it closes."""
+    state, states, actions = HOME.copy(), [], []
+    carry.begin(INFO)
+    for _ in range(200):
+        decision = carry.act(Observation({}, state.copy(), 0.0))
+        if decision.done:
+            break
+        actions.append(decision.action)
+        if not stuck:
+            state[:6] += decision.action[:6]
+        state[6] = opening if decision.action[6] < 0.5 else 1.0
+        states.append(state.copy())
+    else:
+        raise AssertionError("it never ends")
+    assert (np.array(actions) >= ACTION_LOW).all()
+    assert (np.array(actions) <= ACTION_HIGH).all()
+    return states
+
+
+def test_it_goes_over_the_thing_closes_lifts_it_and_lets_go_at_the_goal() -> None:
+    carry = Carry(HERE, THERE)
+    states = np.array(drive(carry))
+    closed = np.flatnonzero(states[:, 6] < 1.0)
+    assert carry.held
+    assert states[closed[0], :2] == pytest.approx(HERE[:2], abs=0.01)
+    assert states[closed[-1], :3] == pytest.approx(THERE[:3], abs=0.01)
+    far = (
+        np.linalg.norm(states[closed][:, :2, None] - np.array([HERE, THERE])[:, :2].T, axis=1)
+        > 0.03
+    ).all(axis=1)
+    assert states[closed][far][:, 2].min() >= THERE[2] + CLEARANCE_M - 0.03
+    assert states[-1, 2] >= THERE[2] + CLEARANCE_M - 0.03
+    assert states[-1, 6] == 1.0
+
+
+def test_a_hand_that_lifts_nothing_carries_nothing() -> None:
+    carry = Carry(HERE, THERE)
+    states = np.array(drive(carry, opening=0.0))
+    assert not carry.held
+    assert np.abs(states[:, 1] - HERE[1]).min() < 0.01
+    assert states[:, 1].max() <= 0.01
+    drive(carry)
+    assert carry.held
+
+
+def test_a_place_that_cannot_be_reached_does_not_hold_it_up_for_ever() -> None:
+    assert len(drive(Carry(HERE, THERE), stuck=True)) <= 8 * (LEG_PERIODS + 1)
+
+
+class Keeps(Subscriber):
+    def __init__(self) -> None:
+        self.states: list[np.ndarray] = []
+        self.commands: list[float] = []
+
+    def on_begin(self, info: EpisodeInfo) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def on_step(self, step: Step) -> None:
+        self.states.append(step.observation.state)
+        self.commands.append(float(step.sent_action[6]))
+
+
+@pytest.mark.sim
+def test_the_simulated_arm_puts_back_what_it_took_out() -> None:
+    kept = Keeps()
+    out = make_sim_cell(CellRequest("take_carrot_off_plate", 3, realtime=False))
+    assert out.demonstrator is not None
+    assert out.use_task is not None
+    with out.station as station:
+        loop = ControlLoop(station, CONTROL_RATE_HZ, (kept,))
+        out.start(5)
+        end = loop.run_episode(INFO, out.demonstrator(), max_steps=40, judge=out.judge)
+        assert end.reason is EndReason.SUCCESS
+        assert end.final_observation is not None
+        states = np.array([*kept.states, end.final_observation.state])
+        places = places_of(states, np.array(kept.commands))
+        assert places is not None
+        back = out.use_task("put_carrot_on_plate")
+        back.start(None)
+        carry = Carry(places.let_go, places.taken_from)
+        end = loop.run_episode(INFO, carry, max_steps=40, judge=back.judge)
+    assert carry.held
+    assert end.reason is EndReason.SUCCESS
