@@ -6,6 +6,7 @@ the least completed one is tried next.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hardware.faults import MotorFault
 from hardware.registry import Cell
 from policies.carrying import Carry
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -146,6 +148,11 @@ class _Session:
     truth: Callable[[], bool] | None = None
     scene_is_ours: bool = False
 
+    @property
+    def simulated(self) -> bool:
+        """The simulator can lay a scene out."""
+        return self.cell.station.robot.features.simulated
+
     @cached_property
     def alternation(self) -> Alternation:
         """Of the two tasks; only asked where there is a backward one."""
@@ -212,10 +219,18 @@ class _Session:
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
+            except MotorFault as fault:
+                if seed is not None or not self.simulated:
+                    raise
+                # Wedged into what it left behind: the simulator lays out the scene anew.
+                reason = fault.found
+                log.append(dataclasses.replace(interrupted_record(trial, start), reason=reason))
+                self.scene_is_ours = False
+                continue
             if attempt is None:
                 log.append(interrupted_record(trial, start))
                 return False
-            self.scene_is_ours = True
+            self.scene_is_ours = attempt.end.reason is not EndReason.FAULT
             record = record_attempt(attempt, trial, start, self.folder / "practice")
             if attempt.counts and self.truth is not None:
                 line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
@@ -261,7 +276,10 @@ class _Session:
         recent = [record.success for record in log.records[-FAILURES_UNTIL_RESET:]]
         stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
         if trial == 0 or stuck or not self.scene_is_ours:
-            return self.alternation.promising, plan.practice_seeds[trial], None
+            task = self.alternation.promising
+            if not self.simulated:
+                self.listeners.operator.held(f"Lay the scene out for {task}.")
+            return task, plan.practice_seeds[trial], None
         return (plan.backward if self.forward_is_done(log) else plan.task), None, None
 
     def forward_is_done(self, log: TrialLog) -> bool:
