@@ -144,6 +144,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             report=report,
             what_next=_next(workspace, profile, plan, result, options),
             interrupted=interrupts.requested,
+            backward=cell.backward_task,
         )
     return result.complete or not interrupts.requested
 
@@ -341,6 +342,7 @@ def _show(
     report: Path,
     what_next: str,
     interrupted: bool,
+    backward: str,
 ) -> None:
     successes = sum(record.success for record in result.practice)
     told = result.from_memory
@@ -356,7 +358,8 @@ def _show(
         "aborted": len(result.aborted),
     }
     if result.complete and _never_succeeded(result):
-        rows["advice"] = "no trial succeeded to learn from: show the task in more demonstrations"
+        undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
+        rows["advice"] = f"no trial succeeded: show the task in more demonstrations{undo}"
     path = result.recommended.path
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(

@@ -39,7 +39,8 @@ def improve(
     backward: Annotated[
         str,
         typer.Option(
-            help="Task that undoes it: both are practised in turn and nobody resets the scene.",
+            help="Task that undoes it: both are practised in turn, nobody resets the scene, and "
+            "the arm puts back from memory what it took away.",
             show_default="none, the simulator lays out the scene anew",
         ),
     ] = "",
