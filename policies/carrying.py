@@ -83,6 +83,13 @@ def places_of(
     return None
 
 
+def middle_of(low_m: Sequence[float], high_m: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    """Where things are put down: corners (x, y) m of the middle of a workspace box."""
+    low, high = np.array(low_m[:2]), np.array(high_m[:2])
+    margin = (1.0 - MIDDLE) / 2.0 * (high - low)
+    return low + margin, high - margin
+
+
 def somewhere_else(
     rng: np.random.Generator,
     pose: FloatArray,
@@ -101,10 +108,9 @@ def somewhere_else(
     Returns:
         (6,); `pose` itself where the middle of the workspace has no room.
     """
-    low, high = np.array(low_m[:2]), np.array(high_m[:2])
-    margin = (1.0 - MIDDLE) / 2.0 * (high - low)
+    low, high = middle_of(low_m, high_m)
     for _ in range(100):
-        place = rng.uniform(low + margin, high - margin)
+        place = rng.uniform(low, high)
         if np.linalg.norm(place - away_from[:2]) >= APART_M:
             yaw = rng.uniform(-MOST_YAW_RAD, MOST_YAW_RAD)
             return np.array([*place, *pose[2:5], yaw])

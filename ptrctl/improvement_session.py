@@ -105,6 +105,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     session = options.session or session_name(plan)
     meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
     plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
+    warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     with Interrupts() as interrupts:
         with (
@@ -147,6 +148,19 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             backward=cell.backward_task,
         )
     return result.complete or not interrupts.requested
+
+
+def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
+    """On an arm: where it will put things down without looking."""
+    from policies.carrying import middle_of
+
+    features = cell.station.robot.features
+    if plan.backward and not features.simulated:
+        low, high = middle_of(features.workspace.low_m, features.workspace.high_m)
+        console.note(
+            f"From memory the arm puts things down anywhere between x {low[0]:.2f} and "
+            f"{high[0]:.2f} m, y {low[1]:.2f} and {high[1]:.2f} m: keep that part clear."
+        )
 
 
 def expected_s(plan: ImprovePlan) -> float:

@@ -1,11 +1,17 @@
-"""What a display is told about practice."""
+"""What a display is told about practice, and what an operator is told before."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from ptrctl.improvement_session import warn_of_memory
 from ptrctl.practice_display import telling
 from ptrctl.workflows.improve import Learned, Learning
+from tests.ptrctl.workflows.fake_cell import make_fake_cell
+from tests.ptrctl.workflows.test_improve import PLAN
 
 
 class Shown:
@@ -33,3 +39,19 @@ def test_learning_shows_its_updates_and_that_a_signal_was_heard() -> None:
         (2, 20, "stopping after learning: 15 of 50 updates"),
         {"arm": 0.1},
     ]
+
+
+@pytest.mark.parametrize(
+    ("backward", "simulated", "warned"),
+    [("go_back", False, True), ("go_back", True, False), ("", False, False)],
+)
+def test_on_an_arm_it_says_where_things_are_put_down_from_memory(
+    capsys: pytest.CaptureFixture[str], backward: str, simulated: bool, warned: bool
+) -> None:
+    cell = make_fake_cell()
+    arm: Any = cell.station.robot
+    arm.features = replace(arm.features, simulated=simulated)
+    warn_of_memory(replace(PLAN, backward=backward), cell)
+    said = " ".join(capsys.readouterr().err.split())
+    # The middle three fifths of a box of 0.5 by 1 m.
+    assert ("x 0.10 and 0.40 m, y -0.30 and 0.30 m" in said) == warned
