@@ -154,9 +154,9 @@ def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
     """On an arm: where it will put things down without looking."""
     from policies.carrying import middle_of
 
-    features = cell.station.robot.features
-    if plan.backward and not features.simulated:
-        low, high = middle_of(features.workspace.low_m, features.workspace.high_m)
+    if plan.backward and not cell.station.robot.features.simulated:
+        box = cell.station.safety.workspace
+        low, high = middle_of(box.low_m, box.high_m)
         console.note(
             f"From memory the arm puts things down anywhere between x {low[0]:.2f} and "
             f"{high[0]:.2f} m, y {low[1]:.2f} and {high[1]:.2f} m: keep that part clear."

@@ -156,7 +156,7 @@ class _Session:
     @cached_property
     def alternation(self) -> Alternation:
         """Of the two tasks; only asked where there is a backward one."""
-        workspace = self.cell.station.robot.features.workspace
+        workspace = self.cell.station.safety.workspace
         return Alternation(self.plan.task, self.plan.backward, workspace, self.plan.seed)
 
     def run(self) -> ImproveResult:
