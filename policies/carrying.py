@@ -40,8 +40,11 @@ NEAR_M, ON_THE_WAY_M, NEAR_RAD = 0.008, 0.02, 0.15
 LEG_PERIODS = 10
 """A place that is not reached by then is out of reach; half a metre at full speed."""
 OPENING_PERIODS = 3
-MIDDLE = 0.6
-"""Share of the workspace box, about its middle, in which things are put down."""
+NEARBY_M = 0.08
+"""Each way from where a thing lay, at most, is another place for it. Anywhere in the middle of the
+workspace, it was put down on other things, and the arm ran into them."""
+EDGE_M = 0.04
+"""Between such a place and the edge of the workspace box, at least."""
 APART_M = 0.10
 """Between the gripper's places in and beside a container, at least."""
 MOST_YAW_RAD = 0.5
@@ -83,21 +86,14 @@ def places_of(
     return None
 
 
-def middle_of(low_m: Sequence[float], high_m: Sequence[float]) -> tuple[FloatArray, FloatArray]:
-    """Where things are put down: corners (x, y) m of the middle of a workspace box."""
-    low, high = np.array(low_m[:2]), np.array(high_m[:2])
-    margin = (1.0 - MIDDLE) / 2.0 * (high - low)
-    return low + margin, high - margin
-
-
-def somewhere_else(
+def somewhere_near(
     rng: np.random.Generator,
     pose: FloatArray,
     away_from: FloatArray,
     low_m: Sequence[float],
     high_m: Sequence[float],
 ) -> FloatArray:
-    """A place for a thing in the middle of the workspace, as high as it is now.
+    """Another place for a thing, near where it has lain, where there was room for it.
 
     Args:
         rng: Draws it.
@@ -106,12 +102,13 @@ def somewhere_else(
         low_m, high_m: (x, y, z) corners of the workspace box.
 
     Returns:
-        (6,); `pose` itself where the middle of the workspace has no room.
+        (6,), as high as `pose`; `pose` itself where there is no other place.
     """
-    low, high = middle_of(low_m, high_m)
+    low, high = np.array(low_m[:2]) + EDGE_M, np.array(high_m[:2]) - EDGE_M
     for _ in range(100):
-        place = rng.uniform(low, high)
-        if np.linalg.norm(place - away_from[:2]) >= APART_M:
+        place = pose[:2] + rng.uniform(-NEARBY_M, NEARBY_M, 2)
+        inside = (place >= low).all() and (place <= high).all()
+        if inside and np.linalg.norm(place - away_from[:2]) >= APART_M:
             yaw = rng.uniform(-MOST_YAW_RAD, MOST_YAW_RAD)
             return np.array([*place, *pose[2:5], yaw])
     return pose

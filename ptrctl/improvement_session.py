@@ -152,14 +152,12 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
 
 def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
     """On an arm: where it will put things down without looking."""
-    from policies.carrying import middle_of
+    from policies.carrying import NEARBY_M
 
     if plan.backward and not cell.station.robot.features.simulated:
-        box = cell.station.safety.workspace
-        low, high = middle_of(box.low_m, box.high_m)
         console.note(
-            f"From memory the arm puts things down anywhere between x {low[0]:.2f} and "
-            f"{high[0]:.2f} m, y {low[1]:.2f} and {high[1]:.2f} m: keep that part clear."
+            f"From memory the arm puts things down up to {NEARBY_M * 100:.0f} cm from where they "
+            "lay: keep the counter clear there."
         )
 
 
@@ -360,7 +358,7 @@ def _show(
 ) -> None:
     successes = sum(record.success for record in result.practice)
     told = result.from_memory
-    memory = f", of them {told.successes} in {told.trials} from memory" if told else ""
+    memory = f", {told.successes} of {told.trials} from memory" if told else ""
     practised = f"{successes} successes in {len(result.practice)} of {plan.trials} trials{memory}"
     rows: dict[str, object] = {
         "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),

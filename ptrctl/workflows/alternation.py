@@ -2,7 +2,7 @@
 
 After a success the arm knows by touch where the thing lies and where it came from, so that it can
 do the other task from memory: the scene is as it was, and there is one more demonstration. The
-policy tries whatever the arm does not know, and every few trials anyway.
+policy tries whatever the arm does not know, and every few trials what it mostly can do.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hardware.robot import WorkspaceBox
-from policies.carrying import NAME, Carry, Places, places_of, somewhere_else
+from policies.carrying import NAME, Carry, Places, places_of, somewhere_near
 from policies.labelling import Hand, hand_of_episode
 from recordings.reader import Episode
 from recordings.records import GRIPPER
 
 POLICY_EVERY = 5
-"""Trials after which the policy tries, whatever the arm knows."""
+"""Trials after which the policy tries what the arm could do from memory, if it mostly succeeds."""
 OUT = "take"
 """Verb of the tasks that end anywhere on the counter, in Bridge's naming; others end in a place."""
 
@@ -80,23 +80,23 @@ class Alternation:
         """
         if self._places is None:
             return None
-        if trial % POLICY_EVERY == POLICY_EVERY - 1:
+        if trial % POLICY_EVERY == POLICY_EVERY - 1 and self._rate(self._next) >= 0.5:
             return self._next, None
         start, goal = self._places.let_go, self._places.taken_from
         if self._next.split("_")[0] == OUT:
             rng = np.random.default_rng([self.seed, trial])
             box = self.workspace
-            goal = somewhere_else(rng, goal, start, box.low_m, box.high_m)
+            goal = somewhere_near(rng, goal, start, box.low_m, box.high_m)
         self._carry = Carry(start, goal)
         return self._next, self._carry
 
     @property
     def promising(self) -> str:
         """The task to lay the scene out for: of which the policy knows more, as far as it tried."""
-
-        def rate(task: str) -> float:
-            tried = self._tried.get(task, [])
-            return (sum(tried) + 1) / (len(tried) + 2)
-
         # Of equals the one that leaves the scene as the task needs it.
-        return max((self.backward, self.task), key=rate)
+        return max((self.backward, self.task), key=self._rate)
+
+    def _rate(self, task: str) -> float:
+        """Success of the policy, one half before it has tried (Laplace's rule of succession)."""
+        tried = self._tried.get(task, [])
+        return (sum(tried) + 1) / (len(tried) + 2)

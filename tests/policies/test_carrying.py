@@ -8,12 +8,14 @@ from hardware.registry import CellRequest, make_sim_cell
 from policies.carrying import (
     APART_M,
     CLEARANCE_M,
+    EDGE_M,
     LEG_PERIODS,
     NAME,
+    NEARBY_M,
     Carry,
     Places,
     places_of,
-    somewhere_else,
+    somewhere_near,
 )
 from recordings.records import (
     ACTION_HIGH,
@@ -68,17 +70,22 @@ def test_without_a_thing_that_was_let_go_of_there_are_no_places(
     assert places_of(*episode(commands, openings)) is None
 
 
-def test_a_thing_is_put_down_in_the_middle_of_the_workspace_away_from_its_container() -> None:
+def test_a_thing_is_put_down_near_where_it_lay_but_not_in_its_container() -> None:
     low, high = (0.14, -0.25, 0.01), (0.46, 0.25, 0.26)
     rng = np.random.default_rng(0)
-    places = np.array([somewhere_else(rng, HERE, THERE, low, high) for _ in range(200)])
-    assert (places[:, :2] >= [0.204, -0.15]).all()
-    assert (places[:, :2] <= [0.396, 0.15]).all()
-    assert np.linalg.norm(places[:, :2] - THERE[:2], axis=1).min() >= APART_M
+    beside = HERE + np.array([0.1, 0.05, 0, 0, 0, 0])
+    places = np.array([somewhere_near(rng, HERE, beside, low, high) for _ in range(200)])
+    assert np.abs(places[:, :2] - HERE[:2]).max() <= NEARBY_M
+    assert np.linalg.norm(places[:, :2] - beside[:2], axis=1).min() >= APART_M
     assert (places[:, 2:5] == HERE[2:5]).all()
     assert len(np.unique(places[:, 5])) == 200
-    tiny = somewhere_else(rng, HERE, THERE, THERE[:3] - 0.01, THERE[:3] + 0.01)
-    assert (tiny == HERE).all()
+    # A random walk stays in the box.
+    place = HERE
+    for _ in range(200):
+        place = somewhere_near(rng, place, THERE, low, high)
+        assert (place[:2] >= np.array(low[:2]) + EDGE_M).all()
+        assert (place[:2] <= np.array(high[:2]) - EDGE_M).all()
+    assert (somewhere_near(rng, HERE, HERE, HERE[:3], HERE[:3]) == HERE).all()
 
 
 def drive(carry: Carry, opening: float = 0.4, *, stuck: bool = False) -> list[np.ndarray]:
