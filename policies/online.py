@@ -63,17 +63,12 @@ class OnlineLearner:
         offline = {
             role: data for role, data in (("prior", prior), ("target", target)) if data is not None
         }
-        tasks = sorted({*new_tasks, *(name for data in offline.values() for name in data.tasks)})
-        networks, self.tasks = checkpoint.networks(tasks)
-        self.learner = make_learner(
-            _with_online_rates(self.config),
-            networks,
-            seed=seed,
-            device=device,
-            planned_updates=planned_updates,
-            earlier_critic_updates=checkpoint.info.critic_updates,
+        self._names = sorted(
+            {*new_tasks, *(name for data in offline.values() for name in data.tasks)}
         )
-        self.online = ReplayBuffer.empty(networks.config.image_size, self.config.algorithm)
+        self._device = device
+        self._start(_with_online_rates(self.config), planned_updates)
+        self.online = ReplayBuffer.empty(self.config.network.image_size, self.config.algorithm)
         share = self.config.training.online_fraction
         buffers = {
             role: ReplayBuffer.from_packed(
@@ -91,8 +86,23 @@ class OnlineLearner:
             ]
         )
         self._data = {role: data.digest for role, data in offline.items()}
-        self._rng = np.random.default_rng(seed)
         self._successes = 0
+
+    def _start(self, config: PolicyConfig, planned_updates: int) -> None:
+        networks, self.tasks = self.checkpoint.networks(self._names)
+        self.learner = make_learner(
+            config,
+            networks,
+            seed=self.seed,
+            device=self._device,
+            planned_updates=planned_updates,
+            earlier_critic_updates=self.checkpoint.info.critic_updates,
+        )
+        self._rng = np.random.default_rng(self.seed)
+
+    def begin_again(self, planned_updates: int) -> None:
+        """Forget all updates, keep the trials, and learn from now on at the rates of training."""
+        self._start(self.config, planned_updates)
 
     def add_episode(
         self,

@@ -56,6 +56,11 @@ FAILURES_UNTIL_RESET = 2
 lays it out anew, as an operator would who finds the thing out of reach."""
 
 
+LIKE_FINE_TUNING = 10
+"""With a backward task the policy learns before it is measured, not between trials, as if it were
+fine-tuned on the arm's own demonstrations: so many trials' updates, 500 by default."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """What begins: "practice", or the measuring of a checkpoint on the selection start states."""
@@ -309,6 +314,9 @@ class _Session:
         episode = read_episode(self.folder / "practice" / record.episode)
         if self.plan.backward:
             self.alternation.saw(episode, record.success)
+            if not record.success or episode.info.task != self.plan.task:
+                # The task that undoes it is a means; learning both made the policy worse at this.
+                return
         if record.reason == NOBODY_TO_ASK:
             return
         images = episode.images(self.learner.checkpoint.info.camera)
@@ -322,11 +330,25 @@ class _Session:
         )
 
     def learn(self, trial: int) -> dict[str, float]:
-        if not self.learner.has_something_new or not self.plan.updates_per_trial:
+        if not self.learner.has_something_new or self.plan.backward:
             return {}
         # What could not be learned after the first trials is made up for.
-        total = (trial + 1) * self.plan.updates_per_trial - self.learner.updates
+        return self.update(trial, (trial + 1) * self.plan.updates_per_trial - self.learner.updates)
+
+    def learn_anew(self, trials: int) -> None:
+        """Fine-tune the checkpoint that practice began with on what the arm has done until now."""
+        if self.learner.has_something_new:
+            total = LIKE_FINE_TUNING * self.plan.updates_per_trial
+            self.learner.begin_again(total)
+            metrics = self.update(trials - 1, total)
+            self.learner.save_state(self.state_path(trials))
+            self.on_event(Learned(trials - 1, metrics))
+
+    def update(self, trial: int, total: int) -> dict[str, float]:
+        """Learn, and say so; the means of what learning tells."""
         metrics = []
+        if not total:
+            return {}
         with torch_threads(self.threads):
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
                 self.on_event(Learning(trial, self.plan.trials, done, total))
@@ -373,6 +395,8 @@ class _Session:
             return []
         path = self.candidates_folder / f"after-{done:05d}-trials"
         if not path.exists():
+            if plan.backward:
+                self.learn_anew(done)
             save_checkpoint(path, self.learner.learner.rollout_networks, self.learner.info())
         return [self.measure(load_checkpoint(path), f"after {done} trials")]
 

@@ -147,3 +147,28 @@ def test_practice_learns_at_its_share_of_the_training_rates(tmp_path: Path) -> N
     assert used.actor_rate == pytest.approx(training.actor_rate * training.online_rate)
     assert used.critic_rate == pytest.approx(training.critic_rate * training.online_rate)
     assert online.info().config == online.checkpoint.info.config
+
+
+def test_it_begins_again_at_the_rates_of_training_with_the_same_trials(tmp_path: Path) -> None:
+    checkpoint = start(tmp_path)
+    online = OnlineLearner(checkpoint, target=dot_data(8), planned_updates=100)
+    fresh = OnlineLearner(checkpoint, target=dot_data(8)).policy(stochastic=False)
+    add_trials(online, 3)
+    online.update(2)
+    online.begin_again(10)
+    assert (online.updates, online.online.episodes) == (0, 3)
+    again = online.policy(stochastic=False)
+    assert again.networks.actor.mu.weight.equal(fresh.networks.actor.mu.weight)
+    assert online.learner.config.training.actor_rate == checkpoint.info.config.training.actor_rate
+    online.update(1)
+    assert online.updates == 1
+
+
+def test_without_demonstrations_four_successes_are_something_new(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path), prior=dot_data(8))
+    add_trials(online, 3)
+    add_trials(online, 3, success=False)
+    assert not online.has_something_new
+    add_trials(online, 1)
+    assert online.has_something_new
+    assert OnlineLearner(start(tmp_path / "other"), target=dot_data(8)).has_something_new

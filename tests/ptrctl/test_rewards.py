@@ -127,6 +127,7 @@ def test_an_uncertain_trial_without_operator_fails_and_is_not_learned_from(tmp_p
         checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
     )
     session = session_of(tmp_path, learner, reward(ahead))
+    session.plan = dataclasses.replace(session.plan, backward="")
     assert done.episode is not None
     (tmp_path / "practice").mkdir()
     moved = done.episode.rename(tmp_path / "practice" / done.episode.name)
@@ -144,6 +145,30 @@ def session_of(folder: Path, learner: Any, what: Any, cell: Cell | None = None) 
     return _Session(
         plan, both, learner, folder, folder, lambda event: None, Listeners(), reward=what
     )
+
+
+@pytest.mark.parametrize(
+    ("success", "backward", "learned"),
+    [(True, "go_back", 1), (False, "go_back", 0), (True, "", 1), (False, "", 1)],
+)
+def test_with_a_backward_task_only_successes_of_the_task_are_learned_from(
+    tmp_path: Path, success: bool, backward: str, learned: int
+) -> None:
+    done = attempt(tmp_path / "practice", reward(ahead))
+    assert done.episode is not None
+    taken: list[Any] = []
+    learner: Any = SimpleNamespace(
+        add_episode=lambda *args: taken.append(args),
+        checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
+    )
+    session = session_of(tmp_path, learner, reward(ahead))
+    session.plan = dataclasses.replace(session.plan, backward=backward)
+    record = TrialRecord(0, 1, "counted", success=success, episode=done.episode.name)
+    session.take_up(record)
+    assert len(taken) == learned
+    session.plan = dataclasses.replace(session.plan, task="go_back", backward=backward)
+    session.take_up(record)
+    assert len(taken) == learned + (not backward)
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,30 @@ def test_what_could_not_be_learned_after_the_first_trials_is_made_up_for(tmp_pat
     assert learner.updates == 21
     session.learn(3)
     assert learner.updates == 28
+
+
+def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Path) -> None:
+    done: list[Any] = []
+    learner: Any = SimpleNamespace(
+        has_something_new=True,
+        updates=0,
+        begin_again=done.append,
+        update=lambda count: done.append(count) or {"loss": 1.0},
+        save_state=lambda path: done.append(path.name),
+    )
+    session = _Session(
+        replace(PLAN, backward="go_back", updates_per_trial=1),
+        make_fake_cell(),
+        learner,
+        tmp_path,
+        tmp_path,
+        lambda event: None,
+        Listeners(),
+    )
+    assert session.learn(0) == {}
+    assert done == []
+    session.learn_anew(2)
+    assert done == [10, 5, 5, "learner-00002.safetensors"]
+    learner.has_something_new = False
+    session.learn_anew(2)
+    assert len(done) == 4
