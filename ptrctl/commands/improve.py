@@ -47,7 +47,14 @@ def improve(
     learner: Annotated[
         LearnerName | None, typer.Option(help="How to learn.", show_default="the checkpoint's")
     ] = None,
-    updates: Annotated[int, typer.Option(min=0, help="Learning steps after each trial.")] = 50,
+    updates: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Learning steps after each trial; with --backward ten times as many before "
+            "each measurement.",
+        ),
+    ] = 50,
     selection: Annotated[
         int,
         typer.Option(min=1, help="Scored trials of each candidate; below 3 none can be taken."),
