@@ -212,7 +212,12 @@ def train_classifier(
     """
     groups = _groups(pictures, tasks)
     share = _BATCH // len(groups)
-    classifier = SuccessClassifier.from_policy(networks, seed) if start is None else start.copy()
+    if start is None:
+        classifier = SuccessClassifier.from_policy(networks, seed)
+        # Of a task whose beginnings nobody has seen, no more is known than of all the others.
+        classifier.hands[:] = max(pictures.needed_hand(), Hand.EMPTY)
+    else:
+        classifier = start.copy()
     return _learn(
         classifier,
         pictures,
@@ -307,7 +312,9 @@ def _learn(
         if on_step is not None:
             on_step(step + 1, float(loss.detach()))
     for task in tasks:
-        classifier.hands[task] = pictures.needed_hand(task)
+        needed = pictures.needed_hand(task)
+        if needed != Hand.UNKNOWN:
+            classifier.hands[task] = needed
     return classifier.eval()
 
 

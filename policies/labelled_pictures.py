@@ -119,16 +119,21 @@ class LabelledPictures:
             np.where(failed, self.hand, np.int8(Hand.UNKNOWN))[keep],
         )
 
-    def needed_hand(self, task: int) -> Hand:
-        """How far the gripper has come at least in nearly every known success of a task.
+    def needed_hand(self, task: int | None = None) -> Hand:
+        """How far the gripper has come at least in nearly every known success.
 
-        Where no success of the task is known from its beginning: in those of all tasks.
+        Args:
+            task: A slot; None for all tasks.
+
+        Returns:
+            `UNKNOWN` where no such success is known from its beginning.
         """
-        known = (self.labels == DONE) & (self.hand != Hand.UNKNOWN)
-        ours = known & (self.tasks == task)
-        hand = self.hand[ours if ours.any() else known]
+        hand = self.hand[(self.labels == DONE) & ((self.tasks == task) | (task is None))]
+        hand = hand[hand != Hand.UNKNOWN]
+        if not len(hand):
+            return Hand.UNKNOWN
         for needed in (Hand.LET_GO, Hand.HELD):
-            if len(hand) and (hand >= needed).mean() >= USUAL_SUCCESSES:
+            if (hand >= needed).mean() >= USUAL_SUCCESSES:
                 return needed
         return Hand.EMPTY
 

@@ -170,13 +170,14 @@ def test_what_the_hand_did_in_nearly_every_known_success_is_needed() -> None:
         ([let_go] * 19 + [held], let_go),
         ([let_go] * 19 + [empty], let_go),
         ([held, Hand.UNKNOWN], held),
-        ([Hand.UNKNOWN], empty),
+        ([Hand.UNKNOWN], Hand.UNKNOWN),
     ):
         assert ended_with(endings).needed_hand(1) is needed
-    # How a task ends says nothing of how it is done: then other tasks tell.
-    both = join([ended_with([held]).ends_only(), ended_with([held], task=2)])
+    # How a task ends says nothing of how it is done.
+    both = join([ended_with([held]).ends_only(), ended_with([let_go], task=2)])
     assert both.hand[both.tasks == 1].tolist() == [Hand.UNKNOWN] * 2
-    assert both.needed_hand(1) is held
+    assert both.needed_hand(1) is Hand.UNKNOWN
+    assert both.needed_hand() is let_go
 
 
 def test_held_out_errors_count_no_belief_before_what_the_hand_must_have_done() -> None:
@@ -199,6 +200,17 @@ def test_training_notes_what_the_hand_must_have_done() -> None:
     some = join([ended_with([Hand.LET_GO] * 2), pictures(0, 2)])
     assert train(some, steps=1).needed_hand(1) is Hand.LET_GO
     assert train(pictures(2, 2), steps=1).needed_hand(1) is Hand.EMPTY
+
+
+def test_of_a_task_known_by_its_end_alone_others_tell_what_the_hand_must_have_done() -> None:
+    some = join([ended_with([Hand.LET_GO] * 2).ends_only(), ended_with([Hand.HELD], task=2)])
+    some = join([some, pictures(0, 2)])
+    assert train(some, steps=1).needed_hand(1) is Hand.HELD
+    # What the pre-trained classifier takes over from similar tasks is nearer than all tasks.
+    start = SuccessClassifier.from_policy(NETWORKS, 0)
+    start.hands[1] = Hand.LET_GO
+    again = train_classifier(NETWORKS, some, CONFIG.training, tasks=[1], steps=1, start=start)
+    assert again.needed_hand(1) is Hand.LET_GO
 
 
 def test_a_new_task_needs_what_all_similar_ones_need() -> None:
