@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from policies.labelling import CLOSING_STEPS, HELD_OPENING, Hand, hand_of_episode
+from policies.labelling import CLOSING_STEPS, HELD_OPENING, grasps
 from recordings.records import (
     ACTION_HIGH,
     GRIPPER,
@@ -74,16 +74,13 @@ def places_of(
     Returns:
         None if it never held anything, or holds it still.
     """
-    hand = hand_of_episode(gripper_commands, states[:, GRIPPER])
-    if hand[-1] != Hand.LET_GO:
+    told_open = gripper_commands >= 0.5
+    held = np.flatnonzero(grasps(gripper_commands, states[: len(told_open), GRIPPER]))
+    if not len(held) or not told_open[-1]:
         return None
-    closed = gripper_commands < 0.5
-    before = np.concatenate([[False], closed[:-1]])
-    closings, openings = np.flatnonzero(closed & ~before), np.flatnonzero(~closed & before)
-    for closing, opening in zip(closings[::-1], openings[::-1], strict=True):
-        if opening - closing >= CLOSING_STEPS and states[opening, GRIPPER] > HELD_OPENING:
-            return Places(np.array(states[closing, :6]), np.array(states[opening, :6]))
-    return None
+    closing = int(held[-1])
+    opening = closing + int(np.argmax(told_open[closing:]))
+    return Places(np.array(states[closing, :6]), np.array(states[opening, :6]))
 
 
 def somewhere_near(
