@@ -19,8 +19,13 @@ from recordings.records import GRIPPER
 
 POLICY_EVERY = 5
 """Trials after which the policy tries what the arm could do from memory, if it mostly succeeds."""
-OUT = "take"
-"""Verb of the tasks that end anywhere on the counter, in Bridge's naming; others end in a place."""
+PUT, TAKE = "put", "take"
+"""Verbs of tasks that carry a thing, in Bridge's naming; what is taken ends anywhere around it.
+Whatever else an arm grasps and lets go of, such as a door, it must not lift."""
+
+
+def _verb(task: str) -> str:
+    return task.split("_", maxsplit=1)[0]
 
 
 def by_memory(episode: Episode) -> bool:
@@ -78,12 +83,12 @@ class Alternation:
         Args:
             trial: 0-based.
         """
-        if self._places is None:
+        if self._places is None or {_verb(self.task), _verb(self.backward)} != {PUT, TAKE}:
             return None
         if trial % POLICY_EVERY == POLICY_EVERY - 1 and self._rate(self._next) >= 0.5:
             return self._next, None
         start, goal = self._places.let_go, self._places.taken_from
-        if self._next.split("_")[0] == OUT:
+        if _verb(self._next) == TAKE:
             rng = np.random.default_rng([self.seed, trial])
             box = self.workspace
             goal = somewhere_near(rng, goal, start, box.low_m, box.high_m)

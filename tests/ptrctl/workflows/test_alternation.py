@@ -79,11 +79,10 @@ def test_what_was_put_back_is_taken_out_again_to_another_place_each_time() -> No
     assert len(set(ends)) == len(ends)
 
 
-def test_tasks_of_other_names_are_done_between_the_same_two_places() -> None:
-    known = both(task="store_carrot", backward="unstore_carrot")
-    known.saw(trial("store_carrot", COUNTER_M, PLATE_M), True)
-    carry = carried(known)
-    assert carry.goal[0] == pytest.approx(COUNTER_M)
+def test_nothing_is_lifted_from_memory_but_what_is_put_and_taken() -> None:
+    known = both(task="open_door", backward="close_door")
+    known.saw(trial("close_door", PLATE_M, COUNTER_M), True)
+    assert known.from_memory(0) is None
 
 
 @pytest.mark.parametrize(("tried", "times"), [([], 2), ([True], 2), ([False], 0)])
