@@ -228,8 +228,7 @@ class _Session:
                 if seed is not None or not self.simulated:
                     raise
                 # Wedged into what it left behind: the simulator lays out the scene anew.
-                reason = fault.found
-                log.append(dataclasses.replace(interrupted_record(trial, start), reason=reason))
+                log.append(_wedged_record(trial, start, fault))
                 self.scene_is_ours = False
                 continue
             if attempt is None:
@@ -436,6 +435,12 @@ class _Session:
             uncertain=sum(r.reason == NOBODY_TO_ASK for r in counted.values()),
             from_memory=self.from_memory(counted),
         )
+
+
+def _wedged_record(trial: int, seed: int, fault: MotorFault) -> TrialRecord:
+    """The line of an attempt that did not begin, for the arm could not reach its start pose."""
+    stopped = interrupted_record(trial, seed)
+    return dataclasses.replace(stopped, reason=fault.found, end_reason=EndReason.FAULT.value)
 
 
 def _use_task(cell: Cell, task: str) -> Cell:

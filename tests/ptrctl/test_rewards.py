@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hardware.faults import MotorFault
 from hardware.registry import Cell
 from policies.labelling import Hand
 from policies.tasks import TaskSlots
@@ -195,6 +196,47 @@ def test_the_classifier_decides_which_task_is_next(
     assert seed is None
     assert carry is None
     assert task == ("go_ahead" if forward_next else "go_back")
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_the_simulator_lays_the_scene_out_anew_where_the_arm_is_wedged(
+    tmp_path: Path, simulated: bool
+) -> None:
+    cell = cell_without_truth()
+    arm: Any = cell.station.robot
+    arm.features = dataclasses.replace(arm.features, simulated=simulated)
+    starts: list[int | None] = []
+
+    def start(seed: int | None, should_stop: Any = None) -> None:
+        starts.append(seed)
+        if seed is None:
+            raise MotorFault("A joint is behind.", "The way is free.", "Clear it.")
+        arm.move_to_start(seed=seed)
+
+    learner: Any = SimpleNamespace(
+        checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
+        policy=lambda **how: Walker(0.02),
+        add_episode=lambda *args: None,
+        has_something_new=False,
+        save_state=lambda path: None,
+    )
+    session = session_of(tmp_path, learner, reward(ahead), dataclasses.replace(cell, start=start))
+    session.scene_is_ours = True
+    log = TrialLog(tmp_path / "practice")
+    with session.cell.station:
+        if not simulated:
+            with pytest.raises(MotorFault):
+                session.practise(1, log)
+            return
+        assert session.practise(1, log)
+    assert starts == [None, PLAN.practice_seeds[1]]
+    wedged, done = log.records
+    assert (wedged.status, wedged.reason, wedged.end_reason) == (
+        "aborted",
+        "A joint is behind.",
+        "fault",
+    )
+    assert done.success
 
 
 def test_the_operators_reward_asks_no_simulator(tmp_path: Path) -> None:
