@@ -34,7 +34,7 @@ from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.improve import improve
-from ptrctl.workflows.improve_result import ImproveResult, facts_about_labels
+from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
@@ -310,7 +310,7 @@ def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
             "which uses other start states.",
         ),
         facts={
-            **facts_about_labels(plan, result),
+            **facts_about_practice(plan, result),
             "ptrctl": plan.code_version,
             "started from": plan.checkpoint_digest,
         },
@@ -358,15 +358,13 @@ def _show(
 ) -> None:
     successes = sum(record.success for record in result.practice)
     told = result.from_memory
-    memory = f", {told.successes} of {told.trials} from memory" if told else ""
-    practised = f"{successes} successes in {len(result.practice)} of {plan.trials} trials{memory}"
     rows: dict[str, object] = {
         "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
-        "practice": practised,
+        "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
         "selection before": result.before.selection.rate,
         "selection after": result.after,
         "verdict": result.verdict,
-        **facts_about_labels(plan, result),
+        **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
     }
     if result.complete and _never_succeeded(result):

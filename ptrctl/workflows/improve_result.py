@@ -104,9 +104,12 @@ def labels_in_words(plan: ImprovePlan) -> str:
     return "the simulator's ground truth, which no real arm has (see --reward classifier)"
 
 
-def facts_about_labels(plan: ImprovePlan, result: ImproveResult) -> dict[str, str]:
-    """Name to words: who labelled practice, how often it was wrong before and agreed after."""
+def facts_about_practice(plan: ImprovePlan, result: ImproveResult) -> dict[str, str]:
+    """Name to words: who acted and who labelled, how often it was wrong before and agreed after."""
     facts = {"practice labelled by": labels_in_words(plan)}
+    if result.from_memory is not None:
+        told = result.from_memory
+        facts["from memory"] = f"{told.successes} of {told.trials} succeeded, not by the policy"
     if result.classifier is not None:
         facts["classifier, held out"] = result.classifier.words
         facts["uncertain trials"] = f"{result.uncertain}, not learned from"

@@ -280,6 +280,8 @@ def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: 
         trained,
     )
     assert result["complete"]
+    told = f"{result['from_memory'][0]} of {result['from_memory'][1]} succeeded, not by the policy"
+    assert told in (trained / result["report"]).read_text()
     refused = run(
         f"improve -t {TASK} --kitchen {KITCHEN} -c both --backward {TASK}", trained, code=2
     )
