@@ -20,6 +20,7 @@ import numpy.typing as npt
 from policies.labelling import CLOSING_STEPS, HELD_OPENING, grasps
 from recordings.records import (
     ACTION_HIGH,
+    ACTION_LOW,
     GRIPPER,
     Decision,
     EpisodeInfo,
@@ -36,13 +37,17 @@ CLEARANCE_M = 0.08
 """Above the higher of both places, while the thing is carried."""
 DEEPER_M = 0.008
 """What is let go of sinks or rolls a little: without this, one grasp in six closed above it."""
+ASIDE_M = (0.0, -0.025, 0.025)
+"""Where it grasps, one after the other until it lifts something, ahead of the place. The fingers
+centre a thing between them, but not along them; most that were missed lay nearer to the arm."""
 NEAR_M, ON_THE_WAY_M, NEAR_RAD = 0.008, 0.02, 0.15
 LEG_PERIODS = 10
 """A place that is not reached by then is out of reach; half a metre at full speed."""
 OPENING_PERIODS = 3
 NEARBY_M = 0.08
-"""Each way from where a thing lay, at most, is another place for it. Anywhere in the middle of the
-workspace, it was put down on other things, and the arm ran into them."""
+"""Each way from where a thing lay at first, at most, is another place for it. Anywhere in the
+middle of the workspace, or ever farther away, it was put down on other things, and the arm ran into
+them."""
 EDGE_M = 0.04
 """Between such a place and the edge of the workspace box, at least."""
 APART_M = 0.10
@@ -122,6 +127,8 @@ class _Leg(NamedTuple):
 class Carry:
     """A decider that takes a thing from one place to another, by poses alone.
 
+    Where it lifts nothing it grasps anew, a little beside the place.
+
     Args:
         start: (6,) gripper pose at which the thing was let go of.
         goal: (6,) where to let go of it.
@@ -131,25 +138,15 @@ class Carry:
 
     def __init__(self, start: FloatArray, goal: FloatArray) -> None:
         self.start, self.goal = start, goal
-        grasp = _raised(start, start[2] - DEEPER_M)
-        high_m = max(start[2], goal[2]) + CLEARANCE_M
-        self._legs = [
-            _Leg(_raised(start, high_m), OPEN, 0, ON_THE_WAY_M),
-            _Leg(grasp, OPEN, 0, NEAR_M),
-            _Leg(grasp, CLOSED, CLOSING_STEPS + 1, np.inf),
-            _Leg(_raised(start, high_m), CLOSED, 0, ON_THE_WAY_M),
-            _Leg(_raised(goal, high_m), CLOSED, 0, ON_THE_WAY_M),
-            _Leg(goal, CLOSED, 0, NEAR_M),
-            _Leg(goal, OPEN, OPENING_PERIODS, np.inf),
-            _Leg(_raised(goal, high_m), OPEN, 0, ON_THE_WAY_M),
-        ]
-        self._leg = self._periods = 0
-        self.held = False
-        """The gripper held something as it was lifted."""
+        self.carried = False
+        """The gripper held something when it lifted it, and when it let go of it at the goal."""
+        self._high_m = max(start[2], goal[2]) + CLEARANCE_M
+        self._grasp = self._leg = self._periods = 0
+        self._legs = self._way(ASIDE_M[0])
 
     def begin(self, info: EpisodeInfo) -> None:
-        self._leg = self._periods = 0
-        self.held = False
+        self.carried = False
+        self._begin_grasp(0)
 
     def act(self, observation: Observation) -> Decision:
         """The next step of the way; done once the hand is above the goal, or lifts nothing."""
@@ -161,11 +158,32 @@ class Carry:
                 self._periods += 1
                 return Decision(_towards(way, leg.gripper))
             self._leg, self._periods = self._leg + 1, 0
-            if self._leg == _LIFTED:
-                self.held = bool(state[GRIPPER] > HELD_OPENING)
-                if not self.held:
+            if self._leg in (_LIFTED, _THERE):
+                self.carried = bool(state[GRIPPER] > HELD_OPENING)
+            if self._leg == _LIFTED and not self.carried:
+                if self._grasp + 1 == len(ASIDE_M):
                     break
+                self._begin_grasp(self._grasp + 1)
         return Decision(hold_action(OPEN), done=True)
+
+    def _begin_grasp(self, number: int) -> None:
+        self._grasp, self._leg, self._periods = number, 0, 0
+        self._legs = self._way(ASIDE_M[number])
+
+    def _way(self, aside_m: float) -> list[_Leg]:
+        goal, high_m = self.goal, self._high_m
+        above = _aside(_raised(self.start, high_m), aside_m)
+        grasp = _raised(above, self.start[2] - DEEPER_M)
+        return [
+            _Leg(above, OPEN, 0, NEAR_M),
+            _Leg(grasp, OPEN, 0, NEAR_M),
+            _Leg(grasp, CLOSED, CLOSING_STEPS + 1, np.inf),
+            _Leg(above, CLOSED, 0, ON_THE_WAY_M),
+            _Leg(_raised(goal, high_m), CLOSED, 0, NEAR_M),
+            _Leg(goal, CLOSED, 0, NEAR_M),
+            _Leg(goal, OPEN, OPENING_PERIODS, np.inf),
+            _Leg(_raised(goal, high_m), OPEN, 0, ON_THE_WAY_M),
+        ]
 
     def _arrived(self, leg: _Leg, way: FloatArray) -> bool:
         if self._periods >= LEG_PERIODS:
@@ -174,12 +192,18 @@ class Carry:
         return bool(self._periods >= leg.periods if leg.periods else near)
 
 
-_LIFTED = 4
-"""Legs until the thing is in the air."""
+_LIFTED, _THERE = 4, 6
+"""Legs until the thing is in the air, and at the goal."""
 
 
 def _raised(pose: FloatArray, z_m: float) -> FloatArray:
     return np.array([*pose[:2], z_m, *pose[3:]])
+
+
+def _aside(pose: FloatArray, aside_m: float) -> FloatArray:
+    """Across the way in which the fingers close, ahead of the hand."""
+    ahead = aside_m * np.array([np.cos(pose[5]), np.sin(pose[5])])
+    return np.array([*(pose[:2] + ahead), *pose[2:]])
 
 
 def _towards(way: FloatArray, gripper: float) -> FloatArray:
@@ -187,5 +211,5 @@ def _towards(way: FloatArray, gripper: float) -> FloatArray:
     action = hold_action(gripper)
     far = np.abs(way[:3]).max() / ACTION_HIGH[0]
     action[:3] = way[:3] / max(1.0, far)
-    action[3:6] = np.clip(way[3:], -ACTION_HIGH[3:6], ACTION_HIGH[3:6])
-    return action
+    action[3:6] = way[3:]
+    return np.clip(action, ACTION_LOW, ACTION_HIGH)

@@ -15,10 +15,12 @@ from hardware.robot import WorkspaceBox
 from policies.carrying import NAME, Carry, Places, places_of, somewhere_near
 from policies.labelling import Hand, hand_of_episode
 from recordings.reader import Episode
-from recordings.records import GRIPPER
+from recordings.records import GRIPPER, FloatArray
 
 POLICY_EVERY = 5
 """Trials after which the policy tries what the arm could do from memory, if it mostly succeeds."""
+MOST_OVERLOOKED = 1
+"""A thing that the hand put down, and that was not seen there more often in a row, is not there."""
 PUT, TAKE = "put", "take"
 """Verbs of tasks that carry a thing, in Bridge's naming; what is taken ends anywhere around it.
 Whatever else an arm grasps and lets go of, such as a door, it must not lift."""
@@ -48,8 +50,12 @@ class Alternation:
     workspace: WorkspaceBox
     seed: int
     _places: Places | None = None
+    _lay: FloatArray | None = None
+    """Where the policy let go of the thing, or found it, beside its container; (6,)."""
     _next: str = ""
     _carry: Carry | None = None
+    _overlooked: int = 0
+    """Trials from memory in a row that were no success, whatever the hand felt."""
     _tried: dict[str, list[bool]] = field(default_factory=dict)
 
     def saw(self, episode: Episode, success: bool) -> None:
@@ -58,20 +64,29 @@ class Alternation:
         from_memory = by_memory(episode)
         if not from_memory:
             self._tried.setdefault(task, []).append(success)
-        commands = episode.sent_actions[:, GRIPPER]
-        if success:
-            carry, self._carry = self._carry, None
-            if not from_memory:
-                self._places = places_of(episode.states, commands)
-            elif carry is not None and carry.held:
-                # What was meant, not what was measured: else each grasp would sink below the last.
-                self._places = Places(carry.start, carry.goal)
-            else:
+        carry, self._carry = self._carry, None
+        if from_memory:
+            # What was meant, not what was measured: else each grasp would sink below the last. The
+            # hand knows whether the thing is there, whoever has overlooked it.
+            carried = carry is not None and carry.carried
+            self._overlooked = 0 if success else self._overlooked + 1
+            sure = carried and self._overlooked <= MOST_OVERLOOKED
+            self._places = Places(carry.start, carry.goal) if carry and sure else None
+        else:
+            carried = success
+            commands = episode.sent_actions[:, GRIPPER]
+            if success:
+                self._remember(task, places_of(episode.states, commands))
+            elif hand_of_episode(commands, episode.states[:, GRIPPER])[-1] != Hand.EMPTY:
+                # Whatever it touched is no longer where it was.
                 self._places = None
+        if carried or success:
             self._next = self.backward if task == self.task else self.task
-        elif from_memory or hand_of_episode(commands, episode.states[:, GRIPPER])[-1] != Hand.EMPTY:
-            # Whatever it touched is no longer where it was.
-            self._places = None
+
+    def _remember(self, task: str, places: Places | None) -> None:
+        self._places = places
+        if places is not None:
+            self._lay = places.let_go if _verb(task) == TAKE else places.taken_from
 
     def forget(self) -> None:
         """The scene has been changed by somebody else."""
@@ -88,10 +103,10 @@ class Alternation:
         if trial % POLICY_EVERY == POLICY_EVERY - 1 and self._rate(self._next) >= 0.5:
             return self._next, None
         start, goal = self._places.let_go, self._places.taken_from
-        if _verb(self._next) == TAKE:
+        if _verb(self._next) == TAKE and self._lay is not None:
             rng = np.random.default_rng([self.seed, trial])
             box = self.workspace
-            goal = somewhere_near(rng, goal, start, box.low_m, box.high_m)
+            goal = somewhere_near(rng, self._lay, start, box.low_m, box.high_m)
         self._carry = Carry(start, goal)
         return self._next, self._carry
 

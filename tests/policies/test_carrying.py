@@ -7,6 +7,7 @@ from hardware.loop import ControlLoop, Subscriber
 from hardware.registry import CellRequest, make_sim_cell
 from policies.carrying import (
     APART_M,
+    ASIDE_M,
     CLEARANCE_M,
     EDGE_M,
     LEG_PERIODS,
@@ -88,18 +89,31 @@ def test_a_thing_is_put_down_near_where_it_lay_but_not_in_its_container() -> Non
     assert (somewhere_near(rng, HERE, HERE, HERE[:3], HERE[:3]) == HERE).all()
 
 
-def drive(carry: Carry, opening: float = 0.4, *, stuck: bool = False) -> list[np.ndarray]:
-    """States of an arm without physics; its gripper stays `opening` wide when it closes."""
-    state, states, actions = HOME.copy(), [], []
+def drive(
+    carry: Carry, opening: float = 0.4, *, lost_at: int = 200, held_at: int = 1, stuck: bool = False
+) -> list[np.ndarray]:
+    """States of an arm without physics.
+
+    Args:
+        carry: Drives it.
+        opening: How far its gripper stays open when it has closed on the thing.
+        lost_at: The step at which the thing slips.
+        held_at: It closes on nothing before this grasp, from 1.
+        stuck: It does not move.
+    """
+    state, states, actions, closings = HOME.copy(), [], [], 0
     carry.begin(INFO)
-    for _ in range(200):
+    for step in range(200):
         decision = carry.act(Observation({}, state.copy(), 0.0))
         if decision.done:
             break
         actions.append(decision.action)
         if not stuck:
             state[:6] += decision.action[:6]
-        state[6] = opening if decision.action[6] < 0.5 else 1.0
+        closed = decision.action[6] < 0.5
+        closings += closed and state[6] == 1.0
+        held = opening if step < lost_at and closings >= held_at else 0.0
+        state[6] = held if closed else 1.0
         states.append(state.copy())
     else:
         raise AssertionError("it never ends")
@@ -112,7 +126,7 @@ def test_it_goes_over_the_thing_closes_lifts_it_and_lets_go_at_the_goal() -> Non
     carry = Carry(HERE, THERE)
     states = np.array(drive(carry))
     closed = np.flatnonzero(states[:, 6] < 1.0)
-    assert carry.held
+    assert carry.carried
     assert states[closed[0], :2] == pytest.approx(HERE[:2], abs=0.01)
     assert states[closed[-1], :3] == pytest.approx(THERE[:3], abs=0.01)
     far = (
@@ -124,18 +138,42 @@ def test_it_goes_over_the_thing_closes_lifts_it_and_lets_go_at_the_goal() -> Non
     assert states[-1, 6] == 1.0
 
 
-def test_a_hand_that_lifts_nothing_carries_nothing() -> None:
+def closed_at(states: np.ndarray) -> np.ndarray:
+    """Where the gripper began to close, (N, 3) m."""
+    closed = states[:, 6] < 1.0
+    return states[closed & ~np.concatenate([[False], closed[:-1]]), :3]
+
+
+def test_a_hand_that_lifts_nothing_grasps_on_both_sides_and_carries_nothing() -> None:
     carry = Carry(HERE, THERE)
     states = np.array(drive(carry, opening=0.0))
-    assert not carry.held
-    assert np.abs(states[:, 1] - HERE[1]).min() < 0.01
-    assert states[:, 1].max() <= 0.01
+    assert not carry.carried
+    assert states[:, 1].max() <= HOME[1] + 0.01
+    assert (states[-1, 6], len(closed_at(states))) == (0.0, len(ASIDE_M))
     drive(carry)
-    assert carry.held
+    assert carry.carried
+
+
+def test_a_thing_beside_the_place_is_found_along_the_fingers() -> None:
+    carry = Carry(HERE, THERE)
+    states = np.array(drive(carry, held_at=2))
+    assert carry.carried
+    first, second = closed_at(states)
+    ahead = np.array([np.cos(HERE[5]), np.sin(HERE[5])])
+    assert (second - first)[:2] == pytest.approx(ASIDE_M[1] * ahead, abs=0.01)
+    assert states[:, 1].max() == pytest.approx(THERE[1], abs=0.02)
+
+
+def test_a_thing_that_slips_on_the_way_was_not_carried() -> None:
+    carry = Carry(HERE, THERE)
+    whole = drive(carry)
+    closed = [step for step, state in enumerate(whole) if state[6] < 1.0]
+    drive(carry, lost_at=closed[-1] - 2)
+    assert not carry.carried
 
 
 def test_a_place_that_cannot_be_reached_does_not_hold_it_up_for_ever() -> None:
-    assert len(drive(Carry(HERE, THERE), stuck=True)) <= 8 * (LEG_PERIODS + 1)
+    assert len(drive(Carry(HERE, THERE), stuck=True)) <= (4 * len(ASIDE_M) + 4) * (LEG_PERIODS + 1)
 
 
 class Keeps(Subscriber):
@@ -170,5 +208,5 @@ def test_the_simulated_arm_puts_back_what_it_took_out() -> None:
         back.start(None)
         carry = Carry(places.let_go, places.taken_from)
         end = loop.run_episode(INFO, carry, max_steps=40, judge=back.judge)
-    assert carry.held
+    assert carry.carried
     assert end.reason is EndReason.SUCCESS

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hardware.robot import WorkspaceBox
-from policies.carrying import NAME, Carry
-from ptrctl.workflows.alternation import POLICY_EVERY, Alternation
+from policies.carrying import NAME, NEARBY_M, Carry
+from ptrctl.workflows.alternation import MOST_OVERLOOKED, POLICY_EVERY, Alternation
 
 PUT, TAKE = "put_carrot_on_plate", "take_carrot_off_plate"
 PLATE_M, COUNTER_M = 0.30, 0.25
@@ -49,7 +49,7 @@ def carried(known: Alternation, number: int = 0) -> Carry:
     done = known.from_memory(number)
     assert done is not None
     assert done[1] is not None
-    done[1].held = True
+    done[1].carried = True
     return done[1]
 
 
@@ -64,7 +64,7 @@ def test_a_thing_that_was_taken_out_is_put_back_where_it_came_from() -> None:
 def test_what_was_put_back_is_taken_out_again_to_another_place_each_time() -> None:
     known = taken_out()
     ends = []
-    for number in range(0, 8 * POLICY_EVERY, 2 * POLICY_EVERY):
+    for number in range(0, 40 * POLICY_EVERY, 2 * POLICY_EVERY):
         put = carried(known, number)
         known.saw(trial(PUT, COUNTER_M, PLATE_M, NAME), True)
         out = known.from_memory(number + POLICY_EVERY)
@@ -77,6 +77,8 @@ def test_what_was_put_back_is_taken_out_again_to_another_place_each_time() -> No
         # Not lower each time, although the gripper goes below what it was told.
         assert take.goal[2] == put.start[2]
     assert len(set(ends)) == len(ends)
+    # Around where it lay at first, however often it was carried about.
+    assert max(abs(x - COUNTER_M) for x, *_ in ends) <= NEARBY_M
 
 
 def test_nothing_is_lifted_from_memory_but_what_is_put_and_taken() -> None:
@@ -114,9 +116,30 @@ def test_after_a_failure_it_knows_only_of_what_was_not_touched(
     assert (known.from_memory(0) is not None) == remembers
 
 
+def test_the_hand_knows_what_it_has_put_down_though_it_was_overlooked() -> None:
+    known = taken_out()
+    for number in range(MOST_OVERLOOKED + 1):
+        task = (PUT, TAKE)[number % 2]
+        todo = known.from_memory(0)
+        assert todo is not None
+        assert todo[0] == task
+        carried(known)
+        known.saw(trial(task, COUNTER_M, PLATE_M, NAME), False)
+    # What is overlooked again and again is not there.
+    assert known.from_memory(0) is None
+
+
+def test_what_was_seen_again_may_be_overlooked_again() -> None:
+    known = taken_out()
+    for number in range(6):
+        carried(known)
+        known.saw(trial((PUT, TAKE)[number % 2], COUNTER_M, PLATE_M, NAME), number % 2 == 1)
+    assert known.from_memory(0) is not None
+
+
 def test_what_was_believed_without_a_thing_in_the_hand_is_not_remembered() -> None:
     known = taken_out()
-    carried(known).held = False
+    carried(known).carried = False
     known.saw(trial(PUT, COUNTER_M, PLATE_M, NAME), True)
     assert known.from_memory(0) is None
     never = both()
