@@ -44,6 +44,8 @@ NEAR_M, ON_THE_WAY_M, NEAR_RAD = 0.008, 0.02, 0.15
 LEG_PERIODS = 10
 """A place that is not reached by then is out of reach; half a metre at full speed."""
 OPENING_PERIODS = 3
+MOST_PERIODS = 60
+"""Time for all grasps and the way."""
 NEARBY_M = 0.08
 """Each way from where a thing lay at first, at most, is another place for it. Anywhere in the
 middle of the workspace, or ever farther away, it was put down on other things, and the arm ran into

@@ -16,7 +16,7 @@ import numpy as np
 
 from hardware.faults import MotorFault
 from hardware.registry import Cell
-from policies.carrying import Carry
+from policies.carrying import MOST_PERIODS, Carry
 from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.meter import Meter
 from policies.online import OnlineLearner
@@ -203,7 +203,7 @@ class _Session:
             cell = _use_task(self.cell, task) if plan.backward else self.cell
             settings = AttemptSettings(
                 kind="improve",
-                max_steps=plan.max_steps,
+                max_steps=max(MOST_PERIODS, plan.max_steps) if carry else plan.max_steps,
                 success_steps=plan.success_steps,
                 episodes=self.folder / "practice" / "episodes",
                 stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
