@@ -61,32 +61,38 @@ class Alternation:
     def saw(self, episode: Episode, success: bool) -> None:
         """Take up a finished trial."""
         task = episode.info.task
-        from_memory = by_memory(episode)
-        if not from_memory:
-            self._tried.setdefault(task, []).append(success)
-        carry, self._carry = self._carry, None
-        if from_memory:
-            # What was meant, not what was measured: else each grasp would sink below the last. The
-            # hand knows whether the thing is there, whoever has overlooked it.
-            carried = carry is not None and carry.carried
-            self._overlooked = 0 if success else self._overlooked + 1
-            sure = carried and self._overlooked <= MOST_OVERLOOKED
-            self._places = Places(carry.start, carry.goal) if carry and sure else None
+        if by_memory(episode):
+            done = self._saw_memory(success) or success
         else:
-            carried = success
-            commands = episode.sent_actions[:, GRIPPER]
-            if success:
-                self._remember(task, places_of(episode.states, commands))
-            elif hand_of_episode(commands, episode.states[:, GRIPPER])[-1] != Hand.EMPTY:
-                # Whatever it touched is no longer where it was.
-                self._places = None
-        if carried or success:
+            done = success
+            self._saw_policy(episode, success)
+        if done:
             self._next = self.backward if task == self.task else self.task
 
-    def _remember(self, task: str, places: Places | None) -> None:
-        self._places = places
-        if places is not None:
-            self._lay = places.let_go if _verb(task) == TAKE else places.taken_from
+    def _saw_memory(self, success: bool) -> bool:
+        """Whether the hand has put the thing down: it knows, whoever has overlooked it."""
+        carry, self._carry = self._carry, None
+        self._places = None
+        self._overlooked = 0 if success else self._overlooked + 1
+        if carry is None or not carry.carried:
+            return False
+        if self._overlooked <= MOST_OVERLOOKED:
+            # What was meant, not what was measured: else each grasp would sink below the last.
+            self._places = Places(carry.start, carry.goal)
+        return True
+
+    def _saw_policy(self, episode: Episode, success: bool) -> None:
+        task, commands = episode.info.task, episode.sent_actions[:, GRIPPER]
+        self._tried.setdefault(task, []).append(success)
+        if success:
+            self._overlooked = 0
+            self._places = places_of(episode.states, commands)
+            if self._places is not None:
+                taken = _verb(task) == TAKE
+                self._lay = self._places.let_go if taken else self._places.taken_from
+        elif hand_of_episode(commands, episode.states[:, GRIPPER])[-1] != Hand.EMPTY:
+            # Whatever it touched is no longer where it was.
+            self._places = None
 
     def forget(self) -> None:
         """The scene has been changed by somebody else."""

@@ -127,6 +127,11 @@ def test_the_hand_knows_what_it_has_put_down_though_it_was_overlooked() -> None:
         known.saw(trial(task, COUNTER_M, PLATE_M, NAME), False)
     # What is overlooked again and again is not there.
     assert known.from_memory(0) is None
+    # A new beginning.
+    known.saw(trial(TAKE, PLATE_M, COUNTER_M), True)
+    carried(known)
+    known.saw(trial(PUT, COUNTER_M, PLATE_M, NAME), False)
+    assert known.from_memory(0) is not None
 
 
 def test_what_was_seen_again_may_be_overlooked_again() -> None:
