@@ -24,8 +24,8 @@ from recordings.images import resize_image
 from recordings.records import ImageArray
 
 FIRST_SUCCESSES = 4
-"""Without demonstrations nothing is learned before so many trials have succeeded: half of a batch
-from one or two trials made a policy forget in 150 updates how to do what it had just done."""
+"""Without demonstrations nothing is learned between trials before so many have succeeded: half of a
+batch from one or two made a policy forget in 150 updates how to do what it had just done."""
 
 
 class OnlineLearner:
@@ -86,7 +86,8 @@ class OnlineLearner:
             ]
         )
         self._data = {role: data.digest for role, data in offline.items()}
-        self._successes = 0
+        self.successes = 0
+        """Trials taken up that have succeeded."""
 
     def _start(self, config: PolicyConfig, planned_updates: int) -> None:
         networks, self.tasks = self.checkpoint.networks(self._names)
@@ -130,12 +131,12 @@ class OnlineLearner:
         size = self.online.image_size
         resized = np.stack([resize_image(image, size) for image in images])
         self.online.add_episode(resized, states, actions, slot, success)
-        self._successes += success
+        self.successes += success
 
     @property
     def has_something_new(self) -> bool:
-        """Whether updates can teach more than prior data, which it has learned from already."""
-        return "target" in self._data or self._successes >= FIRST_SUCCESSES
+        """Whether updates between trials can teach more than prior data, learned from already."""
+        return "target" in self._data or self.successes >= FIRST_SUCCESSES
 
     @property
     def updates(self) -> int:

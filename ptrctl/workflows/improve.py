@@ -59,6 +59,8 @@ lays it out anew, as an operator would who finds the thing out of reach."""
 LIKE_FINE_TUNING = 10
 """With a backward task the policy learns before it is measured, not between trials, as if it were
 fine-tuned on the arm's own demonstrations: so many trials' updates, 500 by default."""
+FIRST_DEMONSTRATIONS = 2
+"""Of these at least. Nothing is lost by learning from few: it is measured before it is taken."""
 
 
 @dataclass(frozen=True)
@@ -336,7 +338,7 @@ class _Session:
 
     def learn_anew(self, trials: int) -> None:
         """Fine-tune the checkpoint that practice began with on what the arm has done until now."""
-        if self.learner.has_something_new:
+        if self.learner.successes >= FIRST_DEMONSTRATIONS:
             total = LIKE_FINE_TUNING * self.plan.updates_per_trial
             self.learner.begin_again(total)
             metrics = self.update(trials - 1, total)

@@ -15,7 +15,7 @@ from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import _Session
+from ptrctl.workflows.improve import FIRST_DEMONSTRATIONS, _Session
 from ptrctl.workflows.improve_result import Candidate, choose_checkpoint
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
@@ -141,6 +141,7 @@ def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Pat
     done: list[Any] = []
     learner: Any = SimpleNamespace(
         has_something_new=True,
+        successes=FIRST_DEMONSTRATIONS,
         updates=0,
         begin_again=done.append,
         update=lambda count: done.append(count) or {"loss": 1.0},
@@ -159,6 +160,6 @@ def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Pat
     assert done == []
     session.learn_anew(2)
     assert done == [10, 5, 5, "learner-00002.safetensors"]
-    learner.has_something_new = False
+    learner.successes -= 1
     session.learn_anew(2)
     assert len(done) == 4
