@@ -32,7 +32,7 @@ class ImplicitQLearning(LearnerBase):
         self._begin_update()
         algorithm, networks = self.config.algorithm, self.networks
         planes = self._augmented(batch.images).to(self.device)
-        next_planes = self._augmented(batch.next_images).to(self.device)
+        next_planes = self._augmented_next(batch.next_images).to(self.device)
         batch = batch.map(lambda tensor: tensor.to(self.device))
         inputs = networks.inputs(batch.states, batch.tasks)
         two_encoders = networks.actor_encoder is not None

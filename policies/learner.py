@@ -21,6 +21,7 @@ from policies.replay import Batch
 GRIPPER_WEIGHT = 0.2
 """Of the gripper's cross-entropy beside the arm's Huber loss, so that neither drowns the other."""
 DEVIATION_WEIGHT = 0.1
+_CRITIC_SEED = 1 << 32
 
 
 def scale_gradient(tensor: Tensor, scale: float) -> Tensor:
@@ -109,8 +110,10 @@ class LearnerBase:
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.slow = copy.deepcopy(self.networks).requires_grad_(False)
-        # Draws on the CPU, so that a seed means the same on every device.
+        # Draws on the CPU, so that a seed means the same on every device. What only a critic needs
+        # is drawn apart: with one seed every learner sees the same pictures.
         self.generator = torch.Generator().manual_seed(seed)
+        self.critic_generator = torch.Generator().manual_seed(seed + _CRITIC_SEED)
         self.planned_updates = planned_updates
         self.earlier_critic_updates = earlier_critic_updates
         self.updates = 0
@@ -128,7 +131,10 @@ class LearnerBase:
 
     def state_dict(self) -> LearnerState:
         """All state, as copies."""
-        tensors: dict[str, Tensor] = {"random": self.generator.get_state()}
+        tensors: dict[str, Tensor] = {
+            "random": self.generator.get_state(),
+            "critic_random": self.critic_generator.get_state(),
+        }
         for prefix, networks in (("fast", self.networks), ("slow", self.slow)):
             for name, value in networks.state_dict().items():
                 tensors[f"{prefix}/{name}"] = value.detach().clone().contiguous()
@@ -161,7 +167,11 @@ class LearnerBase:
                     slots.setdefault(int(index), {})[slot] = restored
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": slots, "param_groups": groups})
-        self.generator.set_state(state.tensors["random"].to(torch.uint8).cpu())
+        for name, generator in (
+            ("random", self.generator),
+            ("critic_random", self.critic_generator),
+        ):
+            generator.set_state(state.tensors[name].to(torch.uint8).cpu())
         self.updates = state.updates
 
     def _optimised(self) -> dict[str, list[nn.Parameter]]:
@@ -216,6 +226,9 @@ class LearnerBase:
 
     def _augmented(self, images: Tensor) -> Tensor:
         return augment(images, self.config.training, self.generator)
+
+    def _augmented_next(self, images: Tensor) -> Tensor:
+        return augment(images, self.config.training, self.critic_generator)
 
     def _mixed_precision(self) -> torch.autocast:
         enabled = self.config.training.precision == "bfloat16"

@@ -82,7 +82,7 @@ class PTR(LearnerBase):
         """
         self._begin_update()
         planes = self._augmented(batch.images).to(self.device)
-        next_planes = self._augmented(batch.next_images).to(self.device)
+        next_planes = self._augmented_next(batch.next_images).to(self.device)
         batch = batch.map(lambda tensor: tensor.to(self.device))
         embedded = self._embed(planes, batch)
         target = self._target(next_planes, batch)
@@ -122,7 +122,7 @@ class PTR(LearnerBase):
             z_acting = z if one_pass else acting.embed_for_actor(next_planes, acting_inputs)
         toggle = acting.predict_toggle(z_acting, acting_inputs)
         pi = acting.policy(z_acting, acting_inputs, toggle)
-        actions, _ = pi.sample(algorithm.action_samples, self.generator)
+        actions, _ = pi.sample(algorithm.action_samples, self.critic_generator)
         next_q = slow.critic(z, slow.critic_context(inputs, toggle), actions)
         y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
         if algorithm.clamp_targets:
@@ -137,8 +137,8 @@ class PTR(LearnerBase):
         networks = self.networks
         n = algorithm.action_samples
         with torch.no_grad():
-            sampled, log_pi = embedded.pi.sample(n, self.generator)
-            uniform = torch.rand(sampled.shape, generator=self.generator).to(sampled) * 2 - 1
+            sampled, log_pi = embedded.pi.sample(n, self.critic_generator)
+            uniform = torch.rand(sampled.shape, generator=self.critic_generator).to(sampled) * 2 - 1
         # A shared encoder must not be drowned by values, which are far larger than actions.
         shared = networks.actor_encoder is None
         scale = algorithm.critic_gradient_scale if shared else 1.0
@@ -209,7 +209,7 @@ class PTR(LearnerBase):
             loss = loss + algorithm.bc_weight * (cloning + DEVIATION_WEIGHT * deviation)
         log_pi: Tensor | None = None
         if algorithm.q_weight > 0 and algorithm.extraction == "value" and not warm_start:
-            action, log_pi_of_samples = embedded.pi.sample(1, self.generator)
+            action, log_pi_of_samples = embedded.pi.sample(1, self.critic_generator)
             log_pi = log_pi_of_samples[:, 0]
             min_q = self._value_for_actor(embedded, planes, action)
             beta = self.networks.log_beta.detach().exp() if algorithm.entropy else 0.0

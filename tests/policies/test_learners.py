@@ -74,6 +74,18 @@ def test_ptr_differs_from_cloning_successes_by_what_it_takes_from_failures(failu
     assert all(alike) == (failures == 0.0)
 
 
+def test_on_successes_alone_ptr_acts_bit_for_bit_as_cloning_does() -> None:
+    weights = []
+    for name in ("bc", "ptr"):
+        learner = learner_of(config_of(name))
+        for seed in range(4):
+            learner.update(a_batch(failures=0.0, seed=seed))
+        state = learner.rollout_networks.state_dict()  # type: ignore[attr-defined]
+        weights.append({n: w for n, w in state.items() if not n.startswith("critic")})
+    cloning, ptr = weights
+    assert all(torch.equal(cloning[name], ptr[name]) for name in cloning)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_update_moves_the_actor_its_encoder_and_the_slow_copy(name: str) -> None:
     learner = learner_of(dataclasses.replace(CONFIGS[name]))
