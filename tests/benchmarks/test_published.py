@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.improvement import STARTS, WHEN
 from benchmarks.ptr_bench.comparison import compare_cells
+from benchmarks.ptr_bench.report import to_markdown
+from benchmarks.ptr_bench.results import load_results
 from benchmarks.ptr_bench.targets import TARGETS
 from ptrctl.statistics import Rate
 
@@ -60,3 +62,11 @@ def test_the_pooled_figures_of_practice_stand_in_the_docs(start: str) -> None:
     points = f", {pair.points:+.1f} points [{low:+.1f}, {high:+.1f}]" if pair.points else ""
     assert f"| together | {old} | {new}{points} |" in IMPROVE
     assert all(sum(line["after"]) >= sum(line["before"]) for line in lines)
+
+
+def test_the_table_in_the_docs_is_what_its_lines_add_up_to() -> None:
+    docs = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    report = to_markdown(load_results(PUBLISHED / "ptr_table", "reporting"))
+    rows = [line for line in report.splitlines() if line.startswith(("|", "†"))]
+    assert len(rows) > 20
+    assert not [row for row in rows if row not in docs]
