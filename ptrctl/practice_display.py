@@ -34,9 +34,9 @@ def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEv
             phase = event.name
         elif isinstance(event, Learning):
             words = f"learning: {event.done} of {event.total} updates"
-            shown.advance(
-                event.trial, event.trials, f"stopping after {words}" if stopping() else words
-            )
+            # The pace of trials says nothing of the time that many updates take.
+            part = (event.done, event.total) if event.apart else (event.trial, event.trials)
+            shown.advance(*part, f"stopping after {words}" if stopping() else words)
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

@@ -72,12 +72,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Learning:
-    """Updates after a trial are under way: `done` of `total`."""
+    """Updates after a trial are under way: `done` of `total`; `apart` if more than after most."""
 
     trial: int
     trials: int
     done: int
     total: int
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -350,9 +351,10 @@ class _Session:
         metrics = []
         if not total:
             return {}
+        apart = total > self.plan.updates_per_trial
         with torch_threads(self.threads):
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
-                self.on_event(Learning(trial, self.plan.trials, done, total))
+                self.on_event(Learning(trial, self.plan.trials, done, total, apart))
                 metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
         # Nobody expects an arm that has stood still for so long to move by itself.
         self.listeners.operator.held("The policy has learned from the trial.")

@@ -34,10 +34,12 @@ def test_learning_shows_its_updates_and_that_a_signal_was_heard() -> None:
     stopping = True
     tell(Learning(trial=2, trials=20, done=15, total=50))
     tell(Learned(trial=2, metrics={"arm": 0.1}))
+    tell(Learning(trial=19, trials=20, done=5, total=500, apart=True))
     assert shown.said == [
         (2, 20, "learning: 10 of 50 updates"),
         (2, 20, "stopping after learning: 15 of 50 updates"),
         {"arm": 0.1},
+        (5, 500, "stopping after learning: 5 of 500 updates"),
     ]
 
 

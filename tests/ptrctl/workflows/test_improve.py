@@ -15,7 +15,7 @@ from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import FIRST_DEMONSTRATIONS, _Session
+from ptrctl.workflows.improve import FIRST_DEMONSTRATIONS, Learning, _Session
 from ptrctl.workflows.improve_result import Candidate, choose_checkpoint
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
@@ -139,6 +139,7 @@ def test_what_could_not_be_learned_after_the_first_trials_is_made_up_for(tmp_pat
 
 def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Path) -> None:
     done: list[Any] = []
+    told: list[Any] = []
     learner: Any = SimpleNamespace(
         has_something_new=True,
         successes=FIRST_DEMONSTRATIONS,
@@ -153,13 +154,15 @@ def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Pat
         learner,
         tmp_path,
         tmp_path,
-        lambda event: None,
+        told.append,
         Listeners(),
     )
     assert session.learn(0) == {}
     assert done == []
     session.learn_anew(2)
     assert done == [10, 5, 5, "learner-00002.safetensors"]
+    # The time left is that of these updates, not of trials.
+    assert [event.apart for event in told if isinstance(event, Learning)] == [True, True]
     learner.successes -= 1
     session.learn_anew(2)
     assert len(done) == 4
