@@ -54,9 +54,11 @@ def draw(results: Results, path: Path) -> None:
     axes.set_yticks(range(len(methods)), [_label(method, results) for method in methods])
     axes.invert_yaxis()
     axes.set_xlim(-1.5, 101.5)
-    axes.set_xlabel(
-        "success, % of all trials\n"
-        "dot: all seeds; line: 95 % bootstrap over (target, seed) cells; ticks: each seed"
+    axes.set_xlabel("success, % of all trials")
+    # Below the whole figure: long names of methods leave the axes little room.
+    figure.supxlabel(
+        "dot: all seeds; line: 95 % bootstrap over (target, seed) cells; ticks: each seed",
+        fontsize="medium",
     )
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
