@@ -29,8 +29,8 @@ from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.policy import Policy
 from ptrctl.checkpoints import shipped_folder
 from ptrctl.statistics import Rate
-from ptrctl.workflows.alternation import Alternation
-from ptrctl.workflows.attempt import Attempt, AttemptSettings, Listeners, run_attempt
+from ptrctl.workflows.alternation import POLICY_EVERY, Alternation
+from ptrctl.workflows.attempt import AttemptSettings, Listeners, run_attempt
 from recordings.errors import RobotError
 from recordings.reader import read_episode
 from recordings.records import Outcome
@@ -47,14 +47,15 @@ TARGETS = (
 FIRST_START = 3000
 
 
-def attempt(cell: Cell, decider: Decider, seed: int | None, folder: Path) -> Attempt | None:
-    """Recorded and judged; None where the arm did not come to its start."""
+def success_of(cell: Cell, decider: Decider, seed: int | None, folder: Path) -> Path | None:
+    """The recording of a trial if it succeeds; None too where the arm cannot come to its start."""
     most = MAX_STEPS if seed is not None else MOST_PERIODS
     settings = AttemptSettings("improve", most, SUCCESS_STEPS, folder)
     try:
-        return run_attempt(cell, decider, settings, seed, Listeners())
+        done = run_attempt(cell, decider, settings, seed, Listeners())
     except RobotError:
         return None
+    return done.episode if done and done.label.outcome is Outcome.SUCCESS else None
 
 
 def chain(target: Target, checkpoint: Checkpoint, start: int, most: int, counts: Counter) -> int:
@@ -65,24 +66,21 @@ def chain(target: Target, checkpoint: Checkpoint, start: int, most: int, counts:
     known = Alternation(target.task, backward, cell.station.safety.workspace, seed=start)
     policy = Policy.from_checkpoint(checkpoint, new_tasks=[target.task, backward])
     with cell.station, tempfile.TemporaryDirectory() as folder:
-        done = attempt(cell.use_task(backward), policy, start, Path(folder))
-        if done is None or done.label.outcome is not Outcome.SUCCESS or done.episode is None:
+        episode = success_of(cell.use_task(backward), policy, start, Path(folder))
+        if episode is None:
             counts["policy failed"] += 1
             return 0
-        known.saw(read_episode(done.episode), True)
         for number in range(most):
+            known.saw(read_episode(episode), True)
             # Never a number at which the policy would be asked.
-            todo = known.from_memory(number * 5)
+            todo = known.from_memory(number * POLICY_EVERY)
             if todo is None or todo[1] is None:
-                counts["nothing known"] += 1
                 return number
             task, carry = todo
-            done = attempt(cell.use_task(task), carry, None, Path(folder))
-            success = done is not None and done.label.outcome is Outcome.SUCCESS
-            counts["done" if success else "failed", "felt" if carry.carried else "not felt"] += 1
-            if not success or done is None or done.episode is None:
+            episode = success_of(cell.use_task(task), carry, None, Path(folder))
+            counts["done" if episode else "failed", "felt" if carry.carried else "not felt"] += 1
+            if episode is None:
                 return number
-            known.saw(read_episode(done.episode), True)
     return most
 
 

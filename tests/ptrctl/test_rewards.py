@@ -148,6 +148,17 @@ def session_of(folder: Path, learner: Any, what: Any, cell: Cell | None = None) 
     )
 
 
+def learns_nothing() -> Any:
+    """A learner whose policy walks on, whatever it is given."""
+    return SimpleNamespace(
+        checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
+        policy=lambda **how: Walker(0.02),
+        add_episode=lambda *args: None,
+        has_something_new=False,
+        save_state=lambda path: None,
+    )
+
+
 @pytest.mark.parametrize(
     ("success", "backward", "learned"),
     [(True, "go_back", 1), (False, "go_back", 0), (True, "", 1), (False, "", 1)],
@@ -213,14 +224,9 @@ def test_the_simulator_lays_the_scene_out_anew_where_the_arm_is_wedged(
             raise MotorFault("A joint is behind.", "The way is free.", "Clear it.")
         arm.move_to_start(seed=seed)
 
-    learner: Any = SimpleNamespace(
-        checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
-        policy=lambda **how: Walker(0.02),
-        add_episode=lambda *args: None,
-        has_something_new=False,
-        save_state=lambda path: None,
+    session = session_of(
+        tmp_path, learns_nothing(), reward(ahead), dataclasses.replace(cell, start=start)
     )
-    session = session_of(tmp_path, learner, reward(ahead), dataclasses.replace(cell, start=start))
     session.scene_is_ours = True
     log = TrialLog(tmp_path / "practice")
     with session.cell.station:
@@ -252,14 +258,7 @@ def test_by_default_the_simulator_judges(tmp_path: Path) -> None:
 
 
 def test_what_the_truth_says_changes_no_label(tmp_path: Path) -> None:
-    learner: Any = SimpleNamespace(
-        checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")),
-        policy=lambda **how: Walker(0.02),
-        add_episode=lambda *args: None,
-        has_something_new=False,
-        save_state=lambda path: None,
-    )
-    session = session_of(tmp_path, learner, reward(ahead))
+    session = session_of(tmp_path, learns_nothing(), reward(ahead))
     session.truth = lambda: False
     log = TrialLog(tmp_path / "practice")
     with session.cell.station:
