@@ -245,10 +245,10 @@ class _Demo:
         practice = improvement_of(result)
         return {
             "checkpoint": str(result.recommended.path.relative_to(self.workspace.root)),
-            "words": f"{'kept' if result.kept else 'rolled back'}, selection {result.after}",
+            "words": result.in_words,
             "outcomes": list(practice.outcomes),
             "selection_before": asdict(practice.selection_before),
-            "selection_after": asdict(practice.selection_after),
+            "selection_after": practice.selection_after and asdict(practice.selection_after),
             "verdict": practice.verdict,
             "kept": practice.kept,
         }
@@ -273,7 +273,7 @@ class _Demo:
         return Improvement(
             outcomes=tuple(kept["outcomes"]),
             selection_before=Rate(**kept["selection_before"]),
-            selection_after=Rate(**kept["selection_after"]),
+            selection_after=kept["selection_after"] and Rate(**kept["selection_after"]),
             verdict=kept["verdict"],
             kept=kept["kept"],
         )

@@ -280,7 +280,7 @@ def practise(
             digest=result.recommended.digest,
             before=result.before.checkpoint.digest,
         )
-    shown.finish(stage, f"{'kept' if result.kept else 'rolled back'}, selection {result.after}")
+    shown.finish(stage, result.in_words)
     return result
 
 
@@ -334,15 +334,17 @@ def _next(
             noise_scale="noise",
         )
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
-    if _never_succeeded(result):
+    if _needs_demonstrations(plan, result):
         return next_command("record", workspace, **same)
     kept_as = _run_name(workspace, plan) if result.kept else plan.checkpoint
     return next_command("evaluate", workspace, **same, checkpoint=kept_as)
 
 
-def _never_succeeded(result: ImproveResult) -> bool:
+def _needs_demonstrations(plan: ImprovePlan, result: ImproveResult) -> bool:
+    """Practice has nothing to build on: too few successes to learn from, or none at all."""
     practised = any(record.success for record in result.practice)
-    return not practised and not result.before.selection.rate.successes and not result.kept
+    never = not practised and not result.before.selection.rate.successes and not result.kept
+    return never or bool(plan.updates_per_trial and not result.candidates)
 
 
 def _show(
@@ -362,14 +364,15 @@ def _show(
         "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
         "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
         "selection before": result.before.selection.rate,
-        "selection after": result.after,
+        "selection after": result.after or "not measured",
         "verdict": result.verdict,
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
     }
-    if result.complete and _never_succeeded(result):
+    if result.complete and _needs_demonstrations(plan, result):
         undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
-        rows["advice"] = f"no trial succeeded: show the task in more demonstrations{undo}"
+        few = "too few trials" if successes else "no trial"
+        rows["advice"] = f"{few} succeeded: show the task in more demonstrations{undo}"
     path = result.recommended.path
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(
@@ -388,7 +391,7 @@ def _show(
             "complete": result.complete,
             "practice": [record.success for record in result.practice],
             "selection_before": str(result.before.selection.rate),
-            "selection_after": str(result.after),
+            "selection_after": None if result.after is None else str(result.after),
             "kept": result.kept,
             "verdict": result.verdict,
             "recommended": str(path),

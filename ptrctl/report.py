@@ -32,14 +32,15 @@ class Improvement:
 
     Args:
         outcomes: Success of each practice trial, in order.
-        selection_before, selection_after: Measured success on the selection start states.
+        selection_before, selection_after: Measured success on the selection start states; None
+            where nothing was learned or measured after it.
         verdict: Which checkpoint is recommended and why, a sentence.
         kept: The improved checkpoint is the recommended one.
     """
 
     outcomes: tuple[bool, ...]
     selection_before: Rate
-    selection_after: Rate
+    selection_after: Rate | None
     verdict: str
     kept: bool
 

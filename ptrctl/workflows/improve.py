@@ -40,7 +40,12 @@ from ptrctl.workflows.evaluate import (
     interrupted_record,
     record_attempt,
 )
-from ptrctl.workflows.improve_result import Candidate, ImproveResult, choose_checkpoint
+from ptrctl.workflows.improve_result import (
+    NOTHING_LEARNED,
+    Candidate,
+    ImproveResult,
+    choose_checkpoint,
+)
 from recordings.errors import RobotError, UsageError
 from recordings.reader import read_episode
 from recordings.records import EndReason
@@ -193,10 +198,15 @@ class _Session:
         counted = counted_trials(log.records)
         for trial in sorted(counted):
             self.take_up(counted[trial])
-        if counted:
-            self.learner.load_state(self.state_path(len(counted)))
-        made = range(1, len(counted) + 1)
-        return [candidate for done in made for candidate in self.maybe_candidate(done)]
+        if not counted:
+            return []
+        self.learner.load_state(self.state_path(len(counted)))
+        made = [
+            self.measure_candidate(done)
+            for done in range(1, len(counted))
+            if self.candidate_path(done).exists()
+        ]
+        return made + self.maybe_candidate(len(counted))
 
     def practise(self, trial: int, log: TrialLog) -> bool:
         """One practice trial and the learning after it; False if the operator stopped it."""
@@ -391,17 +401,28 @@ class _Session:
     def state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"
 
+    def candidate_path(self, done: int) -> Path:
+        return self.candidates_folder / f"after-{done:05d}-trials"
+
     def maybe_candidate(self, done: int) -> list[Candidate]:
-        """A measured candidate if one is due after `done` trials, else nothing."""
+        """A measured candidate if one is due after `done` trials, else nothing.
+
+        None is due where nothing has been learned: that checkpoint has been measured.
+        """
         plan = self.plan
         if done % plan.candidate_every and done != plan.trials:
             return []
-        path = self.candidates_folder / f"after-{done:05d}-trials"
+        path = self.candidate_path(done)
         if not path.exists():
             if plan.backward:
                 self.learn_anew(done)
+            if not self.learner.updates:
+                return []
             save_checkpoint(path, self.learner.learner.rollout_networks, self.learner.info())
-        return [self.measure(load_checkpoint(path), f"after {done} trials")]
+        return [self.measure_candidate(done)]
+
+    def measure_candidate(self, done: int) -> Candidate:
+        return self.measure(load_checkpoint(self.candidate_path(done)), f"after {done} trials")
 
     def measure(self, checkpoint: Checkpoint, name: str) -> Candidate:
         """Score a checkpoint on the selection start states, or read what was scored before."""
@@ -425,8 +446,12 @@ class _Session:
     ) -> ImproveResult:
         counted = counted_trials(log.records)
         measured = [c for c in candidates if c.selection.complete]
-        complete = len(counted) == self.plan.trials and len(measured) == len(candidates) > 0
-        recommended, verdict = choose_checkpoint(before, measured)
+        practised = before.selection.complete and len(counted) == self.plan.trials
+        complete = practised and len(measured) == len(candidates)
+        if complete and not measured:
+            recommended, verdict = before.checkpoint, NOTHING_LEARNED
+        else:
+            recommended, verdict = choose_checkpoint(before, measured)
         return ImproveResult(
             practice=tuple(counted[trial] for trial in sorted(counted)),
             aborted=tuple(r for r in log.records if r.status == ABORTED),

@@ -15,6 +15,8 @@ MOST_LUCK = 0.2
 """A practised checkpoint is taken if equal policies would differ as much in at most this share of
 measurements (exact one-sided McNemar test): 3 starts won and none lost, 4 and 1, 6 and 2."""
 
+NOTHING_LEARNED = "Nothing was learned; the checkpoint is as it was."
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -32,7 +34,7 @@ class ImproveResult:
         practice: The counted trials, in order.
         aborted: Aborted attempts.
         before: The checkpoint that practice began with.
-        candidates: Those that it made, oldest first.
+        candidates: Those that it made, oldest first; none where nothing was learned.
         recommended: The one to use.
         verdict: Why, a sentence.
         complete: All trials were run and all candidates measured.
@@ -61,16 +63,24 @@ class ImproveResult:
         return self.recommended.digest != self.before.checkpoint.digest
 
     @property
-    def after(self) -> Rate:
-        """Selection success of the recommended checkpoint, or of the best that was refused."""
+    def after(self) -> Rate | None:
+        """Selection success of the recommended checkpoint, or of the best that was refused; None
+        where no candidate has been measured."""
         for candidate in self.candidates:
             if candidate.checkpoint.digest == self.recommended.digest:
                 return candidate.selection.rate
         return max(
             (candidate.selection.rate for candidate in self.candidates),
             key=lambda rate: rate.successes,
-            default=self.before.selection.rate,
+            default=None,
         )
+
+    @property
+    def in_words(self) -> str:
+        """For one line: "kept, selection 5/5 [0.57, 1.00]"."""
+        if self.after is None:
+            return "nothing learned" if self.complete else "stopped early"
+        return f"{'kept' if self.kept else 'rolled back'}, selection {self.after}"
 
 
 def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:

@@ -13,10 +13,10 @@ from policies.checkpoint import Checkpoint
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
-from ptrctl.trials import TrialRecord, summarise
+from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.improve import FIRST_DEMONSTRATIONS, Learning, _Session
-from ptrctl.workflows.improve_result import Candidate, choose_checkpoint
+from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
 PLAN = ImprovePlan(
@@ -166,3 +166,43 @@ def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Pat
     learner.successes -= 1
     session.learn_anew(2)
     assert len(done) == 4
+
+
+def test_where_nothing_was_learned_nothing_is_measured_again(tmp_path: Path) -> None:
+    learner: Any = SimpleNamespace(updates=0, successes=FIRST_DEMONSTRATIONS - 1)
+    session = _Session(
+        replace(PLAN, backward="go_back"),
+        make_fake_cell(),
+        learner,
+        tmp_path,
+        tmp_path,
+        lambda event: None,
+        Listeners(),
+    )
+    assert session.maybe_candidate(PLAN.trials) == []
+    log = TrialLog(tmp_path / "practice")
+    for trial, seed in enumerate(PLAN.practice_seeds):
+        log.append(TrialRecord(trial, seed, "counted"))
+    result = session.result(log, candidate("old", 1), [])
+    assert result.complete
+    assert result.after is None
+    assert result.recommended.digest == "old"
+    assert result.verdict == NOTHING_LEARNED
+
+
+def test_a_repeated_command_measures_what_was_measured_and_no_more(tmp_path: Path) -> None:
+    plan = replace(PLAN, trials=6, practice_seeds=tuple(range(300, 306)), candidate_every=2)
+    loaded: list[str] = []
+    learner: Any = SimpleNamespace(updates=5, load_state=lambda path: loaded.append(path.name))
+    told: Any = lambda event: None  # noqa: E731
+    session: Any = _Session(
+        plan, make_fake_cell(), learner, tmp_path, tmp_path / "run", told, Listeners()
+    )
+    # Of the first two nothing could be learned, so that there is no checkpoint after them.
+    (tmp_path / "run" / "after-00004-trials").mkdir(parents=True)
+    log = TrialLog(tmp_path / "practice")
+    for trial in range(5):
+        log.append(TrialRecord(trial, plan.practice_seeds[trial], "counted"))
+    session.measure_candidate = lambda done: done
+    assert session.catch_up(log) == [4]
+    assert loaded == ["learner-00005.safetensors"]
