@@ -32,7 +32,8 @@ class Policy:
         name: For recordings, "policy:<digest>".
         values: Whether the critic has been trained, so that its value is worth keeping.
         stochastic: Sample actions rather than take the mode.
-        seed: Of the samples; each episode draws its own from this and its identity.
+        seed: Of the samples; each episode draws its own from this and the seed of its start state,
+            or else `trial_seed`, or else its identity.
         noise_scale: Scale of the samples' deviation.
         meter: What the critic's values mean for success; None keeps the plain value only.
     """
@@ -58,6 +59,9 @@ class Policy:
         self.seed = seed
         self.noise_scale = noise_scale
         self.meter = meter
+        self.trial_seed: int | None = None
+        """Stands in for the seed of a start state that has none: of an arm, or of a scene that is
+        left as it was."""
         self._name = name
         self._task = torch.zeros(1, dtype=torch.int64)
         self._generator = torch.Generator()
@@ -110,7 +114,8 @@ class Policy:
         """
         self._task = torch.tensor([self.tasks.slot(info.task)])
         # The start state's seed alone where there is one, so that a trial can be repeated.
-        start = info.episode_id if info.seed is None else str(info.seed)
+        seed = self.trial_seed if info.seed is None else info.seed
+        start = info.episode_id if seed is None else str(seed)
         digest = hashlib.sha256(f"{self.seed}/{start}".encode()).digest()
         self._generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
         self._open = True

@@ -223,6 +223,7 @@ class _Session:
             )
             policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
             policy.meter = self.meter if task == plan.task else None
+            policy.trial_seed = plan.practice_seeds[trial]
             done = counted_trials(log.records)
             how = " from memory" if carry else ""
             self.on_event(Phase(f"practice, {task}{how}" if plan.backward else "practice"))

@@ -52,8 +52,11 @@ def test_a_deterministic_policy_repeats_itself_within_the_arms_range() -> None:
 
 
 def test_a_stochastic_policy_repeats_itself_from_the_same_seed_and_start_only() -> None:
-    def first_action(seed: int, start: int | None, episode_id: str = "e") -> list[float]:
+    def first_action(
+        seed: int, start: int | None, episode_id: str = "e", trial: int | None = None
+    ) -> list[float]:
         policy = make_policy(stochastic=True, seed=seed)
+        policy.trial_seed = trial
         policy.begin(dataclasses.replace(INFO, seed=start, episode_id=episode_id))
         values: list[float] = policy.act(observation()).action.tolist()
         return values
@@ -62,6 +65,9 @@ def test_a_stochastic_policy_repeats_itself_from_the_same_seed_and_start_only() 
     assert first_action(1, 7) != first_action(2, 7)
     assert first_action(1, 7) != first_action(1, 8)
     assert first_action(1, None, "a") != first_action(1, None, "b")
+    assert first_action(1, None, "a", 3) == first_action(1, None, "b", 3)
+    assert first_action(1, None, "a", 3) != first_action(1, None, "a", 4)
+    assert first_action(1, 7, trial=3) == first_action(1, 7)
 
 
 def test_values_are_kept_only_where_the_critic_has_learned() -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.trials import TRIALS_FILE
 from ptrctl.workspace import Workspace
+from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK
 
 pytestmark = pytest.mark.sim
@@ -288,6 +290,21 @@ def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: 
     assert result["complete"]
     told = f"{result['from_memory'][0]} of {result['from_memory'][1]} succeeded, not by the policy"
     assert told in (trained / result["report"]).read_text()
+    again = run(
+        f"improve -t {TASK} --kitchen {KITCHEN} -c both -n 2 --selection 1 --updates 1 "
+        f"--max-steps 5 --backward {back} --session again",
+        trained,
+    )
+    first, second = (
+        sorted((trained / "trials" / session["session"] / "practice" / "episodes").glob("*.h5"))
+        for session in (result, again)
+    )
+    assert len(first) == len(second) == 2
+    for one, other in zip(first, second, strict=True):
+        # The second of them begins in the scene that the first has left.
+        np.testing.assert_array_equal(
+            read_episode(one).sent_actions, read_episode(other).sent_actions
+        )
     refused = run(
         f"improve -t {TASK} --kitchen {KITCHEN} -c both --backward {TASK}", trained, code=2
     )
