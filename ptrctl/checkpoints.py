@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PRETRAINED = "pretrained"
 RECOMMENDED_FILE = "recommended.json"
+TRAINING = "training"
+"""Folder below `checkpoints/<name>` in which the name is trained."""
 _INFO_FILE = "checkpoint.json"
 
 
@@ -44,11 +46,17 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
     if (folder / RECOMMENDED_FILE).exists():
         pointer = read_json(folder / RECOMMENDED_FILE)
         return folder / str(pointer.get("checkpoint", ""))
-    if folder.is_dir():
+    if (folder / TRAINING).is_dir():
         raise CheckpointError(
             f"`{folder}` holds no finished checkpoint.",
             "A training run leaves one when it ends.",
             "Repeat the `ptrctl finetune` command that began it: it goes on where it stopped.",
+        )
+    if folder.is_dir():
+        raise CheckpointError(
+            f"`{folder}` holds no checkpoint of its own.",
+            "Practice that was not kept leaves its candidates below, and the name free.",
+            "Leave `--checkpoint` out, or name one by its path.",
         )
     if "/" in name:
         raise UsageError(
@@ -66,6 +74,15 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
     )
 
 
+def is_taken(workspace: Workspace, name: str) -> bool:
+    """Whether a name stands for a checkpoint, or will once its training has been repeated.
+
+    Candidates of practice that was not kept leave it free.
+    """
+    folder = workspace.checkpoint(name)
+    return any((folder / part).exists() for part in (_INFO_FILE, RECOMMENDED_FILE, TRAINING))
+
+
 def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
     """Read the checkpoint of that name and check that it is whole.
 
@@ -75,6 +92,19 @@ def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
     from policies.checkpoint import load_checkpoint
 
     return load_checkpoint(find_checkpoint(workspace, name))
+
+
+def stands_for(run: Path, digest: str, below: str) -> bool:
+    """Whether the name of the folder `run` is free, or stands for the checkpoint of that digest, or
+    for one in its folder `below`."""
+    from policies.checkpoint import load_checkpoint
+
+    if not (run / RECOMMENDED_FILE).exists():
+        return True
+    current = str(read_json(run / RECOMMENDED_FILE).get("checkpoint", ""))
+    if current.startswith(f"{below}/") or not (run / current / _INFO_FILE).exists():
+        return True
+    return load_checkpoint(run / current).digest == digest
 
 
 def recommend(run: Path, checkpoint: Path, reason: str, **facts: Any) -> None:

@@ -14,7 +14,7 @@ from hardware.registry import Cell
 from ptrctl import console
 from ptrctl.at_the_arm import PARK, at_the_arm
 from ptrctl.cells import make_cell
-from ptrctl.checkpoints import PRETRAINED, open_checkpoint
+from ptrctl.checkpoints import PRETRAINED, is_taken, open_checkpoint
 from ptrctl.dashboard import Display, OnPanel, Stage, display
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
@@ -156,7 +156,7 @@ def _check_other_session(workspace: Workspace, plan: TrialPlan, session: str) ->
 
 def default_checkpoint(workspace: Workspace, task: str) -> str:
     """The task's own checkpoint if it has one, else the shipped one."""
-    if workspace.checkpoint(task).is_dir():
+    if is_taken(workspace, task):
         return task
     console.note(f"No checkpoint for {task} yet: trying the shipped one (zero-shot).")
     return PRETRAINED

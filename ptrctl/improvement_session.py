@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ptrctl import console
 from ptrctl.cells import make_cell
-from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint, recommend
+from ptrctl.checkpoints import (
+    RECOMMENDED_FILE,
+    find_checkpoint,
+    open_checkpoint,
+    recommend,
+    stands_for,
+)
 from ptrctl.dashboard import Display, Stage
 from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
@@ -215,10 +221,13 @@ def session_name(plan: ImprovePlan) -> str:
     return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
 
 
-def _run_name(workspace: Workspace, plan: ImprovePlan) -> str:
-    """Where checkpoints from practice are kept: beside the one it began with, if it is here."""
+def _run_name(workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint) -> str:
+    """Where checkpoints from practice are kept: beside the one it began with if that was fine-tuned
+    here, else under the task's name."""
     inside = (workspace.checkpoint(plan.checkpoint) / RECOMMENDED_FILE).exists()
-    return plan.checkpoint if inside else plan.task
+    return (
+        plan.checkpoint if inside and {"target", "online"} & {*checkpoint.info.data} else plan.task
+    )
 
 
 def practise(
@@ -255,7 +264,7 @@ def practise(
         stopping=stopping,
     )
     learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
-    run = workspace.checkpoint(_run_name(workspace, plan))
+    run = workspace.checkpoint(_run_name(workspace, plan, checkpoint))
     listeners = dataclasses.replace(
         listeners, subscribers=(*listeners.subscribers, ShowsProbability(shown))
     )
@@ -272,7 +281,7 @@ def practise(
         truth=told.truth(cell),
     )
     result = dataclasses.replace(result, classifier=told.rates)
-    if result.complete and result.kept:
+    if result.complete and result.kept and stands_for(run, checkpoint.digest, session):
         recommend(
             run,
             result.recommended.path,
@@ -336,8 +345,16 @@ def _next(
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
     if _needs_demonstrations(plan, result):
         return next_command("record", workspace, **same)
-    kept_as = _run_name(workspace, plan) if result.kept else plan.checkpoint
-    return next_command("evaluate", workspace, **same, checkpoint=kept_as)
+    return next_command("evaluate", workspace, **same, checkpoint=_use(workspace, plan, result))
+
+
+def _use(workspace: Workspace, plan: ImprovePlan, result: ImproveResult) -> str:
+    """What to call the checkpoint to use: by its path if the name stands for another."""
+    if not result.kept:
+        return plan.checkpoint
+    name = _run_name(workspace, plan, result.before.checkpoint)
+    path = result.recommended.path
+    return name if find_checkpoint(workspace, name) == path else workspace.said(path)
 
 
 def _needs_demonstrations(plan: ImprovePlan, result: ImproveResult) -> bool:
@@ -374,6 +391,8 @@ def _show(
         few = "too few trials" if successes else "no trial"
         rows["advice"] = f"{few} succeeded: show the task in more demonstrations{undo}"
     path = result.recommended.path
+    if result.complete and (called := _use(workspace, plan, result)) == workspace.said(path):
+        rows["name"] = f"{called}; the shorter name stands for another checkpoint, and stays so"
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(
         "Interrupted; every finished trial is kept" if interrupted else title,

@@ -21,7 +21,7 @@ from policies.selection import (
     score_held_out,
 )
 from policies.training import TrainingEvent, TrainingResult, train
-from ptrctl.checkpoints import recommend
+from ptrctl.checkpoints import TRAINING, recommend
 from ptrctl.threads import learning_threads
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
@@ -234,7 +234,7 @@ def _train(
     *,
     compact: bool = False,
 ) -> TrainingResult:
-    training = request.run / "training"
+    training = request.run / TRAINING
     log = training / METRICS_FILE
 
     def keep_and_tell(event: TrainingEvent) -> None:
@@ -304,7 +304,7 @@ def _recommend(
 
 def read_metrics(run: Path) -> dict[str, list[tuple[int, float]]]:
     """Metric to (step, value) pairs of a run, for charts; steps done twice count once."""
-    path = run / "training" / METRICS_FILE
+    path = run / TRAINING / METRICS_FILE
     if not path.exists():
         return {}
     rows: dict[int, dict[str, float]] = {}

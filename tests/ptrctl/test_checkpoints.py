@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptrctl.checkpoints import find_checkpoint, recommend, shipped_folder
+from ptrctl.checkpoints import find_checkpoint, is_taken, recommend, shipped_folder
 from ptrctl.workspace import Workspace
 from recordings.errors import CheckpointError, UsageError
 
@@ -36,3 +36,15 @@ def test_an_unfinished_run_is_no_checkpoint(workspace: Workspace) -> None:
 def test_the_nearest_name_is_offered(workspace: Workspace) -> None:
     with pytest.raises(UsageError, match="carrot"):
         find_checkpoint(workspace, "carot")
+
+
+def test_candidates_that_were_not_kept_leave_the_name_free(workspace: Workspace) -> None:
+    assert is_taken(workspace, "carrot")
+    assert not is_taken(workspace, "banana")
+    (workspace.checkpoint("banana") / "improve-banana" / "after-00020-trials").mkdir(parents=True)
+    assert not is_taken(workspace, "banana")
+    with pytest.raises(CheckpointError, match="no checkpoint of its own") as caught:
+        find_checkpoint(workspace, "banana")
+    assert "--checkpoint" in caught.value.try_next
+    recommend(workspace.checkpoint("banana"), workspace.checkpoint("banana") / "improve", "kept")
+    assert is_taken(workspace, "banana")

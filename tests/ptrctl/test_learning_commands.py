@@ -176,6 +176,59 @@ def test_improve_begins_with_a_task_that_the_policy_has_never_seen(trained: Path
     assert "not measured after" in Path(result["report"]).read_text()
 
 
+def test_practice_that_was_not_kept_can_be_repeated_without_naming_the_checkpoint(
+    trained: Path,
+) -> None:
+    command = f"improve -t {TASK} --kitchen {KITCHEN} -n 2 --selection 2 --updates 1 --max-steps 2"
+    result = run(command, trained)
+    assert result["complete"]
+    assert not result["kept"]
+    # Its candidate lies under the task's name, which stands for nothing yet.
+    assert list((trained / "checkpoints" / TASK).glob("improve-*/after-*"))
+    again = run(command, trained)
+    assert again["session"] == result["session"]
+    assert again["recommended_digest"] == result["recommended_digest"]
+
+
+def test_practice_of_a_pre_training_is_kept_under_the_tasks_name(trained: Path) -> None:
+    command = (
+        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --selection 4 --updates 1 "
+        "--max-steps 2"
+    )
+    assert not run(command, trained)["kept"]
+    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
+    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
+    base = (trained / "checkpoints" / "base" / "recommended.json").read_bytes()
+    result = run(command, trained)
+    assert result["kept"]
+    assert result["recommended"] == str(candidate)
+    assert f"--checkpoint {TASK}" in result["next"]
+    assert open_checkpoint(Workspace(trained), TASK).path == candidate
+    assert (trained / "checkpoints" / "base" / "recommended.json").read_bytes() == base
+
+
+def test_a_name_that_stands_for_another_checkpoint_is_not_taken_from_it(trained: Path) -> None:
+    run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)
+    tuned = (trained / "checkpoints" / TASK / "recommended.json").read_bytes()
+    command = (
+        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --selection 4 --updates 1 "
+        "--max-steps 2"
+    )
+    run(command, trained)
+    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
+    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
+    result = run(command, trained)
+    assert result["kept"]
+    assert (trained / "checkpoints" / TASK / "recommended.json").read_bytes() == tuned
+    assert f"--checkpoint {candidate}" in result["next"]
+
+
+def succeed_in_selection(workspace: Path, digest: str) -> None:
+    """Write into what was measured of a checkpoint that all trials succeeded."""
+    (lines,) = (workspace / "trials").glob(f"improve-*/selection-{digest[:8]}/{TRIALS_FILE}")
+    lines.write_text(lines.read_text().replace('"success": false', '"success": true'))
+
+
 def test_a_classifier_that_is_often_wrong_does_not_drive_unless_it_is_accepted(
     trained: Path,
 ) -> None:
