@@ -33,9 +33,12 @@ def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEv
         if isinstance(event, Phase):
             phase = event.name
         elif isinstance(event, Learning):
-            words = f"learning: {event.done} of {event.total} updates"
-            # The pace of trials says nothing of the time that many updates take.
-            part = (event.done, event.total) if event.apart else (event.trial, event.trials)
+            if event.apart:
+                # The pace of trials says nothing of the time that many updates take.
+                part, words = (event.done, event.total), "updates of learning"
+            else:
+                part = (event.trial, event.trials)
+                words = f"learning: {event.done} of {event.total} updates"
             shown.advance(*part, f"stopping after {words}" if stopping() else words)
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
