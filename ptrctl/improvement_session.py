@@ -279,6 +279,7 @@ def practise(
         meter=meter,
         reward=told.reward,
         truth=told.truth(cell),
+        stopping=stopping,
     )
     result = dataclasses.replace(result, classifier=told.rates)
     if result.complete and result.kept and stands_for(run, checkpoint.digest, session):

@@ -35,11 +35,11 @@ def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEv
         elif isinstance(event, Learning):
             if event.apart:
                 # The pace of trials says nothing of the time that many updates take.
-                part, words = (event.done, event.total), "updates of learning"
+                shown.advance(event.done, event.total, "updates of learning")
             else:
-                part = (event.trial, event.trials)
                 words = f"learning: {event.done} of {event.total} updates"
-            shown.advance(*part, f"stopping after {words}" if stopping() else words)
+                words = f"stopping after {words}" if stopping() else words
+                shown.advance(event.trial, event.trials, words)
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

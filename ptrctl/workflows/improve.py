@@ -7,7 +7,7 @@ the least completed one is tried next.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -109,6 +109,7 @@ def improve(
     meter: Meter | None = None,
     reward: Reward | None = None,
     truth: Callable[[], bool] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> ImproveResult:
     """Practise, or go on where an earlier call stopped.
 
@@ -125,6 +126,7 @@ def improve(
             default.
         truth: Whether the task of the moment is done in truth; asked after a practice trial has
             been labelled, and only to be reported.
+        stopping: Asked while the policy learns anew, which takes long: True ends the call.
 
     Raises:
         UsageError: The session was begun under another plan.
@@ -141,8 +143,13 @@ def improve(
         meter,
         reward or GroundTruth(),
         truth,
+        stopping,
     )
     return session.run()
+
+
+class _StoppedError(Exception):
+    """Somebody wants to stop while the policy learns anew; the next call learns it once more."""
 
 
 @dataclass
@@ -159,6 +166,7 @@ class _Session:
     meter: Meter | None = None
     reward: Reward = field(default_factory=GroundTruth)
     truth: Callable[[], bool] | None = None
+    stopping: Callable[[], bool] = lambda: False
     scene_is_ours: bool = False
 
     @property
@@ -179,11 +187,15 @@ class _Session:
         recover(self.folder / "practice" / "episodes")
         if not before.selection.complete:
             return self.result(log, before, [])
-        candidates = self.catch_up(log)
-        for trial in range(len(counted_trials(log.records)), self.plan.trials):
-            if not self.practise(trial, log):
-                return self.result(log, before, candidates)
-            candidates += self.maybe_candidate(trial + 1)
+        candidates: list[Candidate] = []
+        try:
+            candidates.extend(self.catch_up(log))
+            for trial in range(len(counted_trials(log.records)), self.plan.trials):
+                if not self.practise(trial, log):
+                    return self.result(log, before, candidates)
+                candidates += self.maybe_candidate(trial + 1)
+        except _StoppedError:
+            return self.result(log, before, candidates, stopped=True)
         return self.result(log, before, candidates)
 
     def freeze(self) -> None:
@@ -193,20 +205,18 @@ class _Session:
         else:
             write_json(path, self.plan.to_json())
 
-    def catch_up(self, log: TrialLog) -> list[Candidate]:
+    def catch_up(self, log: TrialLog) -> Iterator[Candidate]:
         """Bring a fresh learner to where an earlier call stopped; its candidates."""
         counted = counted_trials(log.records)
         for trial in sorted(counted):
             self.take_up(counted[trial])
         if not counted:
-            return []
+            return
         self.learner.load_state(self.state_path(len(counted)))
-        made = [
-            self.measure_candidate(done)
-            for done in range(1, len(counted))
-            if self.candidate_path(done).exists()
-        ]
-        return made + self.maybe_candidate(len(counted))
+        for done in range(1, len(counted)):
+            if self.candidate_path(done).exists():
+                yield self.measure_candidate(done)
+        yield from self.maybe_candidate(len(counted))
 
     def practise(self, trial: int, log: TrialLog) -> bool:
         """One practice trial and the learning after it; False if the operator stopped it."""
@@ -365,6 +375,8 @@ class _Session:
         apart = total > self.plan.updates_per_trial
         with torch_threads(self.threads):
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
+                if apart and self.stopping():
+                    raise _StoppedError
                 self.on_event(Learning(trial, self.plan.trials, done, total, apart))
                 metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
         # Nobody expects an arm that has stood still for so long to move by itself.
@@ -443,12 +455,17 @@ class _Session:
         return Candidate(checkpoint, summary)
 
     def result(
-        self, log: TrialLog, before: Candidate, candidates: list[Candidate]
+        self,
+        log: TrialLog,
+        before: Candidate,
+        candidates: list[Candidate],
+        *,
+        stopped: bool = False,
     ) -> ImproveResult:
         counted = counted_trials(log.records)
         measured = [c for c in candidates if c.selection.complete]
         practised = before.selection.complete and len(counted) == self.plan.trials
-        complete = practised and len(measured) == len(candidates)
+        complete = practised and len(measured) == len(candidates) and not stopped
         if complete and not measured:
             recommended, verdict = before.checkpoint, NOTHING_LEARNED
         else:

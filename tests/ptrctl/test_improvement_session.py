@@ -39,7 +39,7 @@ def test_learning_shows_its_updates_and_that_a_signal_was_heard() -> None:
         (2, 20, "learning: 10 of 50 updates"),
         (2, 20, "stopping after learning: 15 of 50 updates"),
         {"arm": 0.1},
-        (5, 500, "stopping after updates of learning"),
+        (5, 500, "updates of learning"),
     ]
 
 

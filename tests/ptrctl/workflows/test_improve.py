@@ -204,5 +204,44 @@ def test_a_repeated_command_measures_what_was_measured_and_no_more(tmp_path: Pat
     for trial in range(5):
         log.append(TrialRecord(trial, plan.practice_seeds[trial], "counted"))
     session.measure_candidate = lambda done: done
-    assert session.catch_up(log) == [4]
+    assert list(session.catch_up(log)) == [4]
     assert loaded == ["learner-00005.safetensors"]
+
+
+def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(len(asked) == 1)
+        return asked[-1]
+
+    updates: list[int] = []
+    learner: Any = SimpleNamespace(
+        updates=0,
+        successes=FIRST_DEMONSTRATIONS,
+        load_state=lambda path: None,
+        begin_again=lambda total: None,
+        update=lambda count: updates.append(count) or {"loss": 1.0},
+    )
+    plan = replace(PLAN, backward="go_back", updates_per_trial=2)
+    session: Any = _Session(
+        plan,
+        make_fake_cell(),
+        learner,
+        tmp_path,
+        tmp_path / "run",
+        lambda event: None,
+        Listeners(),
+        stopping=stopping,
+    )
+    log = TrialLog(tmp_path / "practice")
+    for trial, seed in enumerate(PLAN.practice_seeds):
+        log.append(TrialRecord(trial, seed, "counted"))
+    learner.checkpoint = None
+    session.measure = lambda checkpoint, name: candidate("old", 1)
+    result = session.run()
+    # Of twenty updates five were done; nothing of them is kept, and nothing is claimed.
+    assert updates == [5]
+    assert not result.complete
+    assert not list(tmp_path.glob("learner-*"))
+    assert not (tmp_path / "run").exists()
