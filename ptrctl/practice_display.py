@@ -8,7 +8,8 @@ from hardware.loop import Subscriber
 from ptrctl.dashboard import Display
 from ptrctl.evaluation_session import reporter
 from ptrctl.rewards import PROBABILITY
-from ptrctl.workflows.improve import ImproveEvent, Learned, Learning, Phase
+from ptrctl.workflows.improve import ImproveEvent, Phase
+from ptrctl.workflows.practice_learning import Learned, Learning
 from recordings.records import Step
 
 

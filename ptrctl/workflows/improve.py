@@ -21,13 +21,12 @@ from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
-from policies.training import mean_metrics
 from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
 from ptrctl.plan import PLAN_FILE, check_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
-from ptrctl.threads import ACTING_THREADS, learning_threads, torch_threads
+from ptrctl.threads import ACTING_THREADS, torch_threads
 from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
 from ptrctl.workflows.alternation import Alternation, by_memory
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
@@ -46,12 +45,17 @@ from ptrctl.workflows.improve_result import (
     ImproveResult,
     choose_checkpoint,
 )
+from ptrctl.workflows.practice_learning import (
+    Learned,
+    Learning,
+    PracticeLearning,
+    StoppedError,
+)
 from recordings.errors import RobotError, UsageError
 from recordings.reader import read_episode
 from recordings.records import EndReason
 from recordings.recovery import recover
 
-UPDATES_BETWEEN_EVENTS = 5
 AGREEMENT_FILE = "agreement.jsonl"
 """What the simulator says about trials that something else has labelled; nothing reads it but the
 reader of the report."""
@@ -61,37 +65,11 @@ FAILURES_UNTIL_RESET = 2
 lays it out anew, as an operator would who finds the thing out of reach."""
 
 
-LIKE_FINE_TUNING = 10
-"""With a backward task the policy learns before it is measured, not between trials, as if it were
-fine-tuned on the arm's own demonstrations: so many trials' updates, 500 by default."""
-FIRST_DEMONSTRATIONS = 2
-"""Of these at least. Nothing is lost by learning from few: it is measured before it is taken."""
-
-
 @dataclass(frozen=True)
 class Phase:
     """What begins: "practice", or the measuring of a checkpoint on the selection start states."""
 
     name: str
-
-
-@dataclass(frozen=True)
-class Learning:
-    """Updates after a trial are under way: `done` of `total`; `apart` if more than after most."""
-
-    trial: int
-    trials: int
-    done: int
-    total: int
-    apart: bool = False
-
-
-@dataclass(frozen=True)
-class Learned:
-    """Updates after a trial are done; `metrics` are their means."""
-
-    trial: int
-    metrics: dict[str, float]
 
 
 ImproveEvent = EvaluationEvent | Phase | Learning | Learned
@@ -148,10 +126,6 @@ def improve(
     return session.run()
 
 
-class _StoppedError(Exception):
-    """Somebody wants to stop while the policy learns anew; the next call learns it once more."""
-
-
 @dataclass
 class _Session:
     """The parts of one call; `scene_is_ours` once a trial of this call has left a scene behind."""
@@ -175,6 +149,18 @@ class _Session:
         return self.cell.station.robot.features.simulated
 
     @cached_property
+    def learning(self) -> PracticeLearning:
+        """The learner, with what it tells."""
+        return PracticeLearning(
+            self.plan,
+            self.learner,
+            self.folder,
+            self.on_event,
+            self.listeners.operator,
+            self.stopping,
+        )
+
+    @cached_property
     def alternation(self) -> Alternation:
         """Of the two tasks; only asked where there is a backward one."""
         workspace = self.cell.station.safety.workspace
@@ -194,7 +180,7 @@ class _Session:
                 if not self.practise(trial, log):
                     return self.result(log, before, candidates)
                 candidates += self.maybe_candidate(trial + 1)
-        except _StoppedError:
+        except StoppedError:
             return self.result(log, before, candidates, stopped=True)
         return self.result(log, before, candidates)
 
@@ -212,7 +198,7 @@ class _Session:
             self.take_up(counted[trial])
         if not counted:
             return
-        self.learner.load_state(self.state_path(len(counted)))
+        self.learning.load(len(counted))
         for done in range(1, len(counted)):
             if self.candidate_path(done).exists():
                 yield self.measure_candidate(done)
@@ -267,9 +253,8 @@ class _Session:
                 # Learning comes before the line that counts the trial: a kill in between runs
                 # the trial again from the state before it.
                 self.take_up(record)
-                metrics = self.learn(trial)
-                self.learner.save_state(self.state_path(trial + 1))
-                self.state_path(trial - 1).unlink(missing_ok=True)
+                metrics = self.learning.after_trial(trial)
+                self.learning.save(trial + 1)
             log.append(record)
             done = counted_trials(log.records)
             self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
@@ -342,51 +327,7 @@ class _Session:
                 return
         if record.reason == NOBODY_TO_ASK:
             return
-        images = episode.images(self.learner.checkpoint.info.camera)
-        steps = min(len(episode.actions), len(images) - 1)
-        self.learner.add_episode(
-            np.asarray(images[: steps + 1]),
-            episode.states[: steps + 1],
-            episode.sent_actions[:steps],
-            episode.info.task,
-            record.success,
-        )
-
-    def learn(self, trial: int) -> dict[str, float]:
-        if not self.learner.has_something_new or self.plan.backward:
-            return {}
-        # What could not be learned after the first trials is made up for.
-        return self.update(trial, (trial + 1) * self.plan.updates_per_trial - self.learner.updates)
-
-    def learn_anew(self, trials: int) -> None:
-        """Fine-tune the checkpoint that practice began with on what the arm has done until now."""
-        if self.learner.successes >= FIRST_DEMONSTRATIONS:
-            total = LIKE_FINE_TUNING * self.plan.updates_per_trial
-            self.learner.begin_again(total)
-            metrics = self.update(trials - 1, total)
-            self.learner.save_state(self.state_path(trials))
-            self.on_event(Learned(trials - 1, metrics))
-
-    def update(self, trial: int, total: int) -> dict[str, float]:
-        """Learn, and say so; the means of what learning tells."""
-        metrics = []
-        if not total:
-            return {}
-        apart = total > self.plan.updates_per_trial
-        with torch_threads(self.threads):
-            for done in range(0, total, UPDATES_BETWEEN_EVENTS):
-                if apart and self.stopping():
-                    raise _StoppedError
-                self.on_event(Learning(trial, self.plan.trials, done, total, apart))
-                metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
-        # Nobody expects an arm that has stood still for so long to move by itself.
-        self.listeners.operator.held("The policy has learned from the trial.")
-        return mean_metrics(metrics)
-
-    @cached_property
-    def threads(self) -> int:
-        """How many threads learn; measured once."""
-        return learning_threads()
+        self.learning.add(episode, record.success)
 
     @property
     def agreement_path(self) -> Path:
@@ -411,9 +352,6 @@ class _Session:
         ]
         return Rate(sum(record.success for record in records), len(records))
 
-    def state_path(self, trials: int) -> Path:
-        return self.folder / f"learner-{trials:05d}.safetensors"
-
     def candidate_path(self, done: int) -> Path:
         return self.candidates_folder / f"after-{done:05d}-trials"
 
@@ -427,9 +365,7 @@ class _Session:
             return []
         path = self.candidate_path(done)
         if not path.exists():
-            if plan.backward:
-                self.learn_anew(done)
-            if not self.learner.updates:
+            if not self.learning.before_measuring(done):
                 return []
             save_checkpoint(path, self.learner.learner.rollout_networks, self.learner.info())
         return [self.measure_candidate(done)]

@@ -9,7 +9,7 @@ import pytest
 
 from ptrctl.improvement_session import warn_of_memory
 from ptrctl.practice_display import telling
-from ptrctl.workflows.improve import Learned, Learning
+from ptrctl.workflows.practice_learning import Learned, Learning
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 from tests.ptrctl.workflows.test_improve import PLAN
 

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from policies.checkpoint import Checkpoint
-from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import FIRST_DEMONSTRATIONS, Learning, _Session
+from ptrctl.workflows.improve import _Session
 from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
+from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
 PLAN = ImprovePlan(
@@ -80,92 +79,6 @@ def test_practice_and_selection_must_not_share_start_states() -> None:
     values = {**PLAN.__dict__, "selection_seeds": (300,)}
     with pytest.raises(ValueError, match="share"):
         ImprovePlan(**values)
-
-
-@pytest.mark.parametrize("updates", [0, 7])
-def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, updates: int) -> None:
-    told: list[str] = []
-
-    class Operator(NobodyThere):
-        def held(self, why: str) -> None:
-            told.append(why)
-
-    learner: Any = SimpleNamespace(
-        has_something_new=True,
-        updates=0,
-        update=lambda updates: {"loss": 1.0},
-    )
-    session = _Session(
-        replace(PLAN, updates_per_trial=updates),
-        make_fake_cell(),
-        learner,
-        tmp_path,
-        tmp_path,
-        lambda event: None,
-        Listeners(operator=Operator(Interrupts())),
-    )
-    session.learn(0)
-    assert len(told) == (1 if updates else 0)
-
-
-def test_what_could_not_be_learned_after_the_first_trials_is_made_up_for(tmp_path: Path) -> None:
-    class Learner:
-        has_something_new = False
-        updates = 0
-
-        def update(self, count: int) -> dict[str, float]:
-            self.updates += count
-            return {"loss": 1.0}
-
-    learner: Any = Learner()
-    session = _Session(
-        replace(PLAN, updates_per_trial=7),
-        make_fake_cell(),
-        learner,
-        tmp_path,
-        tmp_path,
-        lambda event: None,
-        Listeners(),
-    )
-    session.learn(0)
-    session.learn(1)
-    assert learner.updates == 0
-    learner.has_something_new = True
-    session.learn(2)
-    assert learner.updates == 21
-    session.learn(3)
-    assert learner.updates == 28
-
-
-def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Path) -> None:
-    done: list[Any] = []
-    told: list[Any] = []
-    learner: Any = SimpleNamespace(
-        has_something_new=True,
-        successes=FIRST_DEMONSTRATIONS,
-        updates=0,
-        begin_again=done.append,
-        update=lambda count: done.append(count) or {"loss": 1.0},
-        save_state=lambda path: done.append(path.name),
-    )
-    session = _Session(
-        replace(PLAN, backward="go_back", updates_per_trial=1),
-        make_fake_cell(),
-        learner,
-        tmp_path,
-        tmp_path,
-        told.append,
-        Listeners(),
-    )
-    assert session.learn(0) == {}
-    assert done == []
-    session.learn_anew(2)
-    assert done == [10, 5, 5, "learner-00002.safetensors"]
-    # The time left is that of these updates, not of trials.
-    assert [event.apart for event in told if isinstance(event, Learning)] == [True, True]
-    learner.successes -= 1
-    session.learn_anew(2)
-    assert len(done) == 4
 
 
 def test_where_nothing_was_learned_nothing_is_measured_again(tmp_path: Path) -> None:
