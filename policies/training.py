@@ -54,6 +54,10 @@ class TrainingEvent:
     checkpoint: Path | None = None
 
 
+class AnotherRunError(CheckpointError):
+    """A folder holds a training run that was begun with other settings or data."""
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What a finished run left.
@@ -114,7 +118,8 @@ def train(
         compact: Store checkpoint weights as float16.
 
     Raises:
-        CheckpointError: `init` does not fit the config, or the folder holds another run.
+        AnotherRunError: The folder holds a run with other settings or data.
+        CheckpointError: `init` does not fit the config.
         RecordingError: There is no usable data.
     """
     sources = {"prior": prior, "target": target}
@@ -371,7 +376,7 @@ def _earlier_run(run_folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     """What the folder's run was begun with, {} if there is none.
 
     Raises:
-        CheckpointError: It was begun with other settings.
+        AnotherRunError: It was begun with other settings.
     """
     path = run_folder / RUN_FILE
     if not path.exists():
@@ -382,8 +387,8 @@ def _earlier_run(run_folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
         earlier = {}
     different = [name for name in run if run[name] != earlier.get(name)]
     if different:
-        raise CheckpointError(
-            f"`{run_folder}` holds another training run: its {', '.join(different)} differ.",
+        raise AnotherRunError(
+            f"`{run_folder}` holds another training run (different: {', '.join(different)}).",
             "A run continues only with the settings it began with.",
             "Choose another name with `--name`, or remove that folder.",
         )

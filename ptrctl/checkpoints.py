@@ -94,15 +94,21 @@ def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
     return load_checkpoint(find_checkpoint(workspace, name))
 
 
+def recommended(run: Path) -> str:
+    """What the name of the folder `run` stands for, as a path below it; "" if it is not there."""
+    if not (run / RECOMMENDED_FILE).exists():
+        return ""
+    current = str(read_json(run / RECOMMENDED_FILE).get("checkpoint", ""))
+    return current if (run / current / _INFO_FILE).exists() else ""
+
+
 def stands_for(run: Path, digest: str, below: str) -> bool:
     """Whether the name of the folder `run` is free, or stands for the checkpoint of that digest, or
     for one in its folder `below`."""
     from policies.checkpoint import load_checkpoint
 
-    if not (run / RECOMMENDED_FILE).exists():
-        return True
-    current = str(read_json(run / RECOMMENDED_FILE).get("checkpoint", ""))
-    if current.startswith(f"{below}/") or not (run / current / _INFO_FILE).exists():
+    current = recommended(run)
+    if current.startswith(f"{below}/") or not current:
         return True
     return load_checkpoint(run / current).digest == digest
 

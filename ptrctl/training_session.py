@@ -151,6 +151,8 @@ def finetune_task(
         robot=embodiment_of([folder]),
         cache=workspace.root / ".cache" / "packed",
         camera=init.info.camera if init else camera,
+        # A task's own name stays the task's, with more demonstrations and other settings too.
+        beside=options.name is None,
     )
     shown.begin(stage)
     demonstrations = load_demonstrations(folder, request, packing(shown))
@@ -277,6 +279,8 @@ def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> di
         "recommended": f"{trained.checkpoint.path.name} ({trained.checkpoint.short_digest}): "
         f"{trained.reason}",
     }
+    if trained.name_note:
+        rows["name"] = f"{request.run.name} {trained.name_note}"
     if trained.scores:
         rows["held-out"] = "; ".join(f"{name}: {_held_out(s)}" for name, s in trained.scores)
     return rows
@@ -296,6 +300,7 @@ def _training_json(name: str, trained: Trained) -> dict[str, Any]:
         "checkpoint": str(trained.checkpoint.path),
         "digest": trained.checkpoint.digest,
         "reason": trained.reason,
+        "name_note": trained.name_note,
         "seconds": trained.seconds,
         "resumed_at": trained.resumed_at,
         "metrics": dict(trained.metrics),

@@ -20,8 +20,8 @@ from policies.selection import (
     rank_checkpoints,
     score_held_out,
 )
-from policies.training import TrainingEvent, TrainingResult, train
-from ptrctl.checkpoints import TRAINING, recommend
+from policies.training import AnotherRunError, TrainingEvent, TrainingResult, train
+from ptrctl.checkpoints import TRAINING, recommend, recommended
 from ptrctl.threads import learning_threads
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
@@ -42,6 +42,7 @@ class TrainingRequest:
 
     Args:
         run: The folder `checkpoints/<name>`; an interrupted run of the same request goes on.
+        beside: Where that holds other runs, train beside them in place of refusing.
         steps: Updates.
         learner: "ptr" or "bc".
         init: Start from this checkpoint; None starts from random weights.
@@ -66,6 +67,7 @@ class TrainingRequest:
     camera: str | None = None
     settings_of: Literal["checkpoint", "preset"] = "checkpoint"
     precision: Precision | None = None
+    beside: bool = False
 
     @property
     def config(self) -> PolicyConfig:
@@ -104,6 +106,8 @@ class Trained:
         seconds: Training time now.
         resumed_at: Updates that an earlier call had done.
         metrics: The last ones.
+        name_note: What the name of the run stood for before, or still stands for, if that is not
+            `checkpoint`; else "".
     """
 
     checkpoint: Checkpoint
@@ -112,6 +116,7 @@ class Trained:
     seconds: float
     resumed_at: int
     metrics: Mapping[str, float]
+    name_note: str
 
 
 def embodiment_of(folders: Sequence[Path]) -> str:
@@ -177,13 +182,13 @@ def finetune(
     """Train on demonstrations, mixed with prior data if there is any.
 
     Raises:
-        CheckpointError: The run's folder holds another run, or the networks do not fit.
+        CheckpointError: The networks do not fit, or there is another run that is not to be joined.
         RecordingError: The data do not fit the networks.
     """
     result = _train(request, prior, demonstrations.train, on_event)
     if demonstrations.validation is None:
-        return _recommend_last(request.run, result)
-    return _recommend_best(request.run, result, demonstrations.validation)
+        return _recommend_last(request, result)
+    return _recommend_best(request, result, demonstrations.validation)
 
 
 def pretrain(
@@ -199,7 +204,7 @@ def pretrain(
         CheckpointError, RecordingError: As for `finetune`.
     """
     result = _train(request, data, None, on_event, compact=compact)
-    return _recommend_last(request.run, result)
+    return _recommend_last(request, result)
 
 
 def pack_prior(
@@ -234,8 +239,27 @@ def _train(
     *,
     compact: bool = False,
 ) -> TrainingResult:
-    training = request.run / TRAINING
-    log = training / METRICS_FILE
+    folder, number = request.run / TRAINING, 1
+    while True:
+        try:
+            return _train_in(folder, request, prior, target, on_event, compact=compact)
+        except AnotherRunError:
+            if not request.beside:
+                raise
+        number += 1
+        folder = request.run / f"{TRAINING}-{number}"
+
+
+def _train_in(
+    folder: Path,
+    request: TrainingRequest,
+    prior: PackedDataset | None,
+    target: PackedDataset | None,
+    on_event: Callable[[TrainingEvent], None],
+    *,
+    compact: bool,
+) -> TrainingResult:
+    log = folder / METRICS_FILE
 
     def keep_and_tell(event: TrainingEvent) -> None:
         with log.open("a", encoding="utf-8") as file:
@@ -247,7 +271,7 @@ def _train(
         prior,
         target,
         steps=request.steps,
-        run_folder=training,
+        run_folder=folder,
         robot=request.robot,
         seed=request.seed,
         camera=request.camera,
@@ -259,11 +283,13 @@ def _train(
     )
 
 
-def _recommend_last(run: Path, result: TrainingResult) -> Trained:
-    return _recommend(run, result, result.checkpoint, "the last checkpoint of the run")
+def _recommend_last(request: TrainingRequest, result: TrainingResult) -> Trained:
+    return _recommend(request, result, result.checkpoint, "the last checkpoint of the run")
 
 
-def _recommend_best(run: Path, result: TrainingResult, held_out: PackedDataset) -> Trained:
+def _recommend_best(
+    request: TrainingRequest, result: TrainingResult, held_out: PackedDataset
+) -> Trained:
     """Rank those of the run's checkpoints that the default criterion considers."""
     paths = CRITERIA[DEFAULT_CRITERION].candidates(result.checkpoints)
     candidates = [load_checkpoint(path) for path in paths]
@@ -271,7 +297,7 @@ def _recommend_best(run: Path, result: TrainingResult, held_out: PackedDataset) 
     best = ranked[0][0]
     scores = tuple((checkpoint.path.name, score) for checkpoint, score in ranked)
     reason = reason_in_words(DEFAULT_CRITERION, [score for _, score in ranked])
-    return _recommend(run, result, best, reason, scores)
+    return _recommend(request, result, best, reason, scores)
 
 
 def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore]) -> str:
@@ -285,13 +311,23 @@ def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore]) -> str:
 
 
 def _recommend(
-    run: Path,
+    request: TrainingRequest,
     result: TrainingResult,
     checkpoint: Checkpoint,
     reason: str,
     scores: tuple[tuple[str, HeldOutScore], ...] = (),
 ) -> Trained:
-    recommend(run, checkpoint.path, reason, digest=checkpoint.digest)
+    run = request.run
+    current = recommended(run)
+    path = checkpoint.path.relative_to(run).as_posix()
+    note = ""
+    if current and result.resumed_at >= request.steps and not current.startswith(TRAINING):
+        # A finished command that is repeated does not undo what practice has made of it since.
+        note = f"stands for {current}, which came of practice"
+    else:
+        recommend(run, checkpoint.path, reason, digest=checkpoint.digest)
+        if current not in ("", path):
+            note = f"stood for {current} before, which is still there"
     return Trained(
         checkpoint=checkpoint,
         reason=reason,
@@ -299,6 +335,7 @@ def _recommend(
         seconds=result.seconds,
         resumed_at=result.resumed_at,
         metrics=result.checkpoint.info.metrics,
+        name_note=note,
     )
 
 

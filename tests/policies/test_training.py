@@ -20,7 +20,13 @@ from policies.config import Learner, PolicyConfig
 from policies.policy import Policy
 from policies.presets import preset
 from policies.selection import score_held_out
-from policies.training import STATE_FILE, TrainingEvent, TrainingResult, train
+from policies.training import (
+    STATE_FILE,
+    AnotherRunError,
+    TrainingEvent,
+    TrainingResult,
+    train,
+)
 from recordings.errors import CheckpointError, RecordingError
 from recordings.records import EpisodeInfo, Frame, Observation
 from tests.policies.synthetic import CAMERA, dot_data, picture
@@ -158,7 +164,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
-    with pytest.raises(CheckpointError, match=r"its config, steps differ"):
+    with pytest.raises(AnotherRunError, match="different: config, steps"):
         run(tmp_path, tiny("bc"), steps=7)
 
 

@@ -95,6 +95,47 @@ def test_finetune_counts_the_demonstrations_and_holds_one_out(trained: Path) -> 
     assert f"ptrctl evaluate --task {TASK}" in result["next"]
 
 
+def test_more_demonstrations_are_learned_beside_the_earlier_run(trained: Path) -> None:
+    command = f"finetune -t {TASK} -c base --steps 4 --learner bc"
+    first = run(command, trained)
+    assert first["name_note"] == ""
+    again = run(command, trained)
+    assert (again["digest"], again["resumed_at"], again["name_note"]) == (first["digest"], 4, "")
+    demonstrate = f"record -t {TASK} --kitchen {KITCHEN} --demonstrator scripted --fast -n 6"
+    following = run(demonstrate, trained)["next"]
+    assert following.startswith(f"ptrctl finetune --task {TASK}")
+    more = run(command, trained)
+    assert more["demonstrations"]["success"] == 6
+    assert more["digest"] != first["digest"]
+    assert "training-2" in more["checkpoint"]
+    assert "training/" in more["name_note"]
+    assert Path(first["checkpoint"]).is_dir()
+    assert open_checkpoint(Workspace(trained), TASK).digest == more["digest"]
+    # A name that somebody has given is not given away.
+    run(f"{command} --name mine", trained)
+    error = run(f"{command} --name mine --seed 1", trained, code=5)["error"]
+    assert "different: seed" in error["found"]
+    assert "--name" in error["try_next"]
+
+
+def test_a_repeated_finetune_does_not_undo_what_practice_made_of_it(trained: Path) -> None:
+    command = f"finetune -t {TASK} -c base --steps 4 --learner bc"
+    tuned = run(command, trained)
+    practise = f"improve -t {TASK} --kitchen {KITCHEN} -n 1 --selection 4 --updates 1 --max-steps 2"
+    assert not run(practise, trained)["kept"]
+    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
+    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
+    assert run(f"{practise} -c {TASK}", trained)["kept"]
+    again = run(command, trained)
+    assert again["digest"] == tuned["digest"]
+    assert "came of practice" in again["name_note"]
+    assert open_checkpoint(Workspace(trained), TASK).path == candidate
+    # Other settings are another wish.
+    other = run(f"{command} --seed 1", trained)
+    assert "improve-" in other["name_note"]
+    assert open_checkpoint(Workspace(trained), TASK).digest == other["digest"]
+
+
 def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
     result = run(
         f"finetune -t {TASK} --from-scratch --preset tiny --learner bc --steps 4 --name new",
