@@ -55,8 +55,8 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
     if folder.is_dir():
         raise CheckpointError(
             f"`{folder}` holds no checkpoint of its own.",
-            "Practice that was not kept leaves its candidates below, and the name free.",
-            "Leave `--checkpoint` out, or name one by its path.",
+            f"A checkpoint holds {_INFO_FILE}; practice that was not kept leaves candidates below.",
+            "Leave `--checkpoint` out, or name a checkpoint by its path.",
         )
     if "/" in name:
         raise UsageError(
