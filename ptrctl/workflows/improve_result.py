@@ -93,6 +93,8 @@ def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tup
     stays = "rolled back, the earlier checkpoint stays the recommended one."
     if new.successes < old.successes:
         return before.checkpoint, f"Measured success fell from {old} to {new}: {stays}"
+    if new.successes == old.successes:
+        return before.checkpoint, f"Measured success was {old} and is the same: {stays}"
     pairs = compare_sessions(before.selection, best.selection)
     if mcnemar_p_value(pairs.only_new, pairs.only_old, two_sided=False) > MOST_LUCK:
         return before.checkpoint, (
