@@ -37,7 +37,7 @@ from hardware.sim import recipes
 from hardware.sim.demonstrator import FAILURES
 from hardware.sim.tasks import parse_task
 from ptrctl.checkpoints import RECOMMENDED_FILE
-from ptrctl.files import append_json_line, read_json_lines
+from ptrctl.files import append_json_line, read_json, read_json_lines
 from ptrctl.statistics import Rate
 from ptrctl.trials import load_summary
 from ptrctl.workflows.attempt import new_episode_info
@@ -127,7 +127,9 @@ def where_is(target: Target) -> tuple[str, ...]:
 def score(workspace: Path, target: Target, name: str, session: str, starts: int) -> None:
     """Trials of a checkpoint on the same start states every time."""
     scored = ("--session", session, "--trials", str(starts))
-    ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *scored)
+    result = ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *scored)
+    if "error" in result:
+        raise SystemExit(result["error"]["found"])
 
 
 def outcomes(workspace: Path, session: str) -> list[bool]:
@@ -153,10 +155,12 @@ def practise(
     name = "pretrained"
     if start == FINE_TUNED:
         make_demonstrations(target, workspace / "demos" / target.task, scale.demonstrations)
-        name = "tuned"
         steps = ("--steps", str(scale.updates))
-        if not (workspace / "checkpoints" / name / RECOMMENDED_FILE).exists():
-            ptrctl(workspace, "finetune", "--task", target.task, "--name", name, *steps)
+        run = workspace / "checkpoints" / "tuned"
+        if not (run / RECOMMENDED_FILE).exists():
+            ptrctl(workspace, "finetune", "--task", target.task, "--name", run.name, *steps)
+        # By its path: practice that is kept does not change what that stands for.
+        name = str(run / read_json(run / RECOMMENDED_FILE)["checkpoint"])
     score(workspace, target, name, "before", scale.starts)
     result = ptrctl(
         workspace,

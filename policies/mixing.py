@@ -88,6 +88,11 @@ class Mixture:
         for source, (buffer, _) in enumerate(self.sources):
             buffer.weights[:] = tensors[f"weights/{source}"].numpy()
 
+    def forget_weights(self) -> None:
+        """Draw from everything evenly again."""
+        for buffer, _ in self.sources:
+            buffer.weights[:] = 1.0
+
     def can_sample(self, *, only_success: bool = False) -> bool:
         """Whether any source has a transition of the wanted kind."""
         return bool(self._usable(only_success))

@@ -104,6 +104,7 @@ class OnlineLearner:
     def begin_again(self, planned_updates: int) -> None:
         """Forget all updates, keep the trials, and learn from now on at the rates of training."""
         self._start(self.config, planned_updates)
+        self.mixture.forget_weights()
 
     def add_episode(
         self,
@@ -170,6 +171,7 @@ class OnlineLearner:
             "sampler": self._rng.bit_generator.state,
             "parent": self.checkpoint.digest,
             "trials": self.online.episodes,
+            "data": self._data,
         }
         write_tensors(path, {**state.tensors, **self.mixture.state_dict()}, notes)
 
@@ -177,7 +179,7 @@ class OnlineLearner:
         """Go on from `save_state`, once the same trials have been added again.
 
         Raises:
-            CheckpointError: The file is damaged, or belongs to another checkpoint or other trials.
+            CheckpointError: The file is damaged, or belongs to another checkpoint, trials or data.
         """
         tensors, notes = read_tensors(path)
         here = (self.checkpoint.digest, self.online.episodes)
@@ -187,6 +189,13 @@ class OnlineLearner:
                 f"{str(notes.get('parent'))[:12]}.",
                 f"There are {here[1]} trials from the checkpoint {here[0][:12]}.",
                 "Begin a new session with `ptrctl improve --session NAME`.",
+            )
+        if notes.get("data", self._data) != self._data:
+            raise CheckpointError(
+                f"`{path}` was learned beside other demonstrations or prior data.",
+                "Practice goes on with the data that it began with.",
+                "Learn from them with `ptrctl finetune`, or begin a new session with "
+                "`ptrctl improve --session NAME`.",
             )
         with complete_state(path):
             self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from policies.checkpoint import Checkpoint, CheckpointInfo, count_critic_updates, save_checkpoint
+from policies.checkpoint import (
+    Checkpoint,
+    CheckpointInfo,
+    count_critic_updates,
+    load_checkpoint,
+    save_checkpoint,
+)
 from policies.config import PolicyConfig
 from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
@@ -221,7 +227,7 @@ class _Runner:
             if last or step % save_every == 0:
                 self.save_state()
         if written is None:
-            written = self.save_checkpoint(keep_state=True)
+            written = self.last_checkpoint()
         paths = sorted((self.run_folder / "checkpoints").glob("step-*"))
         seconds = time.monotonic() - began_s
         return TrainingResult(written, tuple(paths), seconds, resumed_at)
@@ -236,6 +242,17 @@ class _Runner:
         left = (self.steps - step) / max(rate, 1e-9)
         self.on_event(TrainingEvent(step, self.steps, self.metrics, rate, left, checkpoint))
 
+    def last_checkpoint(self) -> Checkpoint:
+        """Of a run that had ended: as it is there, with what lies beside it."""
+        try:
+            return load_checkpoint(self.checkpoint_path)
+        except CheckpointError:
+            return self.save_checkpoint(keep_state=True)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.run_folder / "checkpoints" / f"step-{self.learner.updates:07d}"
+
     def save_checkpoint(self, *, keep_state: bool) -> Checkpoint:
         step = self.learner.updates
         earlier = self.init.info if self.init else None
@@ -247,7 +264,7 @@ class _Runner:
         )
         keep = keep_state and self.info.config.training.continue_optimiser
         return save_checkpoint(
-            self.run_folder / "checkpoints" / f"step-{step:07d}",
+            self.checkpoint_path,
             self.learner.rollout_networks,
             info,
             compact=self.compact,

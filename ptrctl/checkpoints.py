@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptrctl.files import read_json, write_json
 from ptrctl.workspace import Workspace, check_name
-from recordings.errors import CheckpointError, UsageError
+from recordings.errors import CheckpointError, RecordingError, UsageError
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
@@ -94,23 +94,27 @@ def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
     return load_checkpoint(find_checkpoint(workspace, name))
 
 
-def recommended(run: Path) -> str:
-    """What the name of the folder `run` stands for, as a path below it; "" if it is not there."""
-    if not (run / RECOMMENDED_FILE).exists():
-        return ""
-    current = str(read_json(run / RECOMMENDED_FILE).get("checkpoint", ""))
-    return current if (run / current / _INFO_FILE).exists() else ""
+def recommended(run: Path) -> dict[str, Any]:
+    """What the name of the folder `run` stands for: "checkpoint", a path below it, with the facts
+    that `recommend` was told; {} if the name is free or what it stood for cannot be found."""
+    try:
+        pointer = read_json(run / RECOMMENDED_FILE)
+    except RecordingError:
+        return {}
+    current = pointer.get("checkpoint")
+    here = isinstance(current, str) and (run / current / _INFO_FILE).exists()
+    return pointer if here else {}
 
 
 def stands_for(run: Path, digest: str, below: str) -> bool:
     """Whether the name of the folder `run` is free, or stands for the checkpoint of that digest, or
     for one in its folder `below`."""
-    from policies.checkpoint import load_checkpoint
-
-    current = recommended(run)
-    if current.startswith(f"{below}/") or not current:
-        return True
-    return load_checkpoint(run / current).digest == digest
+    pointer = recommended(run)
+    return (
+        not pointer
+        or pointer["checkpoint"].startswith(f"{below}/")
+        or pointer.get("digest") == digest
+    )
 
 
 def recommend(run: Path, checkpoint: Path, reason: str, **facts: Any) -> None:

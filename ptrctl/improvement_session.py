@@ -13,9 +13,9 @@ from ptrctl import console
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import (
     RECOMMENDED_FILE,
-    find_checkpoint,
     open_checkpoint,
     recommend,
+    recommended,
     stands_for,
 )
 from ptrctl.dashboard import Display, Stage
@@ -26,10 +26,12 @@ from ptrctl.evaluation_session import (
     default_checkpoint,
     listening,
 )
+from ptrctl.files import read_json
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
+from ptrctl.plan import PLAN_FILE
 from ptrctl.practice_display import ShowsProbability, telling
 from ptrctl.practice_learner import make_learner, practice_request
 from ptrctl.practice_plan import ImprovePlan
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 SELECTION_TRIALS = 20
 EXPECTED_PRACTICE_S = 2.5
 EXPECTED_CLASSIFIER_S = 120.0
+SHOW_MORE = "show the task in more demonstrations"
 
 
 @dataclass(frozen=True)
@@ -221,13 +224,15 @@ def session_name(plan: ImprovePlan) -> str:
     return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
 
 
-def _run_name(workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint) -> str:
+def _run(workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint, session: str) -> Path:
     """Where checkpoints from practice are kept: beside the one it began with if that was fine-tuned
-    here, else under the task's name."""
-    inside = (workspace.checkpoint(plan.checkpoint) / RECOMMENDED_FILE).exists()
-    return (
-        plan.checkpoint if inside and {"target", "online"} & {*checkpoint.info.data} else plan.task
-    )
+    here, else under the task's name. What the checkpoint was called when the session began counts.
+    """
+    frozen = workspace.trials(session) / PLAN_FILE
+    called = str(read_json(frozen)["checkpoint"]) if frozen.exists() else plan.checkpoint
+    run = workspace.checkpoint(called)
+    tuned = bool({"target", "online"} & {*checkpoint.info.data})
+    return run if tuned and (run / RECOMMENDED_FILE).exists() else workspace.checkpoint(plan.task)
 
 
 def practise(
@@ -264,7 +269,7 @@ def practise(
         stopping=stopping,
     )
     learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
-    run = workspace.checkpoint(_run_name(workspace, plan, checkpoint))
+    run = _run(workspace, plan, checkpoint, session)
     listeners = dataclasses.replace(
         listeners, subscribers=(*listeners.subscribers, ShowsProbability(shown))
     )
@@ -289,6 +294,7 @@ def practise(
             result.verdict,
             digest=result.recommended.digest,
             before=result.before.checkpoint.digest,
+            training=recommended(run).get("training", ""),
         )
     shown.finish(stage, result.in_words)
     return result
@@ -344,25 +350,36 @@ def _next(
             noise_scale="noise",
         )
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
-    if _needs_demonstrations(plan, result):
+    if SHOW_MORE in _advice(plan, result, ""):
         return next_command("record", workspace, **same)
-    return next_command("evaluate", workspace, **same, checkpoint=_use(workspace, plan, result))
+    called = _called(workspace, result) if result.kept else plan.checkpoint
+    return next_command("evaluate", workspace, **same, checkpoint=called)
 
 
-def _use(workspace: Workspace, plan: ImprovePlan, result: ImproveResult) -> str:
-    """What to call the checkpoint to use: by its path if the name stands for another."""
-    if not result.kept:
-        return plan.checkpoint
-    name = _run_name(workspace, plan, result.before.checkpoint)
+def _called(workspace: Workspace, result: ImproveResult) -> str:
+    """What to call the checkpoint that was kept: by its path if the name stands for another."""
     path = result.recommended.path
-    return name if find_checkpoint(workspace, name) == path else workspace.said(path)
+    run = path.parents[1]
+    named = recommended(run).get("digest") == result.recommended.digest
+    return run.name if named and run == workspace.checkpoint(run.name) else workspace.said(path)
 
 
-def _needs_demonstrations(plan: ImprovePlan, result: ImproveResult) -> bool:
-    """Practice has nothing to build on: too few successes to learn from, or none at all."""
-    practised = any(record.success for record in result.practice)
-    never = not practised and not result.before.selection.rate.successes and not result.kept
-    return never or bool(plan.updates_per_trial and not result.candidates)
+def _advice(plan: ImprovePlan, result: ImproveResult, backward: str) -> str:
+    """What a practice that came to nothing lacks; "" where it lacks nothing.
+
+    Args:
+        backward: The task that undoes the task, "" if there is none.
+    """
+    successes = sum(record.success for record in result.practice)
+    never = not successes and not result.before.selection.rate.successes and not result.kept
+    unlearned = bool(plan.updates_per_trial and not result.candidates)
+    if not result.complete or not (never or unlearned):
+        return ""
+    if 2 * successes >= plan.trials:
+        return "too few trials to learn from: practise more of them (--trials, --session NAME)"
+    undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
+    few = "too few trials" if successes else "no trial"
+    return f"{few} succeeded: {SHOW_MORE}{undo}"
 
 
 def _show(
@@ -387,12 +404,11 @@ def _show(
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
     }
-    if result.complete and _needs_demonstrations(plan, result):
-        undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
-        few = "too few trials" if successes else "no trial"
-        rows["advice"] = f"{few} succeeded: show the task in more demonstrations{undo}"
+    if advice := _advice(plan, result, backward):
+        rows["advice"] = advice
     path = result.recommended.path
-    if result.complete and (called := _use(workspace, plan, result)) == workspace.said(path):
+    called = _called(workspace, result) if result.complete and result.kept else ""
+    if called == workspace.said(path):
         rows["name"] = f"{called}; the shorter name stands for another checkpoint, and stays so"
     title = "The practice is complete" if result.complete else "The practice stopped early"
     console.outcome_panel(

@@ -155,7 +155,8 @@ def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
 
 
 def check_same(frozen: Mapping[str, Any], now: Mapping[str, Any], session: str) -> None:
-    """Compare two plans as JSON objects; the time of creation may differ.
+    """Compare two plans as JSON objects; what may differ are the time of creation and what the
+    checkpoint is called, for its digest says which it is.
 
     Raises:
         UsageError: Anything else differs; every difference is named.
@@ -163,7 +164,7 @@ def check_same(frozen: Mapping[str, Any], now: Mapping[str, Any], session: str) 
     words = "; ".join(
         f"{name} was {_short(frozen.get(name))} and is now {_short(now.get(name))}"
         for name in {**frozen, **now}
-        if name != "created_at" and frozen.get(name) != now.get(name)
+        if name not in ("created_at", "checkpoint") and frozen.get(name) != now.get(name)
     )
     if words:
         raise UsageError(

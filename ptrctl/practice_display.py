@@ -36,11 +36,11 @@ def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEv
         elif isinstance(event, Learning):
             if event.apart:
                 # The pace of trials says nothing of the time that many updates take.
-                shown.advance(event.done, event.total, "updates of learning")
+                part, words = (event.done, event.total), "updates of learning"
             else:
+                part = (event.trial, event.trials)
                 words = f"learning: {event.done} of {event.total} updates"
-                words = f"stopping after {words}" if stopping() else words
-                shown.advance(event.trial, event.trials, words)
+            shown.advance(*part, f"stopping after {words}" if stopping() else words)
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

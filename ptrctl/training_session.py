@@ -276,8 +276,9 @@ def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> di
         "updates": f"{request.steps}, {console.duration(trained.seconds)}"
         + (f", went on at {trained.resumed_at}" if trained.resumed_at else ""),
         "losses": ", ".join(f"{name} {value:.3f}" for name, value in trained.metrics.items()),
-        "recommended": f"{trained.checkpoint.path.name} ({trained.checkpoint.short_digest}): "
-        f"{trained.reason}",
+        "recommended" if trained.recommended else "best of the run": (
+            f"{trained.checkpoint.path.name} ({trained.checkpoint.short_digest}): {trained.reason}"
+        ),
     }
     if trained.name_note:
         rows["name"] = f"{request.run.name} {trained.name_note}"
@@ -300,6 +301,7 @@ def _training_json(name: str, trained: Trained) -> dict[str, Any]:
         "checkpoint": str(trained.checkpoint.path),
         "digest": trained.checkpoint.digest,
         "reason": trained.reason,
+        "recommended": trained.recommended,
         "name_note": trained.name_note,
         "seconds": trained.seconds,
         "resumed_at": trained.resumed_at,

@@ -99,8 +99,9 @@ class Trained:
     """What a run left.
 
     Args:
-        checkpoint: The recommended one.
-        reason: Why it is recommended.
+        checkpoint: The best of the run.
+        recommended: The run's name stands for it now.
+        reason: Why it is the best.
         scores: Candidates with how they do on the held-out demonstration, best first; empty
             without one.
         seconds: Training time now.
@@ -111,6 +112,7 @@ class Trained:
     """
 
     checkpoint: Checkpoint
+    recommended: bool
     reason: str
     scores: tuple[tuple[str, HeldOutScore], ...]
     seconds: float
@@ -317,19 +319,21 @@ def _recommend(
     reason: str,
     scores: tuple[tuple[str, HeldOutScore], ...] = (),
 ) -> Trained:
-    run = request.run
-    current = recommended(run)
-    path = checkpoint.path.relative_to(run).as_posix()
+    run, training = request.run, checkpoint.path.parents[1].name
+    pointer = recommended(run)
+    current = pointer.get("checkpoint", "")
+    # Repeating the command does not undo what practice has made of this training since.
+    practised = pointer.get("training") == training and not current.startswith(f"{training}/")
     note = ""
-    if current and result.resumed_at >= request.steps and not current.startswith(TRAINING):
-        # A finished command that is repeated does not undo what practice has made of it since.
-        note = f"stands for {current}, which came of practice"
+    if practised:
+        note = f"stands for {current}, which practice made of this training"
     else:
-        recommend(run, checkpoint.path, reason, digest=checkpoint.digest)
-        if current not in ("", path):
+        recommend(run, checkpoint.path, reason, digest=checkpoint.digest, training=training)
+        if current not in ("", checkpoint.path.relative_to(run).as_posix()):
             note = f"stood for {current} before, which is still there"
     return Trained(
         checkpoint=checkpoint,
+        recommended=not practised,
         reason=reason,
         scores=scores,
         seconds=result.seconds,

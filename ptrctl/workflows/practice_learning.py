@@ -11,11 +11,13 @@ import numpy as np
 
 from policies.online import OnlineLearner
 from policies.training import mean_metrics
+from ptrctl.files import read_json, write_json
 from ptrctl.operator_side import Operator
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.threads import learning_threads, torch_threads
 from recordings.reader import Episode
 
+THREADS_FILE = "threads.json"
 UPDATES_BETWEEN_EVENTS = 5
 
 LIKE_FINE_TUNING = 10
@@ -136,5 +138,10 @@ class PracticeLearning:
 
     @cached_property
     def _threads(self) -> int:
-        """How many threads learn; measured once."""
-        return learning_threads()
+        """How many threads learn: sums over a batch depend on it, so a session keeps its number."""
+        path = self.folder / THREADS_FILE
+        if path.exists():
+            return int(read_json(path)["threads"])
+        threads = learning_threads()
+        write_json(path, {"threads": threads})
+        return threads

@@ -120,6 +120,19 @@ def test_the_rates_of_planned_practice_fall(tmp_path: Path) -> None:
     assert last < 0.5 * first
 
 
+def test_a_state_that_was_learned_beside_other_data_is_refused(tmp_path: Path) -> None:
+    checkpoint = start(tmp_path / "run")
+    online = OnlineLearner(checkpoint, target=dot_data(8))
+    add_trials(online, 1)
+    online.save_state(tmp_path / "state.safetensors")
+    other = OnlineLearner(checkpoint, target=dot_data(9))
+    add_trials(other, 1)
+    with pytest.raises(CheckpointError, match="other demonstrations") as caught:
+        other.load_state(tmp_path / "state.safetensors")
+    assert "ptrctl finetune" in caught.value.try_next
+    assert "--session" in caught.value.try_next
+
+
 def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) -> None:
     online = OnlineLearner(start(tmp_path / "run"), target=dot_data(8))
     path = tmp_path / "state.safetensors"
@@ -155,7 +168,11 @@ def test_it_begins_again_at_the_rates_of_training_with_the_same_trials(tmp_path:
     fresh = OnlineLearner(checkpoint, target=dot_data(8)).policy(stochastic=False)
     add_trials(online, 3)
     online.update(2)
+    for buffer, _ in online.mixture.sources:
+        buffer.note_weights(np.arange(len(buffer)), np.full(len(buffer), 0.5, np.float32))
     online.begin_again(10)
+    # Neither weights of networks nor of transitions tell what was learned before.
+    assert all((buffer.weights == 1.0).all() for buffer, _ in online.mixture.sources)
     assert (online.updates, online.online.episodes) == (0, 3)
     again = online.policy(stochastic=False)
     assert again.networks.actor.mu.weight.equal(fresh.networks.actor.mu.weight)

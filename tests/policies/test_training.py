@@ -156,8 +156,13 @@ def test_a_killed_run_goes_on_with_bit_identical_losses(tmp_path: Path, learner:
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    digest = run(tmp_path).checkpoint.digest
+    first = run(tmp_path).checkpoint
+    digest = first.digest
+    beside = first.path / "meter.json"
+    beside.write_text("{}")
     again = run(tmp_path)
+    # What was measured of the checkpoint lies beside it, and stays.
+    assert beside.exists()
     assert again.resumed_at == 6
     assert again.checkpoint.digest == digest
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ptrctl.checkpoints import find_checkpoint, is_taken, recommend, shipped_folder
+from ptrctl.checkpoints import (
+    RECOMMENDED_FILE,
+    find_checkpoint,
+    is_taken,
+    recommend,
+    recommended,
+    shipped_folder,
+    stands_for,
+)
 from ptrctl.workspace import Workspace
 from recordings.errors import CheckpointError, UsageError
 
@@ -36,6 +44,22 @@ def test_an_unfinished_run_is_no_checkpoint(workspace: Workspace) -> None:
 def test_the_nearest_name_is_offered(workspace: Workspace) -> None:
     with pytest.raises(UsageError, match="carrot"):
         find_checkpoint(workspace, "carot")
+
+
+def test_what_a_name_stands_for(workspace: Workspace) -> None:
+    run = workspace.checkpoint("carrot")
+    assert recommended(run) == {}
+    assert stands_for(run, "abc", "practice")
+    recommend(run, run / "training" / "step-1", "the last one", digest="abc")
+    # It is not there.
+    assert recommended(run) == {}
+    (run / "training" / "step-1" / "checkpoint.json").write_text("{}")
+    assert recommended(run)["checkpoint"] == "training/step-1"
+    assert stands_for(run, "abc", "practice")
+    assert not stands_for(run, "def", "practice")
+    assert stands_for(run, "def", "training")
+    (run / RECOMMENDED_FILE).write_text("{")
+    assert recommended(run) == {}
 
 
 def test_candidates_that_were_not_kept_leave_the_name_free(workspace: Workspace) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from ptrctl.improvement_session import warn_of_memory
+from ptrctl.improvement_session import _advice, warn_of_memory
 from ptrctl.practice_display import telling
+from ptrctl.trials import TrialRecord
+from ptrctl.workflows.improve_result import ImproveResult
 from ptrctl.workflows.practice_learning import Learned, Learning
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
-from tests.ptrctl.workflows.test_improve import PLAN
+from tests.ptrctl.workflows.test_improve import PLAN, candidate
 
 
 class Shown:
@@ -39,7 +41,7 @@ def test_learning_shows_its_updates_and_that_a_signal_was_heard() -> None:
         (2, 20, "learning: 10 of 50 updates"),
         (2, 20, "stopping after learning: 15 of 50 updates"),
         {"arm": 0.1},
-        (5, 500, "updates of learning"),
+        (5, 500, "stopping after updates of learning"),
     ]
 
 
@@ -56,3 +58,33 @@ def test_on_an_arm_it_says_where_things_are_put_down_from_memory(
     warn_of_memory(replace(PLAN, backward=backward), cell)
     said = " ".join(capsys.readouterr().err.split())
     assert ("keep the counter clear" in said) == warned
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "before", "learned", "words"),
+    [
+        (0, 0, False, "no trial succeeded: show the task in more demonstrations, or add"),
+        (0, 0, True, "no trial succeeded: show the task in more demonstrations, or add"),
+        (1, 0, False, "too few trials succeeded: show the task in more demonstrations, or add"),
+        (2, 0, False, "too few trials to learn from: practise more of them"),
+        (1, 2, True, ""),
+        (0, 2, True, ""),
+    ],
+)
+def test_what_a_practice_that_came_to_nothing_lacks(
+    succeeded: int, before: int, learned: bool, words: str
+) -> None:
+    old = candidate("old", before)
+    result = ImproveResult(
+        practice=tuple(TrialRecord(n, n, "counted", success=n < succeeded) for n in range(4)),
+        aborted=(),
+        before=old,
+        candidates=(candidate("new", 0),) if learned else (),
+        recommended=old.checkpoint,
+        verdict="",
+        complete=True,
+    )
+    advice = _advice(replace(PLAN, trials=4, practice_seeds=(1, 2, 3, 4)), result, "go_back")
+    assert advice.startswith(words)
+    assert bool(advice) == bool(words)
+    assert not _advice(PLAN, replace(result, complete=False), "go_back")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import ptrctl.workflows.finetune as finetune_workflow
 from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
 from ptrctl.checkpoints import open_checkpoint
@@ -128,12 +129,48 @@ def test_a_repeated_finetune_does_not_undo_what_practice_made_of_it(trained: Pat
     assert run(f"{practise} -c {TASK}", trained)["kept"]
     again = run(command, trained)
     assert again["digest"] == tuned["digest"]
-    assert "came of practice" in again["name_note"]
+    assert not again["recommended"]
+    assert "practice made of this training" in again["name_note"]
     assert open_checkpoint(Workspace(trained), TASK).path == candidate
     # Other settings are another wish.
     other = run(f"{command} --seed 1", trained)
     assert "improve-" in other["name_note"]
     assert open_checkpoint(Workspace(trained), TASK).digest == other["digest"]
+
+
+def test_more_demonstrations_take_the_name_from_practice_even_after_a_kill(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune = f"finetune -t {TASK} -c base --steps 4 --learner bc"
+    run(tune, trained)
+    practise = (
+        f"improve -t {TASK} --kitchen {KITCHEN} -c {TASK} -n 1 --selection 4 --updates 1 "
+        "--max-steps 2"
+    )
+    assert not run(practise, trained)["kept"]
+    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
+    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
+    assert run(practise, trained)["kept"]
+    run(f"record -t {TASK} --kitchen {KITCHEN} --demonstrator scripted --fast -n 6", trained)
+    with monkeypatch.context() as patched:
+        patched.setattr(finetune_workflow, "rank_checkpoints", killed)
+        # All updates are done; what they led to has not been recommended yet.
+        run(tune, trained, code=130)
+    assert open_checkpoint(Workspace(trained), TASK).path == candidate
+    tuned = run(tune, trained)
+    assert tuned["resumed_at"] == 4
+    assert tuned["recommended"]
+    assert open_checkpoint(Workspace(trained), TASK).digest == tuned["digest"]
+    # Practice of the former checkpoint goes on by its path, and leaves the name alone.
+    former = next((trained / "checkpoints" / TASK / "training" / "checkpoints").glob("*4"))
+    command = practise.replace(f"-c {TASK}", f"-c {former}")
+    refused = run(command, trained, code=5)["error"]
+    assert "other demonstrations" in refused["found"]
+    assert open_checkpoint(Workspace(trained), TASK).digest == tuned["digest"]
+
+
+def killed(*ranked: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:

@@ -50,6 +50,12 @@ def test_a_changed_plan_is_refused_and_the_difference_named(tmp_path: Path) -> N
     assert load_plan(tmp_path) == PLAN
 
 
+def test_what_the_checkpoint_is_called_does_not_matter(tmp_path: Path) -> None:
+    freeze_plan(PLAN, tmp_path)
+    renamed = dataclasses.replace(PLAN, checkpoint="checkpoints/carrot/training/step-1")
+    assert freeze_plan(renamed, tmp_path) == PLAN
+
+
 def test_a_plan_of_another_version_is_refused(tmp_path: Path) -> None:
     freeze_plan(PLAN, tmp_path)
     value = json.loads((tmp_path / PLAN_FILE).read_text())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ptrctl.workflows.practice_learning as practice_learning_module
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere
 from ptrctl.workflows.practice_learning import (
@@ -92,7 +94,7 @@ def test_the_state_before_a_trial_stays_until_the_next_one(tmp_path: Path) -> No
     learning, _, _ = practice_learning(tmp_path)
     for trials in (1, 2, 3):
         learning.save(trials)
-    kept = sorted(path.name for path in tmp_path.iterdir())
+    kept = sorted(path.name for path in tmp_path.glob("learner-*"))
     assert kept == ["learner-00002.safetensors", "learner-00003.safetensors"]
 
 
@@ -111,6 +113,23 @@ def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Pat
         Learning(1, PLAN.trials, 5, 10, apart=True),
         Learned(1, {"loss": 1.0}),
     ]
+
+
+def test_a_session_keeps_the_number_of_threads_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    @contextmanager
+    def torch_threads(count: int) -> Iterator[None]:
+        used.append(count)
+        yield
+
+    monkeypatch.setattr(practice_learning_module, "torch_threads", torch_threads)
+    for threads in (3, 1):
+        monkeypatch.setattr(practice_learning_module, "learning_threads", lambda n=threads: n)
+        practice_learning(tmp_path)[0].after_trial(0)
+    assert used == [3, 3]
 
 
 @pytest.mark.parametrize("backward", ["", "go_back"])
