@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import ptrctl.workflows.finetune as finetune_workflow
 from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
 from ptrctl.checkpoints import open_checkpoint
@@ -94,83 +93,6 @@ def test_finetune_counts_the_demonstrations_and_holds_one_out(trained: Path) -> 
     assert DEFAULT_CRITERION in result["reason"]
     assert Path(result["checkpoint"]).is_dir()
     assert f"ptrctl evaluate --task {TASK}" in result["next"]
-
-
-def test_more_demonstrations_are_learned_beside_the_earlier_run(trained: Path) -> None:
-    command = f"finetune -t {TASK} -c base --steps 4 --learner bc"
-    first = run(command, trained)
-    assert first["name_note"] == ""
-    again = run(command, trained)
-    assert (again["digest"], again["resumed_at"], again["name_note"]) == (first["digest"], 4, "")
-    demonstrate = f"record -t {TASK} --kitchen {KITCHEN} --demonstrator scripted --fast -n 6"
-    following = run(demonstrate, trained)["next"]
-    assert following.startswith(f"ptrctl finetune --task {TASK}")
-    more = run(command, trained)
-    assert more["demonstrations"]["success"] == 6
-    assert more["digest"] != first["digest"]
-    assert "training-2" in more["checkpoint"]
-    assert "training/" in more["name_note"]
-    assert Path(first["checkpoint"]).is_dir()
-    assert open_checkpoint(Workspace(trained), TASK).digest == more["digest"]
-    # A name that somebody has given is not given away.
-    run(f"{command} --name mine", trained)
-    error = run(f"{command} --name mine --seed 1", trained, code=5)["error"]
-    assert "different: seed" in error["found"]
-    assert "--name" in error["try_next"]
-
-
-def test_a_repeated_finetune_does_not_undo_what_practice_made_of_it(trained: Path) -> None:
-    command = f"finetune -t {TASK} -c base --steps 4 --learner bc"
-    tuned = run(command, trained)
-    practise = f"improve -t {TASK} --kitchen {KITCHEN} -n 1 --selection 4 --updates 1 --max-steps 2"
-    assert not run(practise, trained)["kept"]
-    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
-    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
-    assert run(f"{practise} -c {TASK}", trained)["kept"]
-    again = run(command, trained)
-    assert again["digest"] == tuned["digest"]
-    assert not again["recommended"]
-    assert "practice made of this training" in again["name_note"]
-    assert open_checkpoint(Workspace(trained), TASK).path == candidate
-    # Other settings are another wish.
-    other = run(f"{command} --seed 1", trained)
-    assert "improve-" in other["name_note"]
-    assert open_checkpoint(Workspace(trained), TASK).digest == other["digest"]
-
-
-def test_more_demonstrations_take_the_name_from_practice_even_after_a_kill(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tune = f"finetune -t {TASK} -c base --steps 4 --learner bc"
-    run(tune, trained)
-    practise = (
-        f"improve -t {TASK} --kitchen {KITCHEN} -c {TASK} -n 1 --selection 4 --updates 1 "
-        "--max-steps 2"
-    )
-    assert not run(practise, trained)["kept"]
-    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
-    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
-    assert run(practise, trained)["kept"]
-    run(f"record -t {TASK} --kitchen {KITCHEN} --demonstrator scripted --fast -n 6", trained)
-    with monkeypatch.context() as patched:
-        patched.setattr(finetune_workflow, "rank_checkpoints", killed)
-        # All updates are done; what they led to has not been recommended yet.
-        run(tune, trained, code=130)
-    assert open_checkpoint(Workspace(trained), TASK).path == candidate
-    tuned = run(tune, trained)
-    assert tuned["resumed_at"] == 4
-    assert tuned["recommended"]
-    assert open_checkpoint(Workspace(trained), TASK).digest == tuned["digest"]
-    # Practice of the former checkpoint goes on by its path, and leaves the name alone.
-    former = next((trained / "checkpoints" / TASK / "training" / "checkpoints").glob("*4"))
-    command = practise.replace(f"-c {TASK}", f"-c {former}")
-    refused = run(command, trained, code=5)["error"]
-    assert "other demonstrations" in refused["found"]
-    assert open_checkpoint(Workspace(trained), TASK).digest == tuned["digest"]
-
-
-def killed(*ranked: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
@@ -252,59 +174,6 @@ def test_improve_begins_with_a_task_that_the_policy_has_never_seen(trained: Path
     assert run(command, trained)["practice"] == result["practice"]
     assert list((trained / "trials").glob("improve-*/selection-*")) == [measured]
     assert "not measured after" in Path(result["report"]).read_text()
-
-
-def test_practice_that_was_not_kept_can_be_repeated_without_naming_the_checkpoint(
-    trained: Path,
-) -> None:
-    command = f"improve -t {TASK} --kitchen {KITCHEN} -n 2 --selection 2 --updates 1 --max-steps 2"
-    result = run(command, trained)
-    assert result["complete"]
-    assert not result["kept"]
-    # Its candidate lies under the task's name, which stands for nothing yet.
-    assert list((trained / "checkpoints" / TASK).glob("improve-*/after-*"))
-    again = run(command, trained)
-    assert again["session"] == result["session"]
-    assert again["recommended_digest"] == result["recommended_digest"]
-
-
-def test_practice_of_a_pre_training_is_kept_under_the_tasks_name(trained: Path) -> None:
-    command = (
-        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --selection 4 --updates 1 "
-        "--max-steps 2"
-    )
-    assert not run(command, trained)["kept"]
-    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
-    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
-    base = (trained / "checkpoints" / "base" / "recommended.json").read_bytes()
-    result = run(command, trained)
-    assert result["kept"]
-    assert result["recommended"] == str(candidate)
-    assert f"--checkpoint {TASK}" in result["next"]
-    assert open_checkpoint(Workspace(trained), TASK).path == candidate
-    assert (trained / "checkpoints" / "base" / "recommended.json").read_bytes() == base
-
-
-def test_a_name_that_stands_for_another_checkpoint_is_not_taken_from_it(trained: Path) -> None:
-    run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)
-    tuned = (trained / "checkpoints" / TASK / "recommended.json").read_bytes()
-    command = (
-        f"improve -t {TASK} --kitchen {KITCHEN} -c base -n 1 --selection 4 --updates 1 "
-        "--max-steps 2"
-    )
-    run(command, trained)
-    (candidate,) = (trained / "checkpoints" / TASK).glob("improve-*/after-*")
-    succeed_in_selection(trained, open_checkpoint(Workspace(trained), str(candidate)).digest)
-    result = run(command, trained)
-    assert result["kept"]
-    assert (trained / "checkpoints" / TASK / "recommended.json").read_bytes() == tuned
-    assert f"--checkpoint {candidate}" in result["next"]
-
-
-def succeed_in_selection(workspace: Path, digest: str) -> None:
-    """Write into what was measured of a checkpoint that all trials succeeded."""
-    (lines,) = (workspace / "trials").glob(f"improve-*/selection-{digest[:8]}/{TRIALS_FILE}")
-    lines.write_text(lines.read_text().replace('"success": false', '"success": true'))
 
 
 def test_a_classifier_that_is_often_wrong_does_not_drive_unless_it_is_accepted(
