@@ -25,7 +25,7 @@ def to_markdown(results: Results) -> str:
             parts.append(_comparison_table(results, regime, comparisons))
         parts.append(_marks(rows))
     parts.append(_bullets("Refused lines", results.refused))
-    parts.append(_bullets("Lines of other settings, left out", results.left_out))
+    parts.append(_bullets("Lines left out", results.left_out))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,8 @@ def load_results(folder: Path, role: Role) -> Results:
             left_out.append(f"{line['job']}: {reason}")
         else:
             counted.append(line)
+    counted, unfinished = _whole_seeds(counted, len(targets))
+    left_out += unfinished
     seeds = tuple(sorted({line["seed"] for line in counted}))
     cells = len(targets) * len(seeds)
     rows = {regime: _rows(counted, regime, scale, cells) for regime in REGIMES}
@@ -164,6 +167,24 @@ def _why_not(line: Line, scale: Scale, targets: Sequence[Target], role: Role) ->
     if expected.name != line["job"]:
         return "it was run with other settings than this version's"
     return ""
+
+
+def _whole_seeds(lines: Sequence[Line], targets: int) -> tuple[list[Line], list[str]]:
+    """Without the seeds of a row that miss targets, where another seed of it has all of them, for
+    targets differ more than methods do; and why each line was left out."""
+    found: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for line in lines:
+        found[line["regime"], line["method"]][line["seed"]] += 1
+    kept: list[Line] = []
+    left_out: list[str] = []
+    for line in lines:
+        of_seed = found[line["regime"], line["method"]]
+        has = of_seed[line["seed"]]
+        if has < targets and targets in of_seed.values():
+            left_out.append(f"{line['job']}: of its seed {has} of {targets} targets are there")
+        else:
+            kept.append(line)
+    return kept, left_out
 
 
 def _rows(lines: Sequence[Line], regime: str, scale: Scale, cells: int) -> list[Row]:

@@ -140,6 +140,23 @@ def test_a_missing_cell_other_data_and_faults_are_marked(tmp_path: Path) -> None
     assert marks["bc_all"] == ("1 of 4 cells", "other prior data", "1 trials ended by a fault")
 
 
+def test_a_seed_that_misses_targets_is_left_out_beside_one_that_has_all(tmp_path: Path) -> None:
+    for target in (0, 1):
+        append_line(tmp_path, trials_line([False] * 4, target=target))
+    append_line(tmp_path, trials_line([True] * 4, target=0, seed=1))
+    append_line(tmp_path, trials_line([True] * 4, method="bc", target=1, seed=1))
+    results = _results(tmp_path)
+    ptr, cloning = results.row("mixed", "ptr"), results.row("mixed", "bc")
+    assert ptr is not None
+    assert cloning is not None
+    # One whole seed: its rate is of all targets. A first seed under way is shown as far as it is.
+    assert str(ptr.pooled) == "0/8 [0.00, 0.32]"
+    assert str(cloning.pooled) == "4/4 [0.51, 1.00]"
+    assert len(results.left_out) == 1
+    assert "of its seed 1 of 2 targets are there" in results.left_out[0]
+    assert "Lines left out" in to_markdown(results)
+
+
 def test_lines_of_other_settings_and_of_the_other_role_stay_out_of_the_table(
     tmp_path: Path,
 ) -> None:
