@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 SELECTION_TRIALS = 20
 EXPECTED_PRACTICE_S = 2.5
 EXPECTED_CLASSIFIER_S = 120.0
-SHOW_MORE = "show the task in more demonstrations"
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,9 @@ def session_name(plan: ImprovePlan) -> str:
     return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
 
 
-def _run(workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint, session: str) -> Path:
+def _run_folder(
+    workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint, session: str
+) -> Path:
     """Where checkpoints from practice are kept: beside the one it began with if that was fine-tuned
     here, else under the task's name. What the checkpoint was called when the session began counts.
     """
@@ -269,7 +270,7 @@ def practise(
         stopping=stopping,
     )
     learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
-    run = _run(workspace, plan, checkpoint, session)
+    run = _run_folder(workspace, plan, checkpoint, session)
     listeners = dataclasses.replace(
         listeners, subscribers=(*listeners.subscribers, ShowsProbability(shown))
     )
@@ -350,7 +351,7 @@ def _next(
             noise_scale="noise",
         )
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
-    if SHOW_MORE in _advice(plan, result, ""):
+    if _lacks(plan, result) == "demonstrations":
         return next_command("record", workspace, **same)
     called = _called(workspace, result) if result.kept else plan.checkpoint
     return next_command("evaluate", workspace, **same, checkpoint=called)
@@ -364,22 +365,14 @@ def _called(workspace: Workspace, result: ImproveResult) -> str:
     return run.name if named and run == workspace.checkpoint(run.name) else workspace.said(path)
 
 
-def _advice(plan: ImprovePlan, result: ImproveResult, backward: str) -> str:
-    """What a practice that came to nothing lacks; "" where it lacks nothing.
-
-    Args:
-        backward: The task that undoes the task, "" if there is none.
-    """
+def _lacks(plan: ImprovePlan, result: ImproveResult) -> Literal["trials", "demonstrations"] | None:
+    """What a practice that came to nothing lacks."""
     successes = sum(record.success for record in result.practice)
     never = not successes and not result.before.selection.rate.successes and not result.kept
     unlearned = bool(plan.updates_per_trial and not result.candidates)
     if not result.complete or not (never or unlearned):
-        return ""
-    if 2 * successes >= plan.trials:
-        return "too few trials to learn from: practise more of them (--trials, --session NAME)"
-    undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
-    few = "too few trials" if successes else "no trial"
-    return f"{few} succeeded: {SHOW_MORE}{undo}"
+        return None
+    return "trials" if 2 * successes >= plan.trials else "demonstrations"
 
 
 def _show(
@@ -404,8 +397,13 @@ def _show(
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
     }
-    if advice := _advice(plan, result, backward):
-        rows["advice"] = advice
+    lacks = _lacks(plan, result)
+    if lacks == "trials":
+        rows["advice"] = "too few trials to learn from: more of them (--trials, --session NAME)"
+    elif lacks == "demonstrations":
+        few = "too few trials" if successes else "no trial"
+        undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
+        rows["advice"] = f"{few} succeeded: show the task in more demonstrations{undo}"
     path = result.recommended.path
     called = _called(workspace, result) if result.complete and result.kept else ""
     if called == workspace.said(path):
