@@ -191,7 +191,7 @@ def make_plan(
         raise UsageError(
             f"`--backward {options.backward}` is the task itself.",
             f"The task that undoes it is `{cell.backward_task}`.",
-            f"Try `--backward {cell.backward_task}`.",
+            f"Name that one: `--backward {cell.backward_task}`.",
         )
     features = cell.station.robot.features
     if options.backward and features.simulated:
