@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import held_out_targets
 from benchmarks.ptr_bench.regimes import (
     REGIMES,
     check_folder,
@@ -37,6 +38,15 @@ REPORTING, SELECTION = TARGETS["reporting"], TARGETS["selection"]
 def test_reporting_and_selection_share_no_task_and_no_kitchen() -> None:
     assert not {t.task for t in REPORTING} & {t.task for t in SELECTION}
     assert not {t.kitchen for t in REPORTING} & {t.kitchen for t in SELECTION}
+
+
+def test_checkpoints_are_chosen_on_held_out_targets_that_the_table_does_not_report() -> None:
+    chosen_on = set(held_out_targets.TARGETS["selection"])
+    assert {(target.task, target.kitchen) for target in SELECTION} <= chosen_on
+    assert not {task for task, _ in chosen_on} & {target.task for target in REPORTING}
+    for task, kitchen in chosen_on.union(held_out_targets.TARGETS["reported"]):
+        assert parse_task(task).object in HELD_OUT_OBJECTS
+        assert kitchen >= FIRST_HELD_OUT_KITCHEN
 
 
 def test_there_are_six_reporting_targets_with_a_backward_pair_and_an_articulated_one() -> None:

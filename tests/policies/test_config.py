@@ -75,7 +75,7 @@ def test_a_setting_from_another_version_is_refused() -> None:
 
 
 def test_an_unknown_preset_lists_the_presets() -> None:
-    with pytest.raises(UsageError, match="tiny, cpu, paper"):
+    with pytest.raises(UsageError, match="tiny, cpu, cpu-large, paper"):
         preset("huge")
 
 
