@@ -86,6 +86,7 @@ _CPU_LARGE = dataclasses.replace(
     network=dataclasses.replace(
         _CPU.network,
         encoder=EncoderConfig(channels=(32, 64, 128), blocks=(1, 1, 1), strides=(1, 2, 1)),
+        task_slots=320,
     ),
 )
 

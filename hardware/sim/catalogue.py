@@ -6,8 +6,11 @@ a little smaller than it looks, which makes a friction grasp stable at a 5 ms ti
 
 from __future__ import annotations
 
+import colorsys
 import math
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 Colour = tuple[float, float, float]
 
@@ -257,12 +260,38 @@ _RECOLOURED = (
 )
 RECOLOURED = tuple(name for _, name, *_ in _RECOLOURED)
 """Looks to learn from besides the kinds above: more of them teach telling new things apart from
-few demonstrations. None of them is a bystander, so that kitchens are what they were without."""
-
-OBJECTS.update({name: _recoloured(like, name, *colours) for like, name, *colours in _RECOLOURED})
+few demonstrations."""
 
 HELD_OUT_OBJECTS = ("sushi", "mushroom", "croissant")
 """Never in a prior kitchen, not even as a bystander: targets to learn from ten demonstrations."""
+
+LOOKS_OF_A_SHAPE = 12
+
+
+def _random_looks() -> dict[str, ObjectKind]:
+    """Every shape that is not held out, each time in other colours; "carrot_00" and so on."""
+    shapes = [name for name in OBJECTS if name not in HELD_OUT_OBJECTS]
+    looks = {}
+    for number in range(LOOKS_OF_A_SHAPE):
+        for index, like in enumerate(shapes):
+            rng = np.random.default_rng([number, index, 10])
+            most = len(OBJECTS[like].parts)
+            hsv = rng.uniform((0.0, 0.1, 0.2), (1.0, 1.0, 1.0), (most, 3))
+            name = f"{like}_{number:02d}"
+            looks[name] = _recoloured(like, name, *(colorsys.hsv_to_rgb(*one) for one in hsv))
+    return looks
+
+
+_LOOKS = _random_looks()
+LOOKS = tuple(_LOOKS)
+"""Random colours on known shapes, many of them: a thing is told by nothing but its task."""
+
+# At the end, since what varies in a kitchen is drawn by a thing's place in this table.
+OBJECTS.update({name: _recoloured(like, name, *colours) for like, name, *colours in _RECOLOURED})
+OBJECTS.update(_LOOKS)
+
+FOR_PRIOR_ONLY = (*RECOLOURED, *LOOKS)
+"""Things to pre-train on. No operator's task is about them, nor are they bystanders elsewhere."""
 
 FIRST_HELD_OUT_KITCHEN = 1_000_000
 """Kitchen seeds from here on are targets; prior data comes from the ones below."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from hardware.sim.catalogue import (
     CONTAINERS,
     FIRST_HELD_OUT_KITCHEN,
+    FOR_PRIOR_ONLY,
     HELD_OUT_OBJECTS,
+    LOOKS,
+    LOOKS_OF_A_SHAPE,
     OBJECTS,
     RECOLOURED,
 )
@@ -36,13 +40,15 @@ class RecipeKind:
         noise: (lowest, highest) of the demonstrator.
         failures: Each of `FAILURES` with its share of all episodes; the rest try to succeed.
         episodes_per_kitchen: Episodes of one task in one kitchen, with other start states.
-        recoloured: Its tasks are about `RECOLOURED` things, in kitchens of their own.
+        about: Which things its tasks are about.
+        first: Its kitchens and start states are numbered from here on.
     """
 
     noise: tuple[float, float]
     failures: Mapping[str, float]
     episodes_per_kitchen: int = 1
-    recoloured: bool = False
+    about: Literal["known", "recoloured", "looks"] = "known"
+    first: int = 0
 
 
 RECIPES: Mapping[str, RecipeKind] = {
@@ -55,13 +61,17 @@ RECIPES: Mapping[str, RecipeKind] = {
         {"early_release": 0.35, "wrong_place": 0.10, "missed_grasp": 0.10, "play": 0.10},
         episodes_per_kitchen=3,
     ),
-    # More looks, by careful operators.
+    # More looks, by careful operators; then very many, among each other.
     "recoloured-v1": RecipeKind(
-        (0.3, 1.2), dict.fromkeys(FAILURES, 0.15 / len(FAILURES)), recoloured=True
+        (0.3, 1.2),
+        dict.fromkeys(FAILURES, 0.15 / len(FAILURES)),
+        about="recoloured",
+        first=500_000,
+    ),
+    "looks-v1": RecipeKind(
+        (0.3, 1.2), dict.fromkeys(FAILURES, 0.15 / len(FAILURES)), about="looks", first=700_000
     ),
 }
-FIRST_RECOLOURED = 500_000
-"""Kitchens and start states of recipes with recoloured things."""
 RECIPE_NAMES = tuple(RECIPES)
 MAX_STEPS = 45
 """Time limit of an episode; part of the recipe, since playing about goes on until then."""
@@ -98,11 +108,12 @@ class Recipe:
 
 
 def prior_tasks(recipe: str = RECIPE_NAMES[0]) -> list[str]:
-    """Tasks of a recipe: every object put and taken, and both fronts, 40 names; or each
-    recoloured thing put, and taken or put elsewhere, 48 names."""
-    if RECIPES[recipe].recoloured:
-        return _recoloured_tasks()
-    objects = [name for name in OBJECTS if name not in (*HELD_OUT_OBJECTS, *RECOLOURED)]
+    """Tasks of a recipe: every object put and taken, and both fronts, 40 names; each recoloured
+    thing put, and taken or put elsewhere, 48 names; or each random look put or taken, 144 names."""
+    about = RECIPES[recipe].about
+    if about != "known":
+        return _recoloured_tasks() if about == "recoloured" else _look_tasks()
+    objects = [name for name in OBJECTS if name not in (*HELD_OUT_OBJECTS, *FOR_PRIOR_ONLY)]
     containers = list(CONTAINERS)
     names: list[str] = []
     for index, thing in enumerate(objects):
@@ -119,6 +130,17 @@ def _recoloured_tasks() -> list[str]:
         first = containers[(index + 1) % len(containers)]
         second = containers[(index + 4) % len(containers)]
         names += [put(thing, first), take(thing, first) if index % 2 else put(thing, second)]
+    return names
+
+
+def _look_tasks() -> list[str]:
+    containers = list(CONTAINERS)
+    names: list[str] = []
+    for index, thing in enumerate(LOOKS):
+        # Every shape has its turn at every container, and a third of taking.
+        number, shape = divmod(index, len(LOOKS) // LOOKS_OF_A_SHAPE)
+        verb = take if (number - shape) % 3 == 2 else put
+        names.append(verb(thing, containers[(number + shape) % len(containers)]))
     return names
 
 
@@ -140,7 +162,7 @@ def prior_recipe(name: str = "prior-v1", episodes_per_task: int = 100) -> list[R
         )
     recipes = []
     kind, tasks = RECIPES[name], prior_tasks(name)
-    first = FIRST_RECOLOURED if kind.recoloured else 0
+    first = kind.first
     share = sum(kind.failures.values())
     weights = [part / share for part in kind.failures.values()]
     # Even weights are no weights: the shipped checkpoint's data were drawn that way.

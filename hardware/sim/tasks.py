@@ -7,7 +7,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from hardware.sim.catalogue import CONTAINERS, OBJECTS, RECOLOURED
+from hardware.sim.catalogue import CONTAINERS, FOR_PRIOR_ONLY, OBJECTS
 from recordings.errors import UsageError
 
 
@@ -88,9 +88,9 @@ ARTICULATED = ("open_drawer", "close_drawer", "open_door", "close_door")
 
 
 def all_task_names() -> list[str]:
-    """Every task that the simulator knows, sorted; without those of recoloured things, which are
+    """Every task that the simulator knows, sorted; without those of things that are
     there to pre-train on."""
-    things = [name for name in OBJECTS if name not in RECOLOURED]
+    things = [name for name in OBJECTS if name not in FOR_PRIOR_ONLY]
     names = [name(o, c) for o in things for c in CONTAINERS for name in (put, take)]
     return sorted([*names, *ARTICULATED])
 

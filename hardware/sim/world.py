@@ -17,6 +17,7 @@ from hardware.sim.catalogue import (  # noqa: E402
     CONTAINERS,
     FIRST_HELD_OUT_KITCHEN,
     HELD_OUT_OBJECTS,
+    LOOKS,
     OBJECTS,
     RECOLOURED,
 )
@@ -72,7 +73,10 @@ class SimWorld:
         objects = [self.task.object] if self.task.object else []
         containers = [self.task.container] if self.task.container in CONTAINERS else []
         hidden = HELD_OUT_OBJECTS if self.kitchen.seed < FIRST_HELD_OUT_KITCHEN else ()
-        others = [name for name in OBJECTS if name not in (*objects, *hidden, *RECOLOURED)]
+        # Beside a random look stand others, so that it is not known as the one that is new.
+        strange = () if self.task.object in LOOKS else LOOKS
+        left_out = {*objects, *hidden, *RECOLOURED, *strange}
+        others = [name for name in OBJECTS if name not in left_out]
         distractors = rng.choice(3, p=DISTRACTOR_CHANCE)
         objects += [str(name) for name in rng.choice(others, size=distractors, replace=False)]
         # Room is scarce: at most one bystander among the containers, none to take from.

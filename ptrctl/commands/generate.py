@@ -14,7 +14,7 @@ def generate(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the recordings.")],
     recipe: Annotated[
-        str, typer.Option(help="What to make: prior-v1, mixed-v1 or recoloured-v1.")
+        str, typer.Option(help="What to make: prior-v1, mixed-v1, recoloured-v1 or looks-v1.")
     ] = "prior-v1",
     episodes_per_task: Annotated[
         int, typer.Option("--episodes-per-task", min=1, help="Episodes of each task.")

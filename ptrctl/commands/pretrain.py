@@ -24,7 +24,9 @@ def pretrain(
     data: Annotated[
         list[Path], typer.Option("--data", help="Folder of recordings; repeat for several.")
     ],
-    preset: Annotated[str, typer.Option(help="Networks and settings.")] = "cpu",
+    preset: Annotated[
+        str, typer.Option(help="Networks and settings: tiny, cpu, cpu-large or paper.")
+    ] = "cpu",
     learner: Annotated[
         LearnerName, typer.Option(help="PTR, or behaviour cloning.")
     ] = LearnerName.PTR,

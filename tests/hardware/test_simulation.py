@@ -15,7 +15,9 @@ from hardware.registry import CellRequest, make_cell, make_sim_cell, robot_names
 from hardware.sim.catalogue import (
     CONTAINERS,
     FIRST_HELD_OUT_KITCHEN,
+    FOR_PRIOR_ONLY,
     HELD_OUT_OBJECTS,
+    LOOKS,
     OBJECTS,
     RECOLOURED,
 )
@@ -205,8 +207,11 @@ def test_recipes_cannot_contain_what_is_held_out() -> None:
         Recipe(0, "open_drawer", DEMO_KITCHEN, 0, 0.5)
 
 
-def test_no_prior_kitchen_shows_a_held_out_object_not_even_as_a_bystander() -> None:
-    for recipe in prior_recipe(episodes_per_task=10):
+@pytest.mark.parametrize(("name", "episodes"), [("prior-v1", 10), ("looks-v1", 3)])
+def test_no_prior_kitchen_shows_a_held_out_object_not_even_as_a_bystander(
+    name: str, episodes: int
+) -> None:
+    for recipe in prior_recipe(name, episodes):
         world = SimWorld(recipe.task, recipe.kitchen_seed)
         assert not set(world.objects) & set(HELD_OUT_OBJECTS), recipe
 
@@ -232,14 +237,38 @@ def test_recoloured_things_have_tasks_and_kitchens_of_their_own() -> None:
     others = {r.kitchen_seed for r in prior_recipe("prior-v1", 200)}
     recipes = prior_recipe("recoloured-v1", 50)
     assert not others & {r.kitchen_seed for r in recipes}
-    world = SimWorld("put_carrot_on_plate", 3)
-    assert not set(world.objects) & set(RECOLOURED)
 
 
-def test_a_recoloured_thing_differs_from_its_model_by_colour_alone() -> None:
-    carrot, parsnip = OBJECTS["carrot"], OBJECTS["parsnip"]
-    assert carrot.half_size_m == parsnip.half_size_m
-    for one, other in zip(carrot.parts, parsnip.parts, strict=True):
+def test_things_for_prior_data_alone_stand_in_no_other_kitchen_and_are_no_operators_task() -> None:
+    for recipe in (*prior_recipe("prior-v1", 2), *prior_recipe("recoloured-v1", 2)):
+        task = parse_task(recipe.task)
+        world = SimWorld(recipe.task, recipe.kitchen_seed)
+        assert not {*world.objects} & {*FOR_PRIOR_ONLY} - {task.object}
+    assert not {parse_task(name).object for name in all_task_names()} & {*FOR_PRIOR_ONLY}
+
+
+def test_every_random_look_has_a_task_among_others_in_a_kitchen_of_its_own() -> None:
+    tasks = [parse_task(name) for name in prior_tasks("looks-v1")]
+    assert len(tasks) == len(LOOKS) == 144
+    assert {task.object for task in tasks} == set(LOOKS)
+    places = [(task.verb, task.container) for task in tasks]
+    assert {container for _, container in places} == set(CONTAINERS)
+    assert all(
+        places.count((verb, name)) >= 5 for verb in (Verb.PUT, Verb.TAKE) for name in CONTAINERS
+    )
+    recipes = prior_recipe("looks-v1", 30)
+    elsewhere = {r.kitchen_seed for name in RECIPE_NAMES[:3] for r in prior_recipe(name, 200)}
+    assert len({r.kitchen_seed for r in recipes} - elsewhere) == len(recipes)
+    worlds = [SimWorld(recipe.task, recipe.kitchen_seed) for recipe in recipes[:144]]
+    bystanders = {name for world in worlds for name in world.objects[1:]}
+    assert len(bystanders & set(LOOKS)) > 30
+
+
+@pytest.mark.parametrize("name", ["parsnip", "carrot_00", "carrot_11"])
+def test_a_recoloured_thing_differs_from_its_model_by_colour_alone(name: str) -> None:
+    carrot, recoloured = OBJECTS["carrot"], OBJECTS[name]
+    assert carrot.half_size_m == recoloured.half_size_m
+    for one, other in zip(carrot.parts, recoloured.parts, strict=True):
         assert one.colour != other.colour
         assert dataclasses.replace(other, colour=one.colour) == one
 
