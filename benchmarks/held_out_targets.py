@@ -6,7 +6,7 @@ start states for each policy. Finished steps are kept, so the script goes on whe
 Whether another checkpoint is better is decided on the selection targets, with `--checkpoint`.
 
     python benchmarks/held_out_targets.py OUT [--trials 50] [--from-scratch] [--jobs 2]
-    python benchmarks/held_out_targets.py OUT --targets selection --checkpoint FOLDER
+    python benchmarks/held_out_targets.py OUT --targets selection --checkpoint FOLDER --against OLD
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.ptr_bench.comparison import compare_cells
 from ptrctl.checkpoints import PRETRAINED
 from ptrctl.statistics import Rate
+from ptrctl.trials import load_summary
 
 Target = tuple[str, int]
 """A task and the kitchen's seed."""
@@ -86,7 +88,7 @@ def measure(target: Target, options: argparse.Namespace) -> dict[str, Rate]:
     row["fine-tuned"] = trials(task, "fine-tuned")
     if options.from_scratch:
         ptrctl(folder, "finetune", "--task", task, "--from-scratch", "--name", "scratch")
-        row["from scratch"] = trials("scratch", "scratch")
+        row["from-scratch"] = trials("scratch", "from-scratch")
     return row
 
 
@@ -105,6 +107,28 @@ def pooled(rows: list[dict[str, Rate]]) -> dict[str, Rate]:
     }
 
 
+def outcomes(out: Path, targets: Sequence[Target], session: str) -> dict[str, list[bool]]:
+    """What became of each trial, by target."""
+    folders = {task: out / task / "trials" / session for task, _ in targets}
+    return {
+        task: [trial.success for trial in load_summary(folder).counted]
+        for task, folder in folders.items()
+    }
+
+
+def print_comparison(
+    old: Path, new: Path, targets: Sequence[Target], policies: Sequence[str]
+) -> None:
+    """Both folders' policies on the same start states."""
+    for policy in policies:
+        both = compare_cells(*(outcomes(out, targets, policy) for out in (old, new)))
+        low, high = both.points_95
+        print(
+            f"{policy}: {both.pairs}; {both.points:+.1f} points [{low:+.1f}, {high:+.1f}] by "
+            f"targets, sign-flip p {both.sign_flip_p:.3f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
@@ -112,6 +136,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=PRETRAINED, help="to start from: name or folder")
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--from-scratch", action="store_true")
+    parser.add_argument("--against", type=Path, help="compare with this earlier OUT")
     parser.add_argument("--jobs", type=int, default=1, help="targets at a time, one thread each")
     options = parser.parse_args()
     targets = TARGETS[options.targets]
@@ -123,6 +148,8 @@ def main() -> None:
             print(in_words(f"{target[0]} in kitchen {target[1]}", row), flush=True)
             rows.append(row)
     print(in_words("together", pooled(rows)))
+    if options.against:
+        print_comparison(options.against, options.out, targets, list(rows[0]))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import torch
 from benchmarks.straightforward_port import StraightforwardPort
 from policies.config import PolicyConfig
 from policies.learners import make_learner, make_networks
-from policies.presets import preset
+from policies.presets import PRESETS, preset
 from policies.replay import ReplayBuffer
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
@@ -191,7 +191,7 @@ def compare(name: str, batch: int | None, device: str, repeats: int, clock: Cloc
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--presets", nargs="+", choices=("cpu", "paper"), default=["cpu", "paper"])
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["cpu", "paper"])
     parser.add_argument("--batch", type=int, help="transitions a batch; else the preset's")
     parser.add_argument("--repeats", type=int, default=5, help="timed updates of each")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -48,7 +48,7 @@ class FinetuneOptions:
     Args:
         checkpoint: Where to start.
         from_scratch: Start from random weights instead.
-        preset: Networks when starting from scratch.
+        preset: Networks when starting from scratch; None takes the shipped checkpoint's.
         demos: Folder of demonstrations; None takes the task's.
         prior: Folders of prior data to mix in; none takes the checkpoint's rehearsal set, if it
             has one.
@@ -60,7 +60,7 @@ class FinetuneOptions:
 
     checkpoint: str = PRETRAINED
     from_scratch: bool = False
-    preset: str = "cpu"
+    preset: str | None = None
     demos: Path | None = None
     prior: tuple[Path, ...] = ()
     steps: int = 500
@@ -146,7 +146,8 @@ def finetune_task(
         steps=options.steps,
         learner=options.learner,
         init=init,
-        preset=options.preset,
+        # From scratch is what the shipped checkpoint is compared with.
+        preset=options.preset or open_checkpoint(workspace, PRETRAINED).info.config.preset,
         seed=options.seed,
         robot=embodiment_of([folder]),
         cache=workspace.root / ".cache" / "packed",

@@ -30,7 +30,10 @@ def finetune(
     ] = False,
     preset: Annotated[
         str | None,
-        typer.Option(help="Networks when starting from scratch.", show_default="cpu"),
+        typer.Option(
+            help="Networks when starting from scratch.",
+            show_default="the shipped checkpoint's",
+        ),
     ] = None,
     demos: Annotated[
         Path | None,
@@ -70,7 +73,7 @@ def finetune(
         FinetuneOptions(
             checkpoint=checkpoint or PRETRAINED,
             from_scratch=from_scratch,
-            preset=preset or "cpu",
+            preset=preset,
             demos=demos,
             prior=folders_exist(prior or []),
             steps=steps,
