@@ -278,6 +278,13 @@ class ReplayBuffer:
         drawn = np.searchsorted(total, rng.uniform(0.0, total[-1], size=count), side="right")
         return np.minimum(drawn, len(total) - 1)
 
+    def successful_steps(self, task: int) -> npt.NDArray[np.int64]:
+        """Places of the transitions of a task's successful episodes, oldest first."""
+        of_task: npt.NDArray[np.int64] = self._successful[
+            self._columns["tasks"].values[self._successful] == task
+        ]
+        return of_task
+
     @property
     def weights(self) -> npt.NDArray[np.float32]:
         """(transitions,) how much each was cloned when it was last judged; 1 until then."""

@@ -29,6 +29,7 @@ from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
 from policies.mixing import Mixture
 from policies.networks import PolicyNetworks
+from policies.new_task import begin_as_best
 from policies.packed_episodes import TransitionData
 from policies.replay import ReplayBuffer
 from policies.storage import complete_state, read_tensors, write_file, write_tensors
@@ -114,7 +115,8 @@ def train(
         robot: Name of the arm's kind, kept in the checkpoint.
         seed: Of start weights, sampling and augmentation.
         camera: Which camera to learn from; the first of the data by default.
-        init: Start from its weights; new tasks take spare slots.
+        init: Start from its weights; new tasks take spare slots, and those of `target` begin as
+            `policies.new_task` says.
         on_event: Told every `report_every` updates and of every checkpoint.
         threads: CPU threads of a new run; torch's choice by default. A continued run keeps the
             number that it began with.
@@ -153,6 +155,10 @@ def train(
     }
     if init is None:
         networks.set_state_statistics(*next(iter(buffers.values())).state_statistics)
+    elif target is not None:
+        for task in sorted({*target.tasks} - {*init.info.tasks.names}):
+            similar = init.info.tasks.similar(task)
+            begin_as_best(networks, slots.slot(task), similar, buffers["target"])
     mixture = Mixture(offline_sources(buffers, config))
     learner = make_learner(
         config,
