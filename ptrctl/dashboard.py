@@ -59,8 +59,8 @@ class Stage:
     reused: bool = False
 
     def left_s(self, now_s: float) -> float | None:
-        """Seconds left by its own pace, by the guess before there is one, by the larger of both
-        where it has several parts; None where nothing is known."""
+        """Seconds left by its own pace, by the guess before it has done anything, by the larger of
+        both where it has several parts; None where nothing is known."""
         if self.used_s is not None:
             return 0.0
         if self.began_s is None:
@@ -68,7 +68,9 @@ class Stage:
         guess_s = self.expected_s - (now_s - self.began_s)
         made = self.done - self.first_done
         if self.pace_began_s is None or made <= 0 or self.total <= 0:
-            return guess_s if guess_s > 0 else None
+            # Beside progress whose pace is not known yet a guess would be taken for that pace.
+            tells = guess_s > 0 and (self.done == 0 or self.several_parts)
+            return guess_s if tells else None
         left_s = (now_s - self.pace_began_s) / made * (self.total - self.done)
         return max(left_s, guess_s) if self.several_parts else left_s
 

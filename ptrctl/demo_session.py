@@ -31,7 +31,7 @@ from ptrctl.operator_side import NobodyThere
 from ptrctl.profile import Profile, save_profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.statistics import Rate
-from ptrctl.training_session import FinetuneOptions, finetune_task
+from ptrctl.training_session import EXPECTED_UPDATE_S, FinetuneOptions, finetune_task
 from ptrctl.trials import TrialSummary, compare_sessions, load_summary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.finetune import read_metrics
@@ -90,10 +90,12 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
 def expected_stages(options: DemoOptions) -> list[Stage]:
     """The stages in order, with guesses of their durations on two cores."""
     scored = options.trials * 0.7
-    practice = options.practice * (1.0 + options.updates * 0.06) + options.selection * 2
+    practice = (
+        options.practice * (1.0 + options.updates * EXPECTED_UPDATE_S) + options.selection * 2
+    )
     stages = [
         Stage(RECORD, options.demonstrations * 0.5),
-        Stage(TUNE, options.steps * 0.06),
+        Stage(TUNE, options.steps * EXPECTED_UPDATE_S),
         Stage(BEFORE, scored),
         Stage(PRACTISE, practice, several_parts=True),
         Stage(AFTER, scored),
@@ -101,7 +103,7 @@ def expected_stages(options: DemoOptions) -> list[Stage]:
     if options.baselines:
         baselines = [
             Stage(ZERO_SHOT, scored),
-            Stage(SCRATCH_TUNE, options.steps * 0.06),
+            Stage(SCRATCH_TUNE, options.steps * EXPECTED_UPDATE_S),
             Stage(SCRATCH, scored),
         ]
         stages = [*stages[:2], *baselines, *stages[2:]]
