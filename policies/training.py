@@ -74,12 +74,14 @@ class TrainingResult:
         checkpoints: All of them, oldest first.
         seconds: Training time of this process.
         resumed_at: Updates that an earlier process had already done.
+        began_as: New task to the known one as which it began; see `policies.new_task`.
     """
 
     checkpoint: Checkpoint
     checkpoints: tuple[Path, ...]
     seconds: float
     resumed_at: int
+    began_as: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(
@@ -153,12 +155,15 @@ def train(
         role: ReplayBuffer.from_packed(data, slots, config.algorithm, camera)
         for role, data in present.items()
     }
+    began_as: dict[str, str] = {}
     if init is None:
         networks.set_state_statistics(*next(iter(buffers.values())).state_statistics)
     elif target is not None:
         for task in sorted({*target.tasks} - {*init.info.tasks.names}):
             similar = init.info.tasks.similar(task)
-            begin_as_best(networks, slots.slot(task), similar, buffers["target"])
+            best = begin_as_best(networks, slots.slot(task), similar, buffers["target"])
+            if best is not None:
+                began_as[task] = slots.names[best]
     mixture = Mixture(offline_sources(buffers, config))
     learner = make_learner(
         config,
@@ -194,7 +199,8 @@ def train(
     )
     runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact)
     runner.rng = np.random.default_rng(seed)
-    return runner.run(report_every, save_every, checkpoint_every)
+    result = runner.run(report_every, save_every, checkpoint_every)
+    return dataclasses.replace(result, began_as=began_as)
 
 
 @dataclass

@@ -272,6 +272,8 @@ def training(
 def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> dict[str, object]:
     config = request.config
     start = f"{began} ({request.init.short_digest})" if request.init else "random weights"
+    for task, other in trained.began_as.items():
+        start += f"; {task} as {other}, which its demonstrations fit best"
     rows: dict[str, object] = {
         "learner": f"{config.algorithm.learner}, networks of preset {config.preset}",
         "started from": start,
@@ -305,6 +307,7 @@ def _training_json(name: str, trained: Trained) -> dict[str, Any]:
         "reason": trained.reason,
         "recommended": trained.recommended,
         "name_note": trained.name_note,
+        "began_as": dict(trained.began_as),
         "seconds": trained.seconds,
         "resumed_at": trained.resumed_at,
         "metrics": dict(trained.metrics),

@@ -109,6 +109,7 @@ class Trained:
         metrics: The last ones.
         name_note: What the name of the run stood for before, or still stands for, if that is not
             `checkpoint`; else "".
+        began_as: New task to the known one as which it began.
     """
 
     checkpoint: Checkpoint
@@ -119,6 +120,7 @@ class Trained:
     resumed_at: int
     metrics: Mapping[str, float]
     name_note: str
+    began_as: Mapping[str, str]
 
 
 def embodiment_of(folders: Sequence[Path]) -> str:
@@ -340,6 +342,7 @@ def _recommend(
         resumed_at=result.resumed_at,
         metrics=result.checkpoint.info.metrics,
         name_note=note,
+        began_as=result.began_as,
     )
 
 

@@ -46,8 +46,9 @@ def test_a_new_task_begins_as_the_one_that_its_demonstrations_are_like(
         shown = away_from_the_dot(shown, NEW)
     tuned = train(
         CONFIG, None, shown, steps=1, run_folder=tmp_path, robot="sim-wx250s", init=both_ways
-    ).checkpoint
-    networks, slots = tuned.networks()
+    )
+    assert tuned.began_as == {NEW: like}
+    networks, slots = tuned.checkpoint.networks()
     rows = both_ways.networks()[0].task_table
     other = AWAY if like == TOWARDS else TOWARDS
     new = networks.task_table[slots.slot(NEW)]
