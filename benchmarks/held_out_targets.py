@@ -24,35 +24,23 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.ptr_bench.comparison import compare_cells
+from benchmarks.ptr_bench.targets import TARGETS as BENCH_TARGETS
+from benchmarks.ptr_bench.targets import UNREPORTED, Target
 from ptrctl.checkpoints import PRETRAINED
 from ptrctl.statistics import Rate
 from ptrctl.trials import load_summary
 
-Target = tuple[str, int]
-"""A task and the kitchen's seed."""
-
 TARGETS: dict[str, tuple[Target, ...]] = {
     "reported": (
-        ("put_sushi_in_pot", 1_000_000),
-        ("put_mushroom_on_plate", 1_000_001),
-        ("take_croissant_out_of_bowl", 1_000_002),
-        ("put_croissant_in_basket", 1_000_003),
-        ("take_sushi_off_plate", 1_000_004),
-        ("put_mushroom_in_bowl", 1_000_005),
-        ("put_sushi_in_pan", 1_000_006),
+        Target("put_sushi_in_pot", 1_000_000),
+        Target("put_mushroom_on_plate", 1_000_001),
+        Target("take_croissant_out_of_bowl", 1_000_002),
+        Target("put_croissant_in_basket", 1_000_003),
+        Target("take_sushi_off_plate", 1_000_004),
+        Target("put_mushroom_in_bowl", 1_000_005),
+        Target("put_sushi_in_pan", 1_000_006),
     ),
-    # The bench's three selection targets, and six that nothing reports.
-    "selection": (
-        ("put_mushroom_on_plate", 1_000_001),
-        ("take_croissant_out_of_bowl", 1_000_002),
-        ("put_croissant_in_basket", 1_000_003),
-        ("put_mushroom_in_pan", 1_000_020),
-        ("put_croissant_on_board", 1_000_021),
-        ("put_sushi_in_bowl", 1_000_022),
-        ("put_mushroom_in_sink", 1_000_023),
-        ("put_croissant_in_pot", 1_000_025),
-        ("put_sushi_in_basket", 1_000_029),
-    ),
+    "selection": (*BENCH_TARGETS["selection"], *UNREPORTED),
 }
 
 
@@ -70,9 +58,9 @@ def ptrctl(workspace: Path, *words: str) -> dict[str, Any]:
 
 def measure(target: Target, options: argparse.Namespace) -> dict[str, Rate]:
     """Each policy's success on one target."""
-    task, kitchen = target
+    task = target.task
     folder = options.out / task
-    where = ("--task", task, "--kitchen", str(kitchen))
+    where = ("--task", task, "--kitchen", str(target.kitchen))
 
     def trials(checkpoint: str, session: str) -> Rate:
         told = ptrctl(
@@ -109,7 +97,7 @@ def pooled(rows: list[dict[str, Rate]]) -> dict[str, Rate]:
 
 def outcomes(out: Path, targets: Sequence[Target], session: str) -> dict[str, list[bool]]:
     """What became of each trial, by target."""
-    folders = {task: out / task / "trials" / session for task, _ in targets}
+    folders = {target.task: out / target.task / "trials" / session for target in targets}
     return {
         task: [trial.success for trial in load_summary(folder).counted]
         for task, folder in folders.items()
@@ -145,7 +133,7 @@ def main() -> None:
         for target, row in zip(
             targets, pool.map(lambda target: measure(target, options), targets), strict=True
         ):
-            print(in_words(f"{target[0]} in kitchen {target[1]}", row), flush=True)
+            print(in_words(f"{target.task} in kitchen {target.kitchen}", row), flush=True)
             rows.append(row)
     print(in_words("together", pooled(rows)))
     if options.against:

@@ -1,6 +1,6 @@
 """Whole configurations.
 
-`tiny` is for tests, `cpu` for two cores, `cpu-large` for a night of them, `paper` as PTR was
+`tiny` is for tests, `cpu` for two cores, `cpu-large` for an hour of them, `paper` as PTR was
 published.
 """
 

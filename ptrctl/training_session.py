@@ -38,7 +38,7 @@ REHEARSAL = "rehearsal"
 """Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
 
 EXPECTED_UPDATE_S = 0.13
-"""Of the shipped checkpoint on two cores."""
+"""A guess, until there is a pace: of the shipped checkpoint on two cores."""
 SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
 
 

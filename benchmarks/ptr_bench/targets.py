@@ -67,6 +67,16 @@ TARGETS: dict[Role, tuple[Target, ...]] = {
     ),
 }
 
+UNREPORTED: tuple[Target, ...] = (
+    Target("put_mushroom_in_pan", 1_000_020),
+    Target("put_croissant_on_board", 1_000_021),
+    Target("put_sushi_in_bowl", 1_000_022),
+    Target("put_mushroom_in_sink", 1_000_023),
+    Target("put_croissant_in_pot", 1_000_025),
+    Target("put_sushi_in_basket", 1_000_029),
+)
+"""More held-out targets to choose with, beside the selection ones; nothing reports them."""
+
 
 def start_seeds(role: Role, count: int) -> tuple[int, ...]:
     """Start states of the trials, the same for every method and training seed."""
