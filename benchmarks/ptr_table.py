@@ -30,7 +30,7 @@ from benchmarks.ptr_bench.plot import draw
 from benchmarks.ptr_bench.regimes import REGIMES, check_folder
 from benchmarks.ptr_bench.report import to_markdown
 from benchmarks.ptr_bench.results import load_results
-from benchmarks.ptr_bench.scale import Scale, freeze_scale
+from benchmarks.ptr_bench.scale import AS_BEST, Scale, freeze_scale
 from benchmarks.ptr_bench.targets import ROLES
 from benchmarks.ptr_bench.work import Place
 from benchmarks.ptr_bench.workers import run_jobs
@@ -92,6 +92,7 @@ def chosen_scale(options: argparse.Namespace) -> Scale:
         finetuning_updates=given(options.finetuning_updates, after),
         starts=given(options.starts, starts),
         targets=QUICK_TARGETS if options.quick else FULL_TARGETS,
+        new_tasks=AS_BEST,
     )
 
 

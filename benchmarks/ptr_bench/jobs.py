@@ -11,7 +11,7 @@ from benchmarks.ptr_bench.configs import changed
 from benchmarks.ptr_bench.lines import digest_of
 from benchmarks.ptr_bench.methods import Method
 from benchmarks.ptr_bench.regimes import NO_PRIOR
-from benchmarks.ptr_bench.scale import Scale
+from benchmarks.ptr_bench.scale import AS_THEIR_VERB, Scale
 from benchmarks.ptr_bench.targets import (
     DEMONSTRATIONS,
     MAX_STEPS,
@@ -99,6 +99,7 @@ class TrialsJob:
         starts: Number of trials.
         pretraining: Where it starts from, or None.
         finetuning: What it does then, or None.
+        new_tasks: How its task begins if pre-training does not know it, see `scale.Scale`.
     """
 
     method: Method
@@ -109,6 +110,7 @@ class TrialsJob:
     starts: int
     pretraining: PretrainingJob | None
     finetuning: Training | None
+    new_tasks: str
 
     @functools.cached_property
     def name(self) -> str:
@@ -123,13 +125,15 @@ class TrialsJob:
 
     @property
     def _digest(self) -> str:
-        return digest_of(
-            {
-                "pretraining": self.pretraining.name if self.pretraining else "",
-                "finetuning": self.finetuning.to_json() if self.finetuning else None,
-                "trial": [self.role, self.starts, MAX_STEPS, SUCCESS_STEPS, DEMONSTRATIONS],
-            }
-        )
+        parts: dict[str, Any] = {
+            "pretraining": self.pretraining.name if self.pretraining else "",
+            "finetuning": self.finetuning.to_json() if self.finetuning else None,
+            "trial": [self.role, self.starts, MAX_STEPS, SUCCESS_STEPS, DEMONSTRATIONS],
+        }
+        # Not where it makes no difference, nor in the names that jobs had when there was one way.
+        if self.pretraining and not self.method.joint and self.new_tasks != AS_THEIR_VERB:
+            parts["new task"] = self.new_tasks
+        return digest_of(parts)
 
 
 Job: TypeAlias = DemonstrationsJob | PretrainingJob | TrialsJob
@@ -194,4 +198,14 @@ def trials_job(
     if method.finetuning is not None:
         config = changed(base, method.finetuning)
         finetuning = Training(config, after, regime, (target,))
-    return TrialsJob(method, regime, target, role, seed, scale.starts, pretraining, finetuning)
+    return TrialsJob(
+        method,
+        regime,
+        target,
+        role,
+        seed,
+        scale.starts,
+        pretraining,
+        finetuning,
+        scale.new_tasks,
+    )

@@ -50,7 +50,8 @@ def _heading(results: Results) -> str:
         f"training seeds {', '.join(map(str, results.seeds)) or 'none'}; "
         f"{scale.starts} start states a cell, the same for all methods.",
         f"{scale.pretraining_updates:,} updates of pre-training, {scale.finetuning_updates:,} of "
-        f"fine-tuning, batches of {scale.policy_config.training.batch_size}.",
+        f"fine-tuning, batches of {scale.policy_config.training.batch_size}. "
+        f"A new task begins {scale.new_tasks}.",
         f"Commit {', '.join(commits) or 'unknown'} (+: files differed from it); digest of the "
         f"sources {', '.join(codes) or 'unknown'}. Run on {'; '.join(hosts) or 'nothing yet'}.",
     ]

@@ -15,6 +15,10 @@ from recordings.errors import UsageError
 
 SCALE_FILE = "bench.json"
 
+AS_THEIR_VERB, AS_BEST = "as the mean of its verb", "as the one that fits best"
+"""How a new task begins: in a folder that says nothing of it, and with this version's
+`policies.training.train`."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -41,6 +45,8 @@ class Scale:
         pretraining_updates, finetuning_updates: Of each training.
         starts: Start states of each trained policy.
         targets: How many targets of a role; the first ones. Joint training learns them all.
+        new_tasks: How one begins that is not in its policy's pre-training. Only `AS_BEST` can
+            still be run.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Scale:
     finetuning_updates: int
     starts: int
     targets: int
+    new_tasks: str = AS_THEIR_VERB
 
     def __post_init__(self) -> None:
         for name in ("pretraining_updates", "finetuning_updates", "starts", "targets"):

@@ -200,6 +200,7 @@ class Worker:
             "resumed_at": result.resumed_at,
             "checkpoints": [str(path.relative_to(self.place.out)) for path in result.checkpoints],
             "metrics": dict(checkpoint.info.metrics),
+            "began_as": dict(result.began_as),
         }
 
     def _load_prior(self, regime: str, size: int) -> PackedDataset | None:

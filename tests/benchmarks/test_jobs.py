@@ -12,6 +12,7 @@ from benchmarks.ptr_bench.jobs import Job, PretrainingJob, TrialsJob, plan_jobs
 from benchmarks.ptr_bench.lines import Line, append_line, read_lines
 from benchmarks.ptr_bench.methods import METHODS, choose_methods
 from benchmarks.ptr_bench.rollouts import Trial
+from benchmarks.ptr_bench.scale import AS_BEST, freeze_scale
 from benchmarks.ptr_bench.targets import TARGETS
 from benchmarks.ptr_bench.work import Place, Worker
 from benchmarks.ptr_bench.workers import take_turns
@@ -71,6 +72,26 @@ def test_joint_training_learns_all_targets_whichever_are_tried() -> None:
     for job in _trials(jobs):
         assert job.pretraining is not None
         assert job.pretraining.training.targets == TARGETS["reporting"]
+
+
+def test_only_what_begins_from_a_pretraining_depends_on_how_a_new_task_begins() -> None:
+    other = dataclasses.replace(FULL, new_tasks=AS_BEST)
+    before, now = (
+        {job.name: job.method.group for job in _trials(plan_jobs(scale, "reporting", METHODS, [0]))}
+        for scale in (FULL, other)
+    )
+    groups = set(before.values())
+    assert {before[name] for name in before.keys() & now.keys()} == {"target only", "joint"}
+    assert {before[name] for name in before.keys() - now.keys()} == groups - {
+        "target only",
+        "joint",
+    }
+
+
+def test_a_folder_where_new_tasks_began_otherwise_is_not_added_to(tmp_path: Path) -> None:
+    freeze_scale(tmp_path, FULL)
+    with pytest.raises(UsageError, match="new_tasks differ"):
+        freeze_scale(tmp_path, dataclasses.replace(FULL, new_tasks=AS_BEST))
 
 
 def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
