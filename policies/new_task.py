@@ -18,9 +18,37 @@ from policies.learner import GRIPPER_WEIGHT
 from policies.losses import bc_loss, toggle_loss
 from policies.networks import PolicyNetworks
 from policies.replay import Batch, ReplayBuffer
+from policies.tasks import TaskSlots
 
 STEPS = 128
 """Steps of demonstrations that are looked at, at most."""
+
+
+def begin_new_tasks(
+    networks: PolicyNetworks, slots: TaskSlots, known: TaskSlots, shown: Sequence[ReplayBuffer]
+) -> dict[str, str]:
+    """Let every task that a checkpoint does not know begin as the known one that fits it best.
+
+    Args:
+        networks: Rows of their task table are changed.
+        slots: All tasks.
+        known: Those of the checkpoint.
+        shown: Where a task is demonstrated; the first with a success of it is looked at.
+
+    Returns:
+        New task to the known one as which it begins, but for those that keep their mean.
+    """
+    began_as = {}
+    for slot, task in enumerate(slots.names):
+        if task in known.names:
+            continue
+        for buffer in shown:
+            if len(buffer.successful_steps(slot)):
+                best = begin_as_best(networks, slot, known.similar(task), buffer)
+                if best is not None:
+                    began_as[task] = slots.names[best]
+                break
+    return began_as
 
 
 def begin_as_best(

@@ -14,6 +14,8 @@ from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.learners import make_learner
 from policies.mixing import Mixture
+from policies.networks import PolicyNetworks
+from policies.new_task import begin_new_tasks
 from policies.packed_episodes import TransitionData
 from policies.policy import Policy
 from policies.replay import ReplayBuffer
@@ -67,7 +69,7 @@ class OnlineLearner:
             {*new_tasks, *(name for data in offline.values() for name in data.tasks)}
         )
         self._device = device
-        self._start(_with_online_rates(self.config), planned_updates)
+        networks, self.tasks = checkpoint.networks(self._names)
         self.online = ReplayBuffer.empty(self.config.network.image_size, self.config.algorithm)
         share = self.config.training.online_fraction
         buffers = {
@@ -85,12 +87,16 @@ class OnlineLearner:
                 (self.online, share),
             ]
         )
+        demonstrations = [buffers["target"]] if "target" in buffers else []
+        self._shown = [*demonstrations, self.online]
+        self._start(networks, _with_online_rates(self.config), planned_updates)
         self._data = {role: data.digest for role, data in offline.items()}
         self.successes = 0
         """Trials taken up that have succeeded."""
 
-    def _start(self, config: PolicyConfig, planned_updates: int) -> None:
-        networks, self.tasks = self.checkpoint.networks(self._names)
+    def _start(self, networks: PolicyNetworks, config: PolicyConfig, planned_updates: int) -> None:
+        known = self.checkpoint.info.tasks
+        self.began_as = begin_new_tasks(networks, self.tasks, known, self._shown)
         self.learner = make_learner(
             config,
             networks,
@@ -102,8 +108,13 @@ class OnlineLearner:
         self._rng = np.random.default_rng(self.seed)
 
     def begin_again(self, planned_updates: int) -> None:
-        """Forget all updates, keep the trials, and learn from now on at the rates of training."""
-        self._start(self.config, planned_updates)
+        """Forget all updates, keep the trials, and learn from now on at the rates of training.
+
+        A task that the checkpoint does not know begins as the known one that its demonstrations
+        fit best, or without any the robot's own successes: see `policies.new_task`.
+        """
+        networks, _ = self.checkpoint.networks(self._names)
+        self._start(networks, self.config, planned_updates)
         self.mixture.forget_weights()
 
     def add_episode(

@@ -29,7 +29,7 @@ from policies.learner import Learner, LearnerState
 from policies.learners import make_learner, make_networks
 from policies.mixing import Mixture
 from policies.networks import PolicyNetworks
-from policies.new_task import begin_as_best
+from policies.new_task import begin_new_tasks
 from policies.packed_episodes import TransitionData
 from policies.replay import ReplayBuffer
 from policies.storage import complete_state, read_tensors, write_file, write_tensors
@@ -159,11 +159,7 @@ def train(
     if init is None:
         networks.set_state_statistics(*next(iter(buffers.values())).state_statistics)
     elif target is not None:
-        for task in sorted({*target.tasks} - {*init.info.tasks.names}):
-            similar = init.info.tasks.similar(task)
-            best = begin_as_best(networks, slots.slot(task), similar, buffers["target"])
-            if best is not None:
-                began_as[task] = slots.names[best]
+        began_as = begin_new_tasks(networks, slots, init.info.tasks, [buffers["target"]])
     mixture = Mixture(offline_sources(buffers, config))
     learner = make_learner(
         config,

@@ -13,6 +13,7 @@ from policies.checkpoint import Checkpoint
 from policies.config import PolicyConfig
 from policies.learners import make_networks
 from policies.new_task import begin_as_best
+from policies.online import OnlineLearner
 from policies.presets import preset
 from policies.replay import ReplayBuffer
 from policies.training import train
@@ -55,6 +56,37 @@ def test_a_new_task_begins_as_the_one_that_its_demonstrations_are_like(
     # One update moves it a little.
     assert torch.dist(new, rows[slots.slot(like)]) < 0.05
     assert torch.dist(new, rows[slots.slot(other)]) > 0.5
+
+
+def do(online: OnlineLearner, like: str) -> None:
+    """Six successes of the new task."""
+    rng = np.random.default_rng(6)
+    for _ in range(6):
+        pictures, states, actions = episode(rng, 6, 32)
+        actions[:, :2] *= 1 if like == TOWARDS else -1
+        online.add_episode(pictures, states, actions, NEW, success=True)
+
+
+@pytest.mark.parametrize("like", [TOWARDS, AWAY])
+def test_practice_begins_again_as_the_one_that_its_own_successes_are_like(
+    both_ways: Checkpoint, like: str
+) -> None:
+    online = OnlineLearner(both_ways, new_tasks=[NEW])
+    do(online, like)
+    assert online.began_as == {}
+    online.begin_again(10)
+    assert online.began_as == {NEW: like}
+    rows = online.policy().networks.task_table
+    assert torch.equal(rows[online.tasks.slot(NEW)], rows[online.tasks.slot(like)])
+
+
+def test_practice_heeds_demonstrations_before_what_it_did_itself(both_ways: Checkpoint) -> None:
+    shown = away_from_the_dot(dot_data(6, seed=5, tasks=(NEW,)), NEW)
+    online = OnlineLearner(both_ways, target=shown)
+    assert online.began_as == {NEW: AWAY}
+    do(online, TOWARDS)
+    online.begin_again(10)
+    assert online.began_as == {NEW: AWAY}
 
 
 def demonstrated(config: PolicyConfig, *, success: bool) -> ReplayBuffer:
