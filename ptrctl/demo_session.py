@@ -73,7 +73,8 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
     check_checkpoint_fits(start, cell)
     stages = expected_stages(options)
     try:
-        with cell.station, Interrupts() as interrupts:
+        alone = workspace.alone_in(workspace.root, "name another folder with `--workspace`")
+        with alone, cell.station, Interrupts() as interrupts:
             title = f"ptrctl demo · {DEMO_TASK} in kitchen {DEMO_KITCHEN}"
             with listening(title, stages, cell, interrupts, workspace.root) as (shown, listeners):
                 demo = _Demo(

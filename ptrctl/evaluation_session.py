@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 40
 EXPECTED_TRIAL_S = 0.7
+OTHER_SESSION = "name another session with `--session NAME`"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
     if options.compare:
         _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
-    with Interrupts() as interrupts:
+    alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
+    with alone, Interrupts() as interrupts:
         with (
             cell.station,
             listening(

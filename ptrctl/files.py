@@ -1,14 +1,16 @@
-"""Small files that must survive a kill at any moment: plans, trial lines, results."""
+"""Small files that must survive a kill at any moment: plans, trial lines, results, locks."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, UsageError
 from recordings.files import replace_file, sync_folder
 
 
@@ -86,3 +88,25 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             )
         lines.append(value)
     return lines
+
+
+@contextmanager
+def only_one(lock: Path, busy: str, instead: str) -> Iterator[None]:
+    """Hold a lock on a file, made if missing; it goes with the process, however that ends.
+
+    Args:
+        busy: What another process is doing that holds it, a sentence.
+        instead: What to do then, beside waiting, a command or flag in words.
+
+    Raises:
+        UsageError: Another process holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                busy, "One at a time works in a folder.", f"Wait for it, or {instead}."
+            ) from error
+        yield

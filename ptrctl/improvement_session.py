@@ -22,6 +22,7 @@ from ptrctl.dashboard import Display, Stage
 from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
     MAX_STEPS,
+    OTHER_SESSION,
     check_checkpoint_fits,
     default_checkpoint,
     listening,
@@ -115,7 +116,8 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
     warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
-    with Interrupts() as interrupts:
+    alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
+    with alone, Interrupts() as interrupts:
         with (
             cell.station,
             listening(

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 REHEARSAL = "rehearsal"
 """Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
 
+OTHER_NAME = "give this one another name with `--name`"
+
 EXPECTED_UPDATE_S = 0.13
 """A guess, until there is a pace: of the shipped checkpoint on two cores."""
 SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
@@ -96,7 +98,11 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
     task = profile.task_or_fail()
     check_demonstrated(workspace, options.demos, task)
     stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
-    with display(f"ptrctl finetune · {task}", [stage]) as shown:
+    run = workspace.checkpoint(options.name or task)
+    with (
+        workspace.alone_in(run, OTHER_NAME),
+        display(f"ptrctl finetune · {task}", [stage]) as shown,
+    ):
         result = finetune_task(
             workspace,
             task,
@@ -220,7 +226,10 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
     )
     pack_stage = Stage("pack the pictures", expected_s=60.0)
     train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
-    with display("ptrctl pretrain", [pack_stage, train_stage]) as shown:
+    with (
+        workspace.alone_in(request.run, OTHER_NAME),
+        display("ptrctl pretrain", [pack_stage, train_stage]) as shown,
+    ):
         shown.begin(pack_stage.name)
         data = pack_prior(options.data, request, packing(shown), workers=options.workers)
         shown.finish(pack_stage.name, f"{len(data)} transitions of {len(data.tasks)} tasks")

@@ -6,9 +6,11 @@ import difflib
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptrctl.files import only_one
 from recordings.errors import UsageError
 from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
@@ -47,6 +49,20 @@ class Workspace:
     def reports(self) -> Path:
         """Where reports are written."""
         return self.root / "reports"
+
+    def alone_in(self, folder: Path, instead: str) -> AbstractContextManager[None]:
+        """Keep the same command out of one of these folders while this one writes there.
+
+        Args:
+            folder: The workspace's own, or one below it.
+            instead: What they shall do, see `files.only_one`.
+
+        Raises:
+            UsageError: Another one is at work there.
+        """
+        name = "+".join(folder.relative_to(self.root).parts) or "workspace"
+        busy = f"Another ptrctl is at work in {self.said(folder)}."
+        return only_one(self.root / ".cache" / "locks" / f"{name}.lock", busy, instead)
 
     def episode_folders(self) -> list[Path]:
         """Every folder below `demos` and `trials` with episodes, finished or not, sorted."""

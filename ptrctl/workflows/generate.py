@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.loop import ControlLoop
 from hardware.registry import CellRequest, make_sim_cell
 from hardware.sim.recipes import MAX_STEPS, Recipe, prior_recipe
+from ptrctl.files import only_one
 from ptrctl.workflows.attempt import new_episode_info
-from recordings.errors import UsageError
 from recordings.records import CONTROL_RATE_HZ, Label, Outcome
 from recordings.writer import EpisodeRecorder, episode_path, journal_path
 
+LOCK_FILE = ".generate.lock"
 _EPISODES_A_TASK = 10
 """Handed to a process at a time: small enough for a smooth progress bar."""
 
@@ -63,7 +62,8 @@ def generate(
     """
     episodes = prior_recipe(recipe, episodes_per_task)
     out.mkdir(parents=True, exist_ok=True)
-    with _alone_in(out):
+    busy = f"Another ptrctl is making data in {out}."
+    with only_one(out / LOCK_FILE, busy, "name another folder with `--out`"):
         missing = [e for e in episodes if not episode_path(out, _name(recipe, e)).exists()]
         for episode in missing:
             # What a kill cut short is made again from its seed.
@@ -131,18 +131,3 @@ def make_episode(recipe: Recipe, name: str, out: Path, *, image_size: int = 128)
 
 def _name(recipe: str, episode: Recipe) -> str:
     return f"{recipe}-{episode.index:06d}"
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it goes with the process."""
-    with (folder / ".generate.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"Another ptrctl is making data in {folder}.",
-                "One at a time works in a folder.",
-                "Wait for it, or name another folder with `--out`.",
-            ) from error
-        yield

@@ -95,6 +95,28 @@ def test_finetune_counts_the_demonstrations_and_holds_one_out(trained: Path) -> 
     assert f"ptrctl evaluate --task {TASK}" in result["next"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "command", "flag"),
+    [
+        ("trials/mine", f"evaluate -t {TASK} -c base --session mine", "--session"),
+        ("trials/mine", f"improve -t {TASK} -c base --session mine", "--session"),
+        (f"checkpoints/{TASK}", f"finetune -t {TASK} -c base --steps 8", "--name"),
+        ("checkpoints/mine", "pretrain --data DEMOS --preset tiny --steps 4 --name mine", "--name"),
+        ("", "demo --quick", "--workspace"),
+    ],
+)
+def test_a_second_command_in_the_same_folder_is_refused_and_leaves_nothing(
+    trained: Path, folder: str, command: str, flag: str
+) -> None:
+    before = sorted(trained.glob("[!.]*/*"))
+    with Workspace(trained).alone_in(trained / folder, ""):
+        words = command.replace("DEMOS", str(trained / "demos" / TASK))
+        error = run(words, trained, code=2)["error"]
+    assert "Another ptrctl is at work" in error["found"]
+    assert flag in error["try_next"]
+    assert sorted(trained.glob("[!.]*/*")) == before
+
+
 def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
     result = run(
         f"finetune -t {TASK} --from-scratch --preset tiny --learner bc --steps 4 --name new",

@@ -8,6 +8,7 @@ import pytest
 
 from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
 from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, Recipe, prior_recipe
+from ptrctl.files import only_one
 from ptrctl.workflows import generate as workflow
 from ptrctl.workflows.generate import generate, make_episode
 from recordings.dataset import EpisodeFolder
@@ -57,7 +58,8 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_two_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
-    with workflow._alone_in(tmp_path), pytest.raises(UsageError, match="Another ptrctl"):
+    lock = only_one(tmp_path / workflow.LOCK_FILE, "", "")
+    with lock, pytest.raises(UsageError, match="Another ptrctl"):
         generate("prior-v1", 1, tmp_path, image_size=32)
 
 
