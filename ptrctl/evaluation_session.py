@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hardware.registry import Cell
 from ptrctl import console
@@ -91,18 +91,49 @@ class Evaluation:
     meter: str = ""
 
 
-def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions) -> bool:
-    """Evaluate and show the outcome; False if a signal cut it short (everything is kept)."""
+class Ready(NamedTuple):
+    """A policy and the cell that it fits, not yet connected.
+
+    Args:
+        workspace, profile: Whose they are.
+        name: Of the checkpoint.
+        checkpoint, cell: What acts, and where.
+    """
+
+    workspace: Workspace
+    profile: Profile
+    name: str
+    checkpoint: Checkpoint
+    cell: Cell
+
+
+def get_ready(
+    folder: Path, flags: dict[str, Any], checkpoint_name: str | None, *, realtime: bool
+) -> Ready:
+    """Find the checkpoint, the task's own or else the shipped one by default, and its cell.
+
+    Raises:
+        PtrctlError: There is no task, no such checkpoint, or it is another arm's.
+    """
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
     if profile.source("robot") == BUILT_IN:
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
-    name = options.checkpoint or default_checkpoint(workspace, task)
+    name = checkpoint_name or default_checkpoint(workspace, task)
     checkpoint = open_checkpoint(workspace, name)
-    cell = make_cell(profile, task=task, realtime=options.realtime)
+    cell = make_cell(profile, task=task, realtime=realtime)
     check_checkpoint_fits(checkpoint, cell)
     warn_of_another_kitchen(workspace, profile, task)
+    return Ready(workspace, profile, name, checkpoint, cell)
+
+
+def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions) -> bool:
+    """Evaluate and show the outcome; False if a signal cut it short (everything is kept)."""
+    workspace, profile, name, checkpoint, cell = get_ready(
+        folder, flags, options.checkpoint, realtime=options.realtime
+    )
+    task = cell.task
     plan = make_plan(cell, checkpoint, name, profile, options)
     hopeless = "" if options.stop_hopeless is None else "-stop"
     session = options.session or session_name(plan) + hopeless

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ptrctl import console
-from ptrctl.cells import make_cell
 from ptrctl.checkpoints import (
     RECOMMENDED_FILE,
-    open_checkpoint,
     recommend,
     recommended,
     stands_for,
@@ -23,13 +21,11 @@ from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
     MAX_STEPS,
     OTHER_SESSION,
-    check_checkpoint_fits,
-    default_checkpoint,
+    get_ready,
     listening,
 )
 from ptrctl.files import read_json
 from ptrctl.interrupts import Interrupts
-from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.plan import PLAN_FILE
@@ -37,14 +33,14 @@ from ptrctl.practice_display import ShowsProbability, telling
 from ptrctl.practice_learner import make_learner, practice_request
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.practice_reward import make_reward
-from ptrctl.profile import BUILT_IN, Profile, load_profile
+from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.improve import improve
 from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
-from ptrctl.workspace import Workspace, open_workspace
+from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,16 +96,10 @@ class ImproveOptions:
 
 def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
     """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
-    workspace = open_workspace(folder)
-    profile = load_profile(workspace).with_flags(**flags)
-    task = profile.task_or_fail()
-    if profile.source("robot") == BUILT_IN:
-        console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
-    name = options.checkpoint or default_checkpoint(workspace, task)
-    checkpoint = open_checkpoint(workspace, name)
-    cell = make_cell(profile, task=task, realtime=options.realtime)
-    check_checkpoint_fits(checkpoint, cell)
-    warn_of_another_kitchen(workspace, profile, task)
+    workspace, profile, name, checkpoint, cell = get_ready(
+        folder, flags, options.checkpoint, realtime=options.realtime
+    )
+    task = cell.task
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
     meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
