@@ -52,12 +52,14 @@ class ErrorRates:
         false_episodes: Episodes in which success was believed before or without its being so, of
             those that show the task not done.
         missed_episodes: Successes that were never believed.
+        false_failures: Of the false episodes, those that are failures.
     """
 
     false_pictures: Count = Count(0, 0)
     missed_pictures: Count = Count(0, 0)
     false_episodes: Count = Count(0, 0)
     missed_episodes: Count = Count(0, 0)
+    false_failures: Count = Count(0, 0)
 
     def __add__(self, other: ErrorRates) -> ErrorRates:
         return ErrorRates(
@@ -65,6 +67,7 @@ class ErrorRates:
             self.missed_pictures + other.missed_pictures,
             self.false_episodes + other.false_episodes,
             self.missed_episodes + other.missed_episodes,
+            self.false_failures + other.false_failures,
         )
 
     @property
@@ -78,12 +81,15 @@ class ErrorRates:
     @property
     def fault(self) -> str:
         """Why it may not drive practice; "" if it may."""
-        if not self.false_episodes.total or not self.missed_episodes.total:
+        if not self.false_failures.total or not self.missed_episodes.total:
             return "there were no held-out episodes of both kinds to measure it on"
         if self.false_pictures.share > MOST_FALSE_PICTURES:
             return f"it took {self.false_pictures} pictures without success for success"
         if self.false_episodes.share > MOST_FALSE_EPISODES:
             return f"it believed in a success that was none in {self.false_episodes} episodes"
+        # Practice of a policy that can do little is failures, nearly all of it.
+        if self.false_failures.share > MOST_FALSE_EPISODES:
+            return f"it believed in a success that was none in {self.false_failures} failures"
         if self.missed_episodes.share > MOST_MISSED_EPISODES:
             return f"it missed {self.missed_episodes} successes"
         return ""
@@ -176,4 +182,5 @@ def _episode(
         Count(int((~sure & done).sum()), int(done.sum())),
         Count(int(falsely), int(open_.any())),
         Count(int(success and not len(believed)), int(success)),
+        Count(0, 0) if success else Count(int(falsely), int(open_.any())),
     )

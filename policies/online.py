@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from policies.checkpoint import Checkpoint, CheckpointInfo, count_critic_updates
+from policies.checkpoint import Checkpoint, CheckpointInfo, code_version, count_critic_updates
 from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.learners import make_learner
@@ -106,6 +106,7 @@ class OnlineLearner:
             earlier_critic_updates=self.checkpoint.info.critic_updates,
         )
         self._rng = np.random.default_rng(self.seed)
+        self._metrics: dict[str, float] = {}
 
     def begin_again(self, planned_updates: int) -> None:
         """Forget all updates, keep the trials, and learn from now on at the rates of training.
@@ -170,9 +171,10 @@ class OnlineLearner:
                 "Name demonstrations with `--demos`, or go on with `ptrctl improve`.",
             )
         batch_size = self.config.training.batch_size
-        return mean_metrics(
+        self._metrics = mean_metrics(
             [learn(self.learner, self.mixture, self._rng, batch_size) for _ in range(count)]
         )
+        return self._metrics
 
     def save_state(self, path: Path) -> None:
         """Write what `load_state` needs to go on exactly; the trials are in their recordings."""
@@ -183,6 +185,7 @@ class OnlineLearner:
             "parent": self.checkpoint.digest,
             "trials": self.online.episodes,
             "data": self._data,
+            "learner": self.config.algorithm.learner,
         }
         write_tensors(path, {**state.tensors, **self.mixture.state_dict()}, notes)
 
@@ -190,7 +193,8 @@ class OnlineLearner:
         """Go on from `save_state`, once the same trials have been added again.
 
         Raises:
-            CheckpointError: The file is damaged, or belongs to another checkpoint, trials or data.
+            CheckpointError: The file is damaged, or belongs to another checkpoint, learner, trials
+                or data.
         """
         tensors, notes = read_tensors(path)
         here = (self.checkpoint.digest, self.online.episodes)
@@ -200,6 +204,14 @@ class OnlineLearner:
                 f"{str(notes.get('parent'))[:12]}.",
                 f"There are {here[1]} trials from the checkpoint {here[0][:12]}.",
                 "Begin a new session with `ptrctl improve --session NAME`.",
+            )
+        learner = self.config.algorithm.learner
+        if notes.get("learner", learner) != learner:
+            raise CheckpointError(
+                f"`{path}` was learned by {notes['learner']}.",
+                f"This practice learns by {learner}.",
+                f"Go on with `ptrctl improve --learner {notes['learner']}`, or begin a new session "
+                "with `--session NAME`.",
             )
         if notes.get("data", self._data) != self._data:
             raise CheckpointError(
@@ -232,6 +244,8 @@ class OnlineLearner:
         return dataclasses.replace(
             earlier,
             config=self.config,
+            code_version=code_version(),
+            metrics=self._metrics,
             tasks=self.tasks,
             data={**self._data, "online": f"{self.online.episodes} trials"},
             steps=earlier.steps + self.learner.updates,

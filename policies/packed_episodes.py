@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,11 +69,19 @@ class LabelledEpisodes:
 
     @property
     def groups(self) -> list[int]:
-        """A number for each, the same within a place unless there are but a few places."""
-        number = {scene: index for index, scene in enumerate(dict.fromkeys(self.scenes))}
-        if len(number) < FEWEST_PLACES:
+        """A number for each, the same within a place unless there are but a few places.
+
+        It follows from the place alone: the same in every selection of episodes, and as if drawn
+        by lot. Counted up it would tell tasks apart, which take turns in prior data.
+        """
+        if len(set(self.scenes)) < FEWEST_PLACES:
             return list(range(len(self.scenes)))
-        return [number[scene] for scene in self.scenes]
+        return [_number(scene) for scene in self.scenes]
+
+
+def _number(text: str) -> int:
+    """0 to 2^56 - 1."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
 
 
 def labelled_episodes(data: TransitionData, camera: str) -> LabelledEpisodes:

@@ -170,7 +170,12 @@ class PTR(LearnerBase):
         loss = td + algorithm.cql_alpha * cql
         loss.backward()  # type: ignore[no-untyped-call]
         if not shared:
-            embedded.z_critic.backward(embedded.critic_leaf.grad)  # type: ignore[no-untyped-call]
+            torch.autograd.backward(
+                [embedded.z_critic],
+                [embedded.critic_leaf.grad],
+                # A learned task embedding steers the actor's encoder too, which is yet to come.
+                retain_graph=embedded.inputs.task.requires_grad,
+            )
         self.optimisers["critic"].step()
         metrics = {
             "td": td,

@@ -121,7 +121,6 @@ class ReplayBuffer:
             "returns": Growing(np.empty(0, np.float32)),
             "tasks": Growing(np.empty(0, np.int64)),
             "steps": Growing(np.empty(0, np.int64)),
-            "shows_success": Growing(np.empty(0, np.bool_)),
             "success": Growing(np.empty(0, np.bool_)),
             "toggles": Growing(np.empty((0, 3), np.float32)),
             "toggle_known": Growing(np.empty(0, np.bool_)),
@@ -183,11 +182,6 @@ class ReplayBuffer:
     def episode_starts(self) -> npt.NDArray[np.int64]:
         """(episodes,) index of each episode's first transition."""
         return np.flatnonzero(self._columns["steps"].values == 0)
-
-    @property
-    def shows_success(self) -> npt.NDArray[np.bool_]:
-        """(transitions,) whether the step is among the rewarded last ones of a success."""
-        return self._columns["shows_success"].values
 
     @property
     def state_statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -300,7 +294,7 @@ class ReplayBuffer:
         rows = {
             name: column.values[indices]
             for name, column in self._columns.items()
-            if name not in ("weights", "shows_success")
+            if name != "weights"
         }
         frame, next_frame = rows.pop("frame"), rows.pop("next_frame")
         images, states = self._images.values, self._states.values
@@ -313,12 +307,6 @@ class ReplayBuffer:
             rows=torch.from_numpy(np.asarray(indices, np.int64)),
             **{name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()},
         )
-
-    def pictures_after(self, indices: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """What each step led to: pictures (B, S, S, 3) uint8, and task slots (B,) int64."""
-        frame = self._columns["frame"].values[indices] + 1
-        tasks = self._columns["tasks"].values[indices]
-        return torch.from_numpy(np.array(self._images.values[frame])), torch.from_numpy(tasks)
 
     def _describe(
         self,
@@ -357,7 +345,6 @@ class ReplayBuffer:
             "returns": labels.returns[step],
             "tasks": np.full(count, task, np.int64),
             "steps": step,
-            "shows_success": success & (step >= length - self.algorithm.terminal_steps),
             "success": np.full(count, success, np.bool_),
             "toggles": np.asarray(states[frame[toggle_step], :3], np.float32),
             "toggle_known": toggle_known,

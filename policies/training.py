@@ -151,6 +151,7 @@ def train(
     camera = camera or (init.info.camera if init else next(iter(present.values())).cameras[0])
     for data in present.values():
         _check_pictures(data, config)
+    _check_rates(present, init)
     buffers = {
         role: ReplayBuffer.from_packed(data, slots, config.algorithm, camera)
         for role, data in present.items()
@@ -368,13 +369,34 @@ def _check_pictures(data: TransitionData, config: PolicyConfig) -> None:
         )
 
 
+def _check_rates(present: Mapping[str, TransitionData], init: Checkpoint | None) -> None:
+    """Raise `RecordingError` unless all of it has one control rate."""
+    rates = {f"the {role} data": data.control_rate_hz for role, data in present.items()}
+    if init is not None:
+        rates[f"the checkpoint `{init.path.name}`"] = init.info.control_rate_hz
+    if len(set(rates.values())) > 1:
+        found = ", ".join(f"{what} {rate:g} Hz" for what, rate in rates.items())
+        wanted = [rate for what, rate in rates.items() if what != "the target data"][-1]
+        raise RecordingError(
+            f"The control rates differ: {found}.",
+            "A policy learns at one rate, for an action means another speed at another.",
+            f"Record at {wanted:g} Hz (`ptrctl setup --rate {wanted:g}`), or train with "
+            "`--from-scratch` and without `--prior`.",
+        )
+
+
 def _continue_optimiser(learner: Learner, init: Checkpoint) -> None:
     state = init.training_state()
     if state is None or init.info.config.algorithm.learner != learner.config.algorithm.learner:
         return
     # The weights are those of `init` with its new tasks; the rest goes on as it was.
     fresh = learner.state_dict()
-    kept = {name: value for name, value in state.tensors.items() if not name.endswith("task_table")}
+    # Its random numbers do not: those are this seed's.
+    kept = {
+        name: value
+        for name, value in state.tensors.items()
+        if not name.endswith(("task_table", "random"))
+    }
     learner.load_state_dict(LearnerState({**fresh.tensors, **kept}, 0))
 
 

@@ -56,7 +56,21 @@ def learner_of(config: PolicyConfig, **options: int) -> Learner:
     return make_learner(config, make_networks(config, 0), seed=0, **options)
 
 
-CONFIGS = {**{name: config_of(name) for name in LEARNERS}, "paper": paper_like()}
+def two_encoders() -> PolicyConfig:
+    """Both steered by one learned task embedding."""
+    config = config_of("ptr")
+    assert config.network.encoder.film
+    assert config.network.task_embedding
+    return dataclasses.replace(
+        config, network=dataclasses.replace(config.network, shared_encoder=False)
+    )
+
+
+CONFIGS = {
+    **{name: config_of(name) for name in LEARNERS},
+    "paper": paper_like(),
+    "two encoders": two_encoders(),
+}
 
 
 @pytest.mark.parametrize("failures", [0.0, 0.5])

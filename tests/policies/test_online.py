@@ -59,6 +59,7 @@ def test_updates_change_the_policy_and_the_checkpoint_says_so(
     info = load_checkpoint(saved.path).info
     assert info.parent == checkpoint.digest
     assert (info.steps, info.critic_updates) == ((7, 7) if learner == "ptr" else (7, 0))
+    assert info.metrics == metrics
     assert set(info.data) == {"prior", "target", "online"}
 
 
@@ -131,6 +132,21 @@ def test_a_state_that_was_learned_beside_other_data_is_refused(tmp_path: Path) -
         other.load_state(tmp_path / "state.safetensors")
     assert "ptrctl finetune" in caught.value.try_next
     assert "--session" in caught.value.try_next
+
+
+def test_practice_does_not_go_on_with_another_learner(tmp_path: Path) -> None:
+    checkpoint = start(tmp_path / "run")
+
+    def session(learner: Learner) -> OnlineLearner:
+        config = checkpoint.info.config.with_learner(learner)
+        online = OnlineLearner(checkpoint, target=dot_data(8), config=config)
+        add_trials(online, 1)
+        return online
+
+    session("ptr").save_state(tmp_path / "state.safetensors")
+    with pytest.raises(CheckpointError, match="learned by ptr") as caught:
+        session("bc").load_state(tmp_path / "state.safetensors")
+    assert "--learner ptr" in caught.value.try_next
 
 
 def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) -> None:

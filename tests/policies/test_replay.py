@@ -177,10 +177,39 @@ def test_a_mixture_hands_weights_to_the_right_buffer_and_keeps_them() -> None:
 
 def test_episodes_of_one_place_share_a_group_unless_there_are_few_places() -> None:
     many = buffer_of(dot_data(75))  # Three episodes a place.
-    groups = many.gather(many.episode_starts).groups.tolist()
-    assert groups == [index // 3 for index in range(75)]
+    groups = many.gather(many.episode_starts).groups.reshape(25, 3)
+    assert (groups == groups[:, :1]).all()
+    assert len(groups.unique()) == 25
     few = buffer_of(dot_data(9))
     assert few.gather(few.episode_starts).groups.tolist() == list(range(9))
+
+
+def test_every_critic_learns_of_every_task_where_tasks_take_turns() -> None:
+    tasks = tuple(f"reach_{index}" for index in range(8))
+    data = dot_data(8 * 30, steps=2, tasks=tasks)
+    turns = dataclasses.replace(data, scenes=tuple(f"kitchen {index}" for index in range(8 * 30)))
+    buffer = ReplayBuffer.from_packed(turns, slots_for(tasks, 8), ONE_STEP, CAMERA)
+    batch = buffer.gather(buffer.episode_starts)
+    held_out_by = {
+        (int(task), int(group) % 4) for task, group in zip(batch.tasks, batch.groups, strict=True)
+    }
+    assert len(held_out_by) == 8 * 4
+
+
+def test_a_place_has_the_same_number_in_every_selection_of_episodes() -> None:
+    data = dot_data(90, steps=2)
+    whole = buffer_of(data)
+    later = np.flatnonzero(data.episode >= 15)
+    part = dataclasses.replace(
+        data,
+        **{
+            name: getattr(data, name)[later]
+            for name in ("frame", "actions", "task", "step", "length", "success", "unlabelled")
+        },
+        episode=data.episode[later],
+    )
+    groups = buffer_of(part).gather(buffer_of(part).episode_starts).groups
+    assert groups.equal(whole.gather(whole.episode_starts[15:]).groups)
 
 
 def test_a_grasp_of_a_failure_teaches_where_to_close_if_so_configured() -> None:

@@ -245,6 +245,50 @@ def test_fine_tuning_can_continue_the_optimiser(tmp_path: Path) -> None:
     assert results[0] != results[1]
 
 
+def test_a_continued_optimiser_leaves_the_random_numbers_to_the_seed(tmp_path: Path) -> None:
+    config = tiny("ptr")
+    config = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, continue_optimiser=True)
+    )
+    first = run(tmp_path / "a", config).checkpoint
+    states = []
+    for seed in (0, 7):
+        checkpoint = train(
+            config,
+            dot_data(8),
+            steps=1,
+            run_folder=tmp_path / str(seed),
+            robot="sim-wx250s",
+            init=first,
+            seed=seed,
+        ).checkpoint
+        state = checkpoint.training_state()
+        assert state is not None
+        states.append(state.tensors)
+    for name in ("random", "critic_random"):
+        assert not torch.equal(states[0][name], states[1][name])
+
+
+@pytest.mark.parametrize("whose", ["prior data", "checkpoint"])
+def test_another_control_rate_is_refused_before_anything_is_written(
+    tmp_path: Path, whose: str
+) -> None:
+    first = run(tmp_path / "a").checkpoint
+    faster = dataclasses.replace(dot_data(8), control_rate_hz=10.0)
+    with pytest.raises(RecordingError, match="target data 10 Hz") as caught:
+        train(
+            tiny(),
+            dot_data(8) if whose == "prior data" else None,
+            faster,
+            steps=1,
+            run_folder=tmp_path / "b",
+            robot="sim-wx250s",
+            init=None if whose == "prior data" else first,
+        )
+    assert "--rate 5" in caught.value.try_next
+    assert not (tmp_path / "b").exists()
+
+
 def test_other_networks_than_the_start_checkpoints_are_refused(tmp_path: Path) -> None:
     first = run(tmp_path / "a").checkpoint
     config = tiny()
