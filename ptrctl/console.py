@@ -7,6 +7,7 @@ alone: every state also has a word or a sign.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -65,6 +66,26 @@ def messages() -> Console:
 def is_interactive() -> bool:
     """Whether somebody can read what we draw and answer with keys."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Questions that are asked inside go to stderr where stdout does not lead to the operator."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
+        yield
+        return
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.output import create_output
+
+    with create_app_session(output=create_output(stdout=sys.stderr)):
+        yield
+
+
+def write_what_can_be_written() -> None:
+    """A sign that a stream's encoding lacks becomes a question mark there, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def show(renderable: RenderableType, *, wrap: bool = True) -> None:

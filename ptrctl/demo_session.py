@@ -15,7 +15,7 @@ from ptrctl import console
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, Stage
-from ptrctl.demo_state import STATE_FILE, DemoOptions, DemoState
+from ptrctl.demo_state import ELSEWHERE, STATE_FILE, DemoOptions, DemoState
 from ptrctl.evaluation_session import (
     EvaluateOptions,
     check_checkpoint_fits,
@@ -61,9 +61,14 @@ class _Stopped(Exception):
 
 def run_demo(folder: Path, options: DemoOptions) -> bool:
     """Run every stage that is not done yet, and show the outcome; False after a signal."""
+    workspace = open_workspace(folder)
+    with workspace.alone_in(workspace.root, ELSEWHERE):
+        return _run_alone(workspace, options)
+
+
+def _run_alone(workspace: Workspace, options: DemoOptions) -> bool:
     from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK
 
-    workspace = open_workspace(folder)
     profile = Profile(task=DEMO_TASK, kitchen_seed=DEMO_KITCHEN)
     start = open_checkpoint(workspace, options.checkpoint)
     state = DemoState(workspace.root / STATE_FILE, options, start.digest)
@@ -73,8 +78,7 @@ def run_demo(folder: Path, options: DemoOptions) -> bool:
     check_checkpoint_fits(start, cell)
     stages = expected_stages(options)
     try:
-        alone = workspace.alone_in(workspace.root, "name another folder with `--workspace`")
-        with alone, cell.station, Interrupts() as interrupts:
+        with cell.station, Interrupts() as interrupts:
             title = f"ptrctl demo · {DEMO_TASK} in kitchen {DEMO_KITCHEN}"
             with listening(title, stages, cell, interrupts, workspace.root) as (shown, listeners):
                 demo = _Demo(

@@ -10,8 +10,10 @@ from typing import Any
 from ptrctl.checkpoints import PRETRAINED
 from ptrctl.files import read_json, write_json
 from ptrctl.plan import check_same
+from recordings.errors import RecordingError
 
 STATE_FILE = "demo.json"
+ELSEWHERE = "name another folder with `--workspace`"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class DemoState:
 
     Raises:
         UsageError: The folder holds a demo with other options or another checkpoint.
+        RecordingError: Its file is damaged.
     """
 
     def __init__(self, path: Path, options: DemoOptions, digest: str) -> None:
@@ -69,7 +72,13 @@ class DemoState:
         self.stages: dict[str, dict[str, Any]] = {}
         if path.exists():
             earlier = read_json(path)
-            check_same(earlier["settings"], settings, path.parent.name)
+            if not all(isinstance(earlier.get(name), dict) for name in ("settings", "stages")):
+                raise RecordingError(
+                    f"{path} does not say what of the demo is done.",
+                    "It should be as `ptrctl demo` wrote it.",
+                    f"Restore it from a copy, or {ELSEWHERE}.",
+                )
+            check_same(earlier["settings"], settings, str(path.parent), ELSEWHERE)
             self.stages = earlier["stages"]
         self._settings = settings
         self._write()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -37,15 +37,20 @@ from ptrctl.trials import (
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting, evaluate
 from ptrctl.workflows.hopeless import LABELLED_BY
-from ptrctl.workspace import Workspace, check_name, open_workspace
+from ptrctl.workspace import Workspace, check_folder_name, check_name, open_workspace
+from recordings.dataset import EpisodeFolder
 from recordings.errors import UsageError
+from recordings.records import Outcome
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
     from policies.meter import Meter
+    from ptrctl.improvement_session import ImproveOptions
 
 MAX_STEPS = 40
 EXPECTED_TRIAL_S = 0.7
+MORE = 10
+"""Demonstrations that are asked for beside those that did not teach the task."""
 OTHER_SESSION = "name another session with `--session NAME`"
 
 
@@ -108,21 +113,24 @@ class Ready(NamedTuple):
 
 
 def get_ready(
-    folder: Path, flags: dict[str, Any], checkpoint_name: str | None, *, realtime: bool
+    folder: Path, flags: dict[str, Any], options: EvaluateOptions | ImproveOptions
 ) -> Ready:
     """Find the checkpoint, the task's own or else the shipped one by default, and its cell.
 
     Raises:
-        PtrctlError: There is no task, no such checkpoint, or it is another arm's.
+        PtrctlError: There is no task, no such checkpoint, it is another arm's, or the session
+            cannot be called so.
     """
+    if options.session is not None:
+        check_folder_name(options.session, "--session")
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
     if profile.source("robot") == BUILT_IN:
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
-    name = checkpoint_name or default_checkpoint(workspace, task)
+    name = options.checkpoint or default_checkpoint(workspace, task)
     checkpoint = open_checkpoint(workspace, name)
-    cell = make_cell(profile, task=task, realtime=realtime)
+    cell = make_cell(profile, task=task, realtime=options.realtime)
     check_checkpoint_fits(checkpoint, cell)
     warn_of_another_kitchen(workspace, profile, task)
     return Ready(workspace, profile, name, checkpoint, cell)
@@ -130,9 +138,7 @@ def get_ready(
 
 def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions) -> bool:
     """Evaluate and show the outcome; False if a signal cut it short (everything is kept)."""
-    workspace, profile, name, checkpoint, cell = get_ready(
-        folder, flags, options.checkpoint, realtime=options.realtime
-    )
+    workspace, profile, name, checkpoint, cell = get_ready(folder, flags, options)
     task = cell.task
     plan = make_plan(cell, checkpoint, name, profile, options)
     hopeless = "" if options.stop_hopeless is None else "-stop"
@@ -363,7 +369,24 @@ def _next(
         return next_command("evaluate", workspace, **same, **given)
     if plan.task in checkpoint.info.tasks.names:
         return next_command("improve", workspace, **same, checkpoint=plan.checkpoint)
+    if _successes(workspace, plan.task):
+        return next_command("finetune", workspace, task=plan.task)
     return next_command("record", workspace, **same)
+
+
+def more_demonstrations(workspace: Workspace, same: Mapping[str, Any]) -> str:
+    """How to record ten more of the task than there are.
+
+    Args:
+        same: The task and the flags of where it is done.
+    """
+    there = _successes(workspace, same["task"])
+    return next_command("record", workspace, **same, episodes=there + MORE if there else None)
+
+
+def _successes(workspace: Workspace, task: str) -> int:
+    folder = workspace.demos(task)
+    return EpisodeFolder(folder).counts()[Outcome.SUCCESS] if folder.is_dir() else 0
 
 
 def _show(
@@ -387,6 +410,9 @@ def _show(
         rows["mean progress"] = f"{summary.mean_progress:.2f}"
         rows["furthest stage"] = stages
     rows["aborted"] = len(summary.aborted)
+    lacking = sum(not record.video for record in summary.counted)
+    if lacking:
+        rows["films"] = f"{lacking} of {len(summary.counted)} could not be written"
     if plan.stop_hopeless is not None:
         rows["given up"] = (
             f"{sum(r.labelled_by == LABELLED_BY for r in summary.counted)} as hopeless"

@@ -37,13 +37,13 @@ def read_json(path: Path) -> dict[str, Any]:
         raise RecordingError(
             f"{path} cannot be read: {error}.",
             "It should be a JSON file that ptrctl wrote.",
-            "Move the file away to start anew, or restore it from a copy.",
+            "Restore it from a copy, or start anew in another place or under another name.",
         ) from error
     if not isinstance(value, dict):
         raise RecordingError(
             f"{path} holds a {type(value).__name__}.",
             "It should hold a JSON object that ptrctl wrote.",
-            "Move the file away to start anew, or restore it from a copy.",
+            "Restore it from a copy, or start anew in another place or under another name.",
         )
     return value
 

@@ -23,6 +23,7 @@ from ptrctl.evaluation_session import (
     OTHER_SESSION,
     get_ready,
     listening,
+    more_demonstrations,
 )
 from ptrctl.files import read_json
 from ptrctl.interrupts import Interrupts
@@ -96,9 +97,7 @@ class ImproveOptions:
 
 def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
     """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
-    workspace, profile, name, checkpoint, cell = get_ready(
-        folder, flags, options.checkpoint, realtime=options.realtime
-    )
+    workspace, profile, name, checkpoint, cell = get_ready(folder, flags, options)
     task = cell.task
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
@@ -212,7 +211,8 @@ def make_plan(
 def session_name(plan: ImprovePlan) -> str:
     """The same for the same start in the same place, so that repeating a command goes on."""
     kitchen = "" if plan.kitchen_seed is None else f"-kitchen{plan.kitchen_seed}"
-    return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
+    turns = "-backward" if plan.backward else ""
+    return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}{turns}"
 
 
 def _run_folder(
@@ -344,7 +344,7 @@ def _next(
         )
         return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
     if _lacks(plan, result) == "demonstrations":
-        return next_command("record", workspace, **same)
+        return more_demonstrations(workspace, same)
     called = _called(workspace, result) if result.kept else plan.checkpoint
     return next_command("evaluate", workspace, **same, checkpoint=called)
 

@@ -43,6 +43,8 @@ class ErrorBoundary(TyperGroup):
     """Turns errors into words and exit codes, and the signals that end us into an interrupt."""
 
     def invoke(self, ctx: Any) -> Any:
+        # Not at the end: what nobody foresaw is said after it, in the same way.
+        console.mode.json = False
         handled = _signals_interrupt()
         try:
             return super().invoke(ctx)
@@ -62,7 +64,6 @@ class ErrorBoundary(TyperGroup):
         finally:
             for number, handler in handled.items():
                 signal.signal(number, handler)
-            console.mode.json = False
 
 
 def _signals_interrupt() -> dict[int, Any]:
@@ -144,6 +145,7 @@ _register()
 
 def main() -> None:
     """The `ptrctl` command."""
+    console.write_what_can_be_written()
     try:
         app(prog_name="ptrctl")
     except Exception as problem:  # The last resort: a fault of ours, said in words.

@@ -269,6 +269,9 @@ class AtTheKeys:
             command, self._said = self._said, None
             if command in (Command.STOP, Command.QUIT):
                 self._quit = self._quit or command is Command.QUIT
+                if not self._ask:
+                    # Cut short it says nothing of whoever acted.
+                    return UNLABELLED
                 command = None
             if command is None and not self._ask:
                 return Verdict(judged(end))

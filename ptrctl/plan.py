@@ -14,6 +14,8 @@ from recordings.errors import RecordingError, UsageError
 PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
 _RULE = "stop_hopeless"
+_OF_TRIALS = ("trials.jsonl", "practice", "selection-*")
+"""What a session's folder holds once trials have been run."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
         UsageError: The session was begun under another plan.
     """
     if not (folder / PLAN_FILE).exists():
+        refuse_lost_plan(folder)
         write_json(folder / PLAN_FILE, plan.to_json())
         return plan
     frozen = load_plan(folder)
@@ -154,9 +157,30 @@ def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
     return frozen
 
 
-def check_same(frozen: Mapping[str, Any], now: Mapping[str, Any], session: str) -> None:
+def refuse_lost_plan(folder: Path) -> None:
+    """Raise `UsageError` if a session's folder holds trials and not their plan: nobody knows any
+    more which policy they were of."""
+    trials = [path.name for name in _OF_TRIALS for path in sorted(folder.glob(name))]
+    if trials:
+        raise UsageError(
+            f"{folder} holds {', '.join(trials)} without {PLAN_FILE}.",
+            "Trials count for the plan that was frozen before them.",
+            f"Put {PLAN_FILE} back from a copy, or start anew with `--session NEW_NAME`.",
+        )
+
+
+def check_same(
+    frozen: Mapping[str, Any],
+    now: Mapping[str, Any],
+    session: str,
+    anew: str = "add `--session NEW_NAME`",
+) -> None:
     """Compare two plans as JSON objects; what may differ are the time of creation and what the
     checkpoint is called, for its digest says which it is.
+
+    Args:
+        session: What it is called.
+        anew: How to begin another.
 
     Raises:
         UsageError: Anything else differs; every difference is named.
@@ -170,7 +194,7 @@ def check_same(frozen: Mapping[str, Any], now: Mapping[str, Any], session: str) 
         raise UsageError(
             f"The session {session} was begun under another plan: {words}.",
             "A plan does not change after its first trial.",
-            "Repeat the command as it was to go on, or add `--session NEW_NAME` to start anew.",
+            f"Repeat the command as it was to go on, or {anew} to start anew.",
         )
 
 

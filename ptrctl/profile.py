@@ -233,8 +233,11 @@ _LAYOUT: tuple[tuple[str, str, str, type, str], ...] = (
 )
 
 
-def load_profile(workspace: Workspace) -> Profile:
+def load_profile(workspace: Workspace, *, only: str | None = None) -> Profile:
     """The workspace's profile, or the built-in one (the simulator) if there is none.
+
+    Args:
+        only: Read this table alone, whatever is in the others.
 
     Raises:
         UsageError: The file is not TOML, or holds an unknown key or a value of a wrong type.
@@ -255,6 +258,8 @@ def load_profile(workspace: Workspace) -> Profile:
         ) from problem
     places = {f"{table}.{key}".rstrip("."): (name, kind) for table, key, name, kind, _ in _LAYOUT}
     values: dict[str, Any] = {}
+    if only is not None:
+        tables = {only: tables.get(only, {})}
     for key, value in _flattened(tables, places):
         if key not in places:
             near = difflib.get_close_matches(key, places, n=1)

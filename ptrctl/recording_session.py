@@ -24,7 +24,13 @@ from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.teleoperator import KeyboardTeleoperator
-from ptrctl.workflows.record import RecordListener, RecordPlan, RecordResult, record
+from ptrctl.workflows.record import (
+    ATTEMPTS_A_DEMO,
+    RecordListener,
+    RecordPlan,
+    RecordResult,
+    record,
+)
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 from recordings.records import EpisodeEnd, Label, Outcome
@@ -80,6 +86,7 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
         seed=options.seed,
         max_steps=options.max_steps or (PERSON_MAX_STEPS if by_person else SCRIPTED_MAX_STEPS),
         end_on_success=not ask,
+        attempts_a_demo=None if by_person else ATTEMPTS_A_DEMO,
     )
     with Interrupts() as interrupts:
         with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
     """
     workspace = open_workspace(folder)
     require_writable(workspace.root)
-    profile = wizard.ask(load_profile(workspace), flags, take_defaults=options.yes)
+    with console.asking():
+        profile = wizard.ask(_earlier(workspace), flags, take_defaults=options.yes)
     realtime = console.is_interactive() if options.realtime is None else options.realtime
     cell = make_cell(profile, task=profile.task_or_fail(), realtime=realtime)
     rows = _rows(profile)
@@ -82,6 +84,17 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
         data={"profile": {name: value for name, value, _ in profile.described()}},
     )
     return True
+
+
+def _earlier(workspace: Workspace) -> Profile:
+    """The profile there is; one that cannot be read is kept beside it, and left out."""
+    try:
+        return load_profile(workspace)
+    except UsageError as problem:
+        kept = workspace.profile_path.with_name(f"{workspace.profile_path.name}.unreadable")
+        shutil.copy2(workspace.profile_path, kept)
+        console.warn(f"{problem.found} It is kept as `{workspace.said(kept)}`; setup begins anew.")
+        return Profile()
 
 
 @contextmanager
@@ -147,7 +160,8 @@ def _may_move(cell: Cell, *, yes: bool) -> bool:
         return True
     if console.is_interactive():
         # Enter, held down through the defaults, moves no real arm.
-        return questions.confirm("Is the space around the arm free?", default=simulated)
+        with console.asking():
+            return questions.confirm("Is the space around the arm free?", default=simulated)
     if simulated:
         return True
     raise UsageError(

@@ -14,8 +14,8 @@ from ptrctl.cells import make_arm
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
 from ptrctl.next_command import next_command, parking_command, scene_flags
-from ptrctl.profile import load_profile
-from ptrctl.workspace import open_workspace
+from ptrctl.profile import Profile, load_profile
+from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
 
@@ -36,7 +36,7 @@ def stop_arm(folder: Path, robot: str | None, kind: str, *, yes: bool) -> bool:
         RobotError: It cannot be reached, or its motors do not confirm the stop.
     """
     workspace = open_workspace(folder)
-    profile = load_profile(workspace).with_flags(robot=robot)
+    profile = _arm_of(workspace, robot)
     arm, wanted = make_arm(profile), Stop(kind.replace("-", "_"))
     if arm.features.simulated:
         raise UsageError(
@@ -65,6 +65,17 @@ def stop_arm(folder: Path, robot: str | None, kind: str, *, yes: bool) -> bool:
     return True
 
 
+def _arm_of(workspace: Workspace, robot: str | None) -> Profile:
+    """What the profile says of the arm; a slip elsewhere in the file must not keep it moving."""
+    try:
+        return load_profile(workspace, only="robot").with_flags(robot=robot)
+    except UsageError as problem:
+        if robot is None:
+            raise
+        console.warn(f"{problem.found} The arm {robot} is taken as it is by default.")
+        return Profile().with_flags(robot=robot)
+
+
 def _may_let_go(features: RobotFeatures) -> bool:
     if not features.releases_torque:
         return True  # It says itself that it cannot, and holds.
@@ -78,7 +89,8 @@ def _may_let_go(features: RobotFeatures) -> bool:
 
     then = "only its brakes hold the arm" if features.brakes else "the arm drops"
     question = f"Without torque {then}. Is it supported by hand?"
-    return bool(questionary.confirm(question, default=False).unsafe_ask())
+    with console.asking():
+        return bool(questionary.confirm(question, default=False).unsafe_ask())
 
 
 @contextmanager

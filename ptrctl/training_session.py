@@ -25,7 +25,7 @@ from ptrctl.workflows.finetune import (
     pack_prior,
     pretrain,
 )
-from ptrctl.workspace import Workspace, open_workspace
+from ptrctl.workspace import Workspace, check_folder_name, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
     task = profile.task_or_fail()
     check_demonstrated(workspace, options.demos, task)
     stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
-    run = workspace.checkpoint(options.name or task)
+    run = new_run(workspace, options.name or task)
     with (
         workspace.alone_in(run, OTHER_NAME),
         display(f"ptrctl finetune · {task}", [stage]) as shown,
@@ -112,6 +112,15 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
             stage=stage.name,
         )
     _show_finetuned(workspace, profile, task, options, result)
+
+
+def new_run(workspace: Workspace, name: str) -> Path:
+    """The folder in which a checkpoint of that name is trained.
+
+    Raises:
+        UsageError: It would not be found by that name.
+    """
+    return workspace.checkpoint(check_folder_name(name, "--name", taken=(PRETRAINED,)))
 
 
 def check_demonstrated(workspace: Workspace, demos: Path | None, task: str) -> None:
@@ -149,7 +158,7 @@ def finetune_task(
     init = None if options.from_scratch else open_checkpoint(workspace, options.checkpoint)
     folder = options.demos or workspace.demos(task)
     request = TrainingRequest(
-        run=workspace.checkpoint(name),
+        run=new_run(workspace, name),
         steps=options.steps,
         learner=options.learner,
         init=init,
@@ -212,7 +221,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
     workspace = open_workspace(folder)
     profile = load_profile(workspace)
     request = TrainingRequest(
-        run=workspace.checkpoint(options.name),
+        run=new_run(workspace, options.name),
         steps=options.steps,
         learner=options.learner,
         init=open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None,

@@ -182,6 +182,16 @@ class TrialLog:
         append_json_line(self.path, dataclasses.asdict(record))
         self.records.append(record)
 
+    def check_starts(self, seeds: Sequence[int]) -> None:
+        """Raise `RecordingError` if a line is not of the plan with these start states."""
+        for record in self.records:
+            if record.trial >= len(seeds) or seeds[record.trial] != record.seed:
+                raise RecordingError(
+                    f"{self.path} has trial {record.trial + 1} from the start state {record.seed}.",
+                    "The session's plan has another there.",
+                    "Restore the session's files from a copy, or choose another `--session`.",
+                )
+
     def faults(self, trial: int) -> int:
         """How often a fault has ended this trial."""
         return sum(

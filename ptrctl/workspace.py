@@ -45,6 +45,12 @@ class Workspace:
         """The folder of one session of scored trials."""
         return self.root / "trials" / session
 
+    def session_of(self, path: Path) -> str:
+        """The session of scored or practice trials that a file belongs to; "" for none."""
+        trials = self.trials("").resolve()
+        inside = path.resolve().is_relative_to(trials)
+        return path.resolve().relative_to(trials).parts[0] if inside else ""
+
     @property
     def reports(self) -> Path:
         """Where reports are written."""
@@ -104,6 +110,31 @@ def open_workspace(root: Path) -> Workspace:
             "Name a folder with `--workspace`, or leave the option out to use the current one.",
         )
     return Workspace(root)
+
+
+def check_folder_name(name: str, flag: str, *, taken: Iterable[str] = ()) -> str:
+    """`name` if one new folder of the workspace can be called so.
+
+    Args:
+        flag: With which it was given.
+        taken: Names that mean something else.
+
+    Raises:
+        UsageError: It is a path, or taken.
+    """
+    if name in taken:
+        raise UsageError(
+            f"`{flag} {name}` means something else.",
+            f"Names that are taken: {', '.join(taken)}.",
+            f"Choose another one with `{flag}`.",
+        )
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise UsageError(
+            f"`{flag} {name}` is a path or nothing.",
+            "A name of one folder in the workspace was expected.",
+            f"Choose a plain name with `{flag}`, and the workspace with `--workspace`.",
+        )
+    return name
 
 
 def check_name(name: str, known: Iterable[str], what: str, flag: str) -> str:

@@ -116,6 +116,12 @@ def label(
     before = read_summary(path).label
     by = "" if outcome is OutcomeWord.UNLABELLED else "operator"
     relabel(path, Label(Outcome(outcome.value), reason, by))
+    session = place.session_of(path)
+    if session:
+        console.warn(
+            f"The score of the session {session} keeps the verdict that was given then; the value "
+            "meter and learning take the new label."
+        )
     console.outcome_panel(
         "The label is changed",
         {"episode": path.stem, "before": before.outcome.value, "now": outcome.value},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,7 @@ def evaluate(
     """
     plan = freeze_plan(plan, folder)
     log = TrialLog(folder)
+    log.check_starts(plan.start_seeds)
     listeners = listeners or Listeners()
     settings = AttemptSettings(
         kind="trial",
@@ -125,6 +127,9 @@ def evaluate(
                 attempt = run_attempt(cell, policy, settings, seed, listeners)
         except KeyboardInterrupt:
             log.append(interrupted_record(trial, seed))
+            raise
+        except RobotError as problem:
+            log.append(failed_record(trial, seed, problem))
             raise
         if attempt is None:
             log.append(interrupted_record(trial, seed))
@@ -151,8 +156,13 @@ def record_attempt(attempt: Attempt, trial: int, seed: int, folder: Path) -> Tri
     end, score = attempt.end, attempt.end.final_score
     success = attempt.label.outcome is Outcome.SUCCESS
     video = folder / "videos" / f"{attempt.info.episode_id}.mp4"
-    if attempt.pictures:
-        write_video(attempt.pictures, video, attempt.info.control_rate_hz)
+    filmed = bool(attempt.pictures)
+    if filmed:
+        # The verdict is worth more than the film.
+        try:
+            write_video(attempt.pictures, video, attempt.info.control_rate_hz)
+        except OSError:
+            filmed = False
     return TrialRecord(
         trial=trial,
         seed=seed,
@@ -167,9 +177,16 @@ def record_attempt(attempt: Attempt, trial: int, seed: int, folder: Path) -> Tri
         overruns=end.overruns,
         interventions=dict(end.interventions),
         duration_s=end.duration_s,
-        video=str(video.relative_to(folder)) if attempt.pictures else "",
+        video=str(video.relative_to(folder)) if filmed else "",
         episode=str(attempt.episode.relative_to(folder)) if attempt.episode else "",
         finished_at=now_utc(),
+    )
+
+
+def failed_record(trial: int, seed: int, problem: RobotError) -> TrialRecord:
+    """The line of an attempt that could not be carried out."""
+    return dataclasses.replace(
+        interrupted_record(trial, seed), reason=problem.found, end_reason=EndReason.FAULT.value
     )
 
 

@@ -22,7 +22,7 @@ from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
 from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
-from ptrctl.plan import PLAN_FILE, check_same
+from ptrctl.plan import PLAN_FILE, check_same, refuse_lost_plan
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
@@ -189,6 +189,7 @@ class _Session:
         if path.exists():
             check_same(read_json(path), self.plan.to_json(), self.folder.name)
         else:
+            refuse_lost_plan(self.folder)
             write_json(path, self.plan.to_json())
 
     def catch_up(self, log: TrialLog) -> Iterator[Candidate]:

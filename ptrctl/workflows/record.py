@@ -35,6 +35,8 @@ class RecordPlan:
         seed: First start state; later ones count up, never twice the same.
         max_steps: Time limit of an episode.
         end_on_success: The judge ends an episode; otherwise the operator does.
+        attempts_a_demo: So many attempts for each missing episode, then a demonstrator that does
+            not get on is given up; None for a person, who knows when to stop.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class RecordPlan:
     seed: int = 0
     max_steps: int = 60
     end_on_success: bool = True
+    attempts_a_demo: int | None = ATTEMPTS_A_DEMO
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -170,9 +173,12 @@ def record(
         signal=operator.signal,
     )
     redo_seed: int | None = None
-    attempts_left = ATTEMPTS_A_DEMO * sum(session.missing().values())
+    most = None
+    if plan.attempts_a_demo is not None:
+        most = plan.attempts_a_demo * sum(session.missing().values())
+    attempts = 0
     while session.missing() and not operator.wants_to_quit:
-        if attempts_left == 0:
+        if attempts == most:
             raise _gave_up(session)
         seed = session.next_seed() if redo_seed is None else redo_seed
         session.used_seeds.add(seed)
@@ -180,7 +186,7 @@ def record(
             break
         if not operator.ready(cell.station.observe):
             break
-        attempts_left -= 1
+        attempts += 1
         decider = make_decider(seed, session.wants_failure(seed))
         info = new_episode_info(cell, kind="demo", decided_by=decider.name, seed=seed)
         with _kept_whatever_happens(recorder):
@@ -249,6 +255,6 @@ def _gave_up(session: _Session) -> RobotError:
     missing = ", ".join(f"{number} {what.value}" for what, number in session.missing().items())
     return RobotError(
         f"The demonstrator does not get on: still missing {missing}.",
-        f"{ATTEMPTS_A_DEMO} attempts for each missing episode were not enough.",
+        f"{session.plan.attempts_a_demo} attempts for each missing episode were not enough.",
         "Everything recorded is kept. Try another `--kitchen` or less `--noise`.",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ptrctl.improvement_session import _lacks, warn_of_memory
+from ptrctl.improvement_session import _lacks, session_name, warn_of_memory
 from ptrctl.practice_display import telling
 from ptrctl.trials import TrialRecord
 from ptrctl.workflows.improve_result import ImproveResult
@@ -58,6 +58,11 @@ def test_on_an_arm_it_says_where_things_are_put_down_from_memory(
     warn_of_memory(replace(PLAN, backward=backward), cell)
     said = " ".join(capsys.readouterr().err.split())
     assert ("keep the counter clear" in said) == warned
+
+
+def test_practice_in_turn_is_a_session_of_its_own() -> None:
+    """It is what the panel advises after practice that came to nothing."""
+    assert session_name(replace(PLAN, backward="go_back")) != session_name(PLAN)
 
 
 @pytest.mark.parametrize(

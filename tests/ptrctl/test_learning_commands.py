@@ -62,6 +62,43 @@ def test_evaluate_refuses_a_changed_plan_and_names_the_way_out(trained: Path) ->
     assert evaluate(trained, "-n 2 --session other")["complete"]
 
 
+def test_trials_without_their_plan_count_for_no_other(trained: Path) -> None:
+    session = evaluate(trained, "-n 1")["session"]
+    (trained / "trials" / session / "plan.json").unlink()
+    error = evaluate(trained, f"-n 1 --seed 3 --session {session}", code=2)["error"]
+    assert "without plan.json" in error["found"]
+    assert "--session" in error["try_next"]
+
+
+def test_a_film_that_cannot_be_written_costs_no_verdict(trained: Path) -> None:
+    folder = trained / "trials" / "filmed"
+    folder.mkdir(parents=True)
+    (folder / "videos").write_text("not a folder")
+    result = evaluate(trained, "-n 1 --session filmed")
+    assert (result["complete"], result["trials"]) == (True, 1)
+
+
+@pytest.mark.parametrize("name", ["pretrained", "a/b", "..", "/tmp/elsewhere"])
+def test_a_name_that_would_not_be_found_again_is_refused(trained: Path, name: str) -> None:
+    error = run(f"finetune -t {TASK} -c base --steps 2 --name {name}", trained, code=2)["error"]
+    assert "--name" in error["try_next"]
+    demos = trained / "demos" / TASK
+    words = f"pretrain --data {demos} --preset tiny --steps 2 --name {name}"
+    assert "--name" in run(words, trained, code=2)["error"]["try_next"]
+    if name != "pretrained":
+        assert "--session" in evaluate(trained, f"-n 1 --session {name}", code=2)["error"]["found"]
+
+
+def test_a_new_label_of_a_trial_leaves_its_score_and_says_so(trained: Path) -> None:
+    result = evaluate(trained, "-n 1 --session mine")
+    (episode,) = (trained / "trials" / "mine" / "episodes").glob("*.h5")
+    words = ["data", "label", str(episode), "success", "-w", str(trained)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0
+    assert "score of the session mine keeps" in " ".join(told.stderr.split())
+    assert evaluate(trained, "-n 1 --session mine")["successes"] == result["successes"]
+
+
 def test_two_sessions_are_compared_trial_by_trial(trained: Path) -> None:
     first = evaluate(trained, "-n 2 --session first")
     second = evaluate(trained, "-n 2 --session second --compare first")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 
 from ptrctl import console
 from ptrctl.console import duration, time_left
-from ptrctl.main import ErrorBoundary, app
+from ptrctl.main import ErrorBoundary, app, main
 from recordings.errors import (
     CheckpointError,
     PtrctlError,
@@ -63,6 +65,7 @@ def small_app() -> Iterator[typer.Typer]:
         )
     }
     errors["interrupt"] = KeyboardInterrupt()
+    errors["unforeseen"] = KeyError("settings")
     errors["full"] = OSError(errno.ENOSPC, "No space left on device", "demos/x.h5")
     errors["denied"] = PermissionError(errno.EACCES, "Permission denied", "ptrctl.toml")
 
@@ -117,6 +120,33 @@ def test_in_json_mode_an_error_is_one_document(small_app: typer.Typer) -> None:
     error = json.loads(result.stdout)["error"]
     assert error["kind"] == "RobotError"
     assert error["exit_code"] == 3
+
+
+def test_in_json_mode_what_nobody_foresaw_is_one_document_too(
+    small_app: typer.Typer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ptrctl.main.app", small_app)
+    monkeypatch.setattr("sys.argv", ["ptrctl", "fail", "unforeseen", "--as-json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "KeyError"
+
+
+def test_signs_that_the_encoding_lacks_cost_no_result(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "from ptrctl.main import main; main()", "doctor", "--help"]
+    shown = "from ptrctl import console; console.write_what_can_be_written(); "
+    shown += "console.outcome_panel('Done', {'sign': '✓'})"
+    for command in (words, [sys.executable, "-c", shown]):
+        result = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        assert result.returncode == 0
+    assert b"Done" in result.stdout
 
 
 def test_sigterm_unwinds_like_ctrl_c(small_app: typer.Typer) -> None:

@@ -17,6 +17,8 @@ from hardware.checks import Finding, Health
 from ptrctl.episodes import _in_words
 from ptrctl.machine_checks import check_rendering
 from ptrctl.main import app
+from ptrctl.profile import load_profile
+from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
 from recordings.reader import read_episode
 from tests.ptrctl.terminal import PTRCTL
@@ -215,6 +217,18 @@ def test_recover_says_when_there_is_nothing(demos: Path) -> None:
     assert as_json(ptrctl(demos, "data", "recover", "--json"))["recovered"] == []
     missing = ptrctl(demos, "data", "recover", "--folder", str(demos / "nowhere"))
     assert missing.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["[robot\n", "[camera]\nimage_size = 33.5\n"])
+def test_setup_begins_anew_where_the_profile_cannot_be_read_and_keeps_it(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "ptrctl.toml").write_text(text)
+    result = ptrctl(tmp_path, "setup", "--yes", "--no-motion", "--task", TASK)
+    assert result.exit_code == 0, result.output
+    assert "setup begins anew" in " ".join(result.stderr.split())
+    assert (tmp_path / "ptrctl.toml.unreadable").read_text() == text
+    assert load_profile(Workspace(tmp_path)).task == TASK
 
 
 def test_setup_writes_a_profile_and_a_reference_picture(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def test_pressing_enter_takes_every_default_and_moves_the_arm(tmp_path: Path) ->
     assert terminal.end() == (0, True)
     assert load_profile(Workspace(tmp_path)).task == "put_carrot_on_plate"
     assert (tmp_path / "reference-over_shoulder.png").exists()
+
+
+def test_questions_are_seen_where_stdout_goes_into_a_file(tmp_path: Path) -> None:
+    words = f"setup {ALL_BUT} {BOX} --kitchen 0 --no-motion --json > out.json"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("Which task?")
+    terminal.press(ENTER)
+    terminal.see("Further tasks")
+    terminal.press(ENTER)
+    terminal.end()
+    assert (
+        "put_carrot_on_plate" in json.loads((tmp_path / "out.json").read_text())["profile"].values()
+    )
 
 
 def test_a_wrong_answer_is_asked_again(tmp_path: Path) -> None:

@@ -100,6 +100,30 @@ def test_whatever_is_wrong_with_the_camera_the_arm_can_be_stopped(camera: str) -
     assert "holds where it is" in json.loads(result.stdout)["state"]
 
 
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "[workspace_box]\nlow_m = [0.1, -0.2, 0.3]\nhigh_m = [0.4, 0.2, 0.0]\n",
+        "[cameras.wrist]\nserial = 3\n",
+        "[camera]\nimage_sise = 64\n",
+    ],
+    ids=["an upside-down box", "a camera of no kind", "a misspelt key"],
+)
+def test_a_slip_elsewhere_in_the_profile_keeps_no_arm_moving(slip: str) -> None:
+    arm, _, _ = PROFILE.partition("[cameras.")
+    Path("ptrctl.toml").write_text(arm + slip)
+    result = stop("--json")
+    assert result.exit_code == 0, result.output
+
+
+def test_with_its_name_an_arm_is_stopped_whatever_the_profile_is() -> None:
+    Path("ptrctl.toml").write_text("[robot\n")
+    assert stop("").exit_code == 2
+    result = stop("--robot bench --json")
+    assert result.exit_code == 0, result.output
+    assert "not valid TOML" in words_of(result)
+
+
 def test_an_arm_that_cannot_let_go_says_so_itself() -> None:
     features = RobotFeatures(
         "shelf", "wx250s", 5.0, wx250s.WORKSPACE, (), (), (), releases_torque=False

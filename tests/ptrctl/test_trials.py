@@ -66,6 +66,15 @@ def test_a_line_cut_off_by_a_kill_is_dropped_and_the_trial_counts_as_aborted(
     assert [r.status for r in TrialLog(tmp_path).records] == [COUNTED, ABORTED, COUNTED]
 
 
+def test_a_line_from_another_start_state_than_the_plans_is_refused(tmp_path: Path) -> None:
+    log = TrialLog(tmp_path)
+    log.append(record(0, True))
+    log.check_starts(PLAN.start_seeds)
+    log.append(dataclasses.replace(record(1, True), seed=99))
+    with pytest.raises(RecordingError, match="trial 2 from the start state 99"):
+        TrialLog(tmp_path).check_starts(PLAN.start_seeds)
+
+
 def test_a_trial_counts_once_however_often_it_is_run() -> None:
     summary = summarise(PLAN, [record(0, False), record(0, True)], Path("x"))
     assert (summary.rate.successes, summary.rate.trials) == (0, 1)

@@ -154,6 +154,7 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
         Listeners(),
         stopping=stopping,
     )
+    session.freeze()
     log = TrialLog(tmp_path / "practice")
     for trial, seed in enumerate(PLAN.practice_seeds):
         log.append(TrialRecord(trial, seed, "counted"))

@@ -55,6 +55,14 @@ class Desk:
                 subscribers=[self.panel],
             )
 
+    def watched(self, walker: Walker) -> RecordResult:
+        """Somebody at the keys, who drives nothing and is not asked for labels."""
+        operator = AtTheKeys(self.keys, self.panel, self.interrupts, ask=False)
+        with self.cell.station:
+            return record(
+                self.plan, self.cell, lambda seed, fail: walker, operator, RecordListener()
+            )
+
     def alone(self, walker: Walker | None = None, listener: Any = None) -> RecordResult:
         operator = NobodyThere(self.interrupts)
         self.failures_asked: list[bool] = []
@@ -230,6 +238,16 @@ def test_a_second_signal_still_keeps_what_there_is(tmp_path: Path) -> None:
     assert summary.label == Label()
 
 
+@pytest.mark.parametrize(("keys", "episodes"), [("__q", 1), ("__x", 2)])
+def test_what_a_key_cut_short_is_not_judged_by_the_simulator(
+    tmp_path: Path, keys: str, episodes: int
+) -> None:
+    desk = Desk(tmp_path, keys)
+    desk.watched(Walker(0.05))
+    assert desk.labels[0].outcome is Outcome.UNLABELLED
+    assert len(desk.labels) == episodes
+
+
 def test_nobody_there_the_simulator_labels(tmp_path: Path) -> None:
     desk = Desk(tmp_path, episodes=3)
     assert desk.alone().complete
@@ -265,6 +283,12 @@ def test_a_hopeless_demonstrator_gives_up_and_keeps_everything(tmp_path: Path) -
     with pytest.raises(RobotError, match="still missing 2 success"):
         desk.alone(Walker(0.0))
     assert len(desk.summaries) == 10
+
+
+def test_a_person_may_try_as_often_as_they_like(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "s_xd" * 7 + "s_xy", attempts_a_demo=None)
+    result = desk.by_keyboard()
+    assert (result.complete, result.dropped) == (True, 7)
 
 
 def test_a_fault_keeps_the_episode_unlabelled_and_stops_the_session(tmp_path: Path) -> None:

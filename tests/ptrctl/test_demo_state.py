@@ -1,0 +1,25 @@
+"""What a folder says of a demo that was begun there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptrctl.demo_state import STATE_FILE, DemoOptions, DemoState, quickly
+from recordings.errors import RecordingError, UsageError
+
+
+def test_another_demo_in_the_folder_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    DemoState(tmp_path / STATE_FILE, quickly(DemoOptions()), "a digest")
+    with pytest.raises(UsageError, match="demonstrations was 2 and is now 10") as caught:
+        DemoState(tmp_path / STATE_FILE, DemoOptions(), "a digest")
+    assert "--workspace" in caught.value.try_next
+    assert "--session" not in caught.value.try_next
+
+
+@pytest.mark.parametrize("text", ["{}", '{"settings": 3, "stages": {}}'])
+def test_a_damaged_state_is_said_to_be_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / STATE_FILE).write_text(text)
+    with pytest.raises(RecordingError, match="does not say what of the demo is done"):
+        DemoState(tmp_path / STATE_FILE, DemoOptions(), "a digest")
