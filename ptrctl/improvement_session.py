@@ -39,7 +39,7 @@ from ptrctl.report import Improvement, Report, write_report
 from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
 from ptrctl.workflows.attempt import Listeners, now_utc
-from ptrctl.workflows.improve import improve
+from ptrctl.workflows.improve import freeze_practice, improve
 from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
@@ -247,6 +247,9 @@ def practise(
     Raises:
         UsageError: The policy does not know the backward task, or the plan has changed.
     """
+    if (workspace.trials(session) / PLAN_FILE).exists():
+        # Before a classifier is trained for a plan that is not this session's.
+        freeze_practice(plan, workspace.trials(session))
     shown.begin(stage)
     request = practice_request(workspace, plan, checkpoint, options.learner)
     told = make_reward(

@@ -86,7 +86,8 @@ def make_reward(
     tasks = [task for task in (plan.task, plan.backward) if task]
     _, slots = checkpoint.networks(tasks)
     path = session / CLASSIFIER_FILE
-    if path.exists():
+    begun = path.exists()
+    if begun:
         classifier, rates, _ = load_classifier(path, checkpoint.info.config.network)
     else:
         pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
@@ -97,7 +98,8 @@ def make_reward(
         save_classifier(path, classifier, rates)
     shown.advance(0, plan.trials, f"classifier, held out: {rates.words}")
     if rates.fault and not accept:
-        path.unlink()
+        if not begun:  # With more examples another one is trained.
+            path.unlink()
         raise UsageError(
             f"The success classifier is not fit to drive practice: {rates.fault} "
             f"(held out: {rates.words}).",

@@ -126,6 +126,20 @@ def improve(
     return session.run()
 
 
+def freeze_practice(plan: ImprovePlan, folder: Path) -> None:
+    """Write the plan into a session's folder, or check that the same plan is there already.
+
+    Raises:
+        UsageError: The session was begun under another plan.
+    """
+    path = folder / PLAN_FILE
+    if path.exists():
+        check_same(read_json(path), plan.to_json(), folder.name)
+    else:
+        refuse_lost_plan(folder)
+        write_json(path, plan.to_json())
+
+
 @dataclass
 class _Session:
     """The parts of one call; `scene_is_ours` once a trial of this call has left a scene behind."""
@@ -167,7 +181,7 @@ class _Session:
         return Alternation(self.plan.task, self.plan.backward, workspace, self.plan.seed)
 
     def run(self) -> ImproveResult:
-        self.freeze()
+        freeze_practice(self.plan, self.folder)
         before = self.measure(self.learner.checkpoint, "before")
         log = TrialLog(self.folder / "practice")
         recover(self.folder / "practice" / "episodes")
@@ -183,14 +197,6 @@ class _Session:
         except StoppedError:
             return self.result(log, before, candidates, stopped=True)
         return self.result(log, before, candidates)
-
-    def freeze(self) -> None:
-        path = self.folder / PLAN_FILE
-        if path.exists():
-            check_same(read_json(path), self.plan.to_json(), self.folder.name)
-        else:
-            refuse_lost_plan(self.folder)
-            write_json(path, self.plan.to_json())
 
     def catch_up(self, log: TrialLog) -> Iterator[Candidate]:
         """Bring a fresh learner to where an earlier call stopped; its candidates."""

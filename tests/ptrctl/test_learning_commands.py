@@ -256,6 +256,12 @@ def test_a_classifier_that_is_often_wrong_does_not_drive_unless_it_is_accepted(
     lines = trained.glob("trials/improve-*/practice/trials.jsonl")
     labelled = [json.loads(line)["labelled_by"] for path in lines for line in path.open()]
     assert set(labelled) == {"", "classifier"}
+    # What has labelled trials stays, and no other is trained for a plan that is not the session's.
+    (kept,) = trained.glob("trials/improve-*/classifier.safetensors")
+    run(command, trained, code=2)
+    assert kept.exists()
+    error = run(f"{command} --noise 1", trained, code=2)["error"]
+    assert "noise_scale was 0.3 and is now 1" in error["found"]
 
 
 def test_without_recordings_the_classifier_has_nothing_to_learn_from(trained: Path) -> None:

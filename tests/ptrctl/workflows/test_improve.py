@@ -13,7 +13,7 @@ from policies.checkpoint import Checkpoint
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import _Session
+from ptrctl.workflows.improve import _Session, freeze_practice
 from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
 from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
@@ -154,7 +154,7 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
         Listeners(),
         stopping=stopping,
     )
-    session.freeze()
+    freeze_practice(plan, tmp_path)
     log = TrialLog(tmp_path / "practice")
     for trial, seed in enumerate(PLAN.practice_seeds):
         log.append(TrialRecord(trial, seed, "counted"))
