@@ -144,6 +144,11 @@ class NobodyThere:
         return UNLABELLED if self.wants_to_quit else Verdict(judged(end))
 
 
+WHAT_COMES_NEXT = (
+    "After your answer the arm lets go of what it holds and goes to its start pose, or parks."
+)
+
+
 class AtTheKeys:
     """An operator who reads the panel and presses keys.
 
@@ -276,6 +281,8 @@ class AtTheKeys:
             if command is None and not self._ask:
                 return Verdict(judged(end))
             if command is None:
+                if self._asks_from_then_on and not self._why:
+                    self._panel.view.message = WHAT_COMES_NEXT
                 command = self._next_command(self._at_the_end)
             verdict = self._obey(command)
             if verdict is not None:

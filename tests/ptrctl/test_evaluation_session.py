@@ -12,17 +12,18 @@ import pytest
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
-from ptrctl.keys import ScriptedKeys
+from ptrctl.keys import Key, ScriptedKeys
 from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
-from recordings.records import Observation
+from recordings.records import Label, Observation, Outcome
 from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
+from tests.recordings.episodes import make_end
 
 
 def by_keys(folder: Path, keys: Sequence[str | None]) -> TrialSummary:
@@ -87,4 +88,25 @@ def test_why_the_arm_was_stopped_stays_until_the_operator_goes_on(tmp_path: Path
     assert seen[0] == "A joint is hot."
     assert seen[1] == "Nothing moves the arm now. A joint is hot."
     assert seen[2] == "The key `#` does nothing now. A joint is hot."
+    assert view.message == ""
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_on_an_arm_it_is_said_before_the_answer_that_the_arm_moves_after_it(
+    tmp_path: Path, real: bool
+) -> None:
+    view = View("test", control_rate_hz=5.0)
+    panel = LivePanel(view, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+    seen: list[str] = []
+
+    class Reads(ScriptedKeys):
+        """The operator reads before pressing."""
+
+        def wait(self, timeout_s: float) -> list[Key]:
+            seen.append(view.message)
+            return super().wait(timeout_s)
+
+    operator = AtTheKeys(Reads(["y"]), panel, Interrupts(), ask_to_move=real)
+    assert operator.verdict(make_end(3)).label == Label(Outcome.SUCCESS, labelled_by="operator")
+    assert ("goes to its start pose" in seen[0]) == real
     assert view.message == ""
