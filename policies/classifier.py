@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from policies.augment import augment, to_planes
-from policies.config import NetworkConfig, TrainingConfig
+from policies.config import NetworkConfig, Precision, TrainingConfig
 from policies.encoders import Encoder
 from policies.labelled_pictures import (
     DONE,
@@ -32,6 +32,7 @@ from policies.labelled_pictures import (
     LabelledPictures,
 )
 from policies.labelling import Hand, HandMemory
+from policies.memory import keep_freed_memory
 from policies.networks import PolicyNetworks
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -105,12 +106,14 @@ class SuccessClassifier(nn.Module):
         """How far the gripper has to have come before a success of a task may be believed."""
         return Hand(int(self.hands[task]))
 
-    def forward(self, planes: Tensor, tasks: Tensor) -> Tensor:
-        """Logits (B,) from pictures (B, 3, S, S) in 0..1 and task slots (B,)."""
+    def forward(self, planes: Tensor, tasks: Tensor, precision: Precision = "float32") -> Tensor:
+        """Logits (B,) from pictures (B, 3, S, S) in 0..1 and task slots (B,); `precision` is the
+        encoder's."""
         task = self.task_table[tasks]
         # Where proprioception would steer the encoder: always the mean.
         nowhere = torch.zeros(len(task), STATE_SIZE)
-        z = self.encoder(planes, torch.cat([task, nowhere], dim=1))
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            z = self.encoder(planes, torch.cat([task, nowhere], dim=1))
         logits: Tensor = self.head(torch.cat([z, task], dim=1))[:, 0]
         return logits
 
@@ -197,7 +200,7 @@ def train_classifier(
     Args:
         networks: Of the policy; its encoder is copied.
         pictures: Show success and the lack of it in `tasks`.
-        training: Its augmentation.
+        training: Its augmentation, and the precision of its encoder.
         tasks: Slots of the tasks that matter.
         steps: Updates.
         seed: Of the head's weights, sampling and augmentation.
@@ -251,7 +254,7 @@ def pretrain_classifier(
     Args:
         networks: Of the policy; its encoder and task embeddings are copied.
         pictures: Of all tasks; only the drawn ones are read.
-        training: Its augmentation.
+        training: Its augmentation, and the precision of its encoder.
         steps: Updates.
         seed: Of the head's weights, sampling and augmentation.
         rate: Adam's, of the head.
@@ -290,7 +293,10 @@ def _learn(
     on_step: Callable[[int, float], None] | None = None,
 ) -> SuccessClassifier:
     """Change `classifier` by `steps` updates; every batch takes so many pictures of each group."""
+    keep_freed_memory()
     classifier.encoder.requires_grad_(rates[1] > 0)
+    # Convolutions are faster with channels last.
+    classifier.encoder.to(memory_format=torch.channels_last)
     parameters = [{"params": list(classifier.head.parameters()), "lr": rates[0]}]
     if rates[1] > 0:
         parameters.append({"params": list(classifier.encoder.parameters()), "lr": rates[1]})
@@ -301,7 +307,8 @@ def _learn(
     for step in range(steps):
         chosen = np.concatenate([rng.choice(group, count) for group, count in groups])
         planes = augment(torch.from_numpy(pictures.at(chosen)), training, generator)
-        logits = classifier(planes, torch.from_numpy(pictures.tasks[chosen]))
+        slots = torch.from_numpy(pictures.tasks[chosen])
+        logits = classifier(planes, slots, training.precision)
         wanted = torch.from_numpy((pictures.labels[chosen] == DONE).astype(np.float32))
         loss = F.binary_cross_entropy_with_logits(logits, wanted)
         optimiser.zero_grad(set_to_none=True)
