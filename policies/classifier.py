@@ -32,7 +32,7 @@ from policies.labelled_pictures import (
     LabelledPictures,
 )
 from policies.labelling import Hand, HandMemory
-from policies.memory import keep_freed_memory
+from policies.memory import keep_freed_memory, lay_out_convolutions
 from policies.networks import PolicyNetworks
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -295,8 +295,7 @@ def _learn(
     """Change `classifier` by `steps` updates; every batch takes so many pictures of each group."""
     keep_freed_memory()
     classifier.encoder.requires_grad_(rates[1] > 0)
-    # Convolutions are faster with channels last.
-    classifier.encoder.to(memory_format=torch.channels_last)
+    lay_out_convolutions(classifier.encoder)
     parameters = [{"params": list(classifier.head.parameters()), "lr": rates[0]}]
     if rates[1] > 0:
         parameters.append({"params": list(classifier.encoder.parameters()), "lr": rates[1]})

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from policies.augment import augment
 from policies.config import PolicyConfig
-from policies.memory import keep_freed_memory
+from policies.memory import keep_freed_memory, lay_out_convolutions
 from policies.networks import PolicyNetworks
 from policies.replay import Batch
 
@@ -105,10 +105,7 @@ class LearnerBase:
         self.config = config
         self.device = torch.device(device)
         self.networks = networks.to(self.device)
-        # Convolutions are faster with channels last.
-        for parameter in networks.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        lay_out_convolutions(networks)
         self.slow = copy.deepcopy(self.networks).requires_grad_(False)
         # Draws on the CPU, so that a seed means the same on every device. What only a critic needs
         # is drawn apart: with one seed every learner sees the same pictures.
