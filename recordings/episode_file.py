@@ -124,7 +124,7 @@ def _end_attributes(draft: EpisodeDraft) -> dict[str, Any]:
     return {
         "steps": len(draft.steps),
         "end_reason": end.reason.value,
-        "fault": end.fault,
+        "fault": _storable(end.fault),
         "overruns": end.overruns,
         "worst_overrun_s": float(end.worst_overrun_s),
         "intervention_counts": to_json(end.interventions),
@@ -133,9 +133,15 @@ def _end_attributes(draft: EpisodeDraft) -> dict[str, Any]:
         "has_final_observation": draft.final is not None,
         "recovered": draft.recovered,
         "label_outcome": label.outcome.value,
-        "label_reason": label.reason,
-        "label_by": label.labelled_by,
+        "label_reason": _storable(label.reason),
+        "label_by": _storable(label.labelled_by),
     }
+
+
+def _storable(text: str) -> str:
+    """Of a text that comes from a keyboard or an exception what HDF5 can keep: no NUL, no half of a
+    character (as a terminal of another encoding types); these are written out."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _write(group: h5py.Group, name: str, values: Any, field: Field) -> h5py.Dataset:

@@ -49,10 +49,12 @@ class JournalContents:
     Args:
         entries: Every whole entry before the first damaged one.
         lost_bytes: Bytes from the first damaged entry to the end of the file.
+        entries_after: Whole entries behind the damage: none where a kill cut off the last one.
     """
 
     entries: tuple[Entry, ...]
     lost_bytes: int
+    entries_after: int = 0
 
 
 class Journal:
@@ -136,9 +138,20 @@ def read_journal(path: Path) -> JournalContents:
     while True:
         entry, after = _entry_at(contents, position)
         if entry is None:
-            return JournalContents(tuple(entries), len(contents) - position)
+            lost = len(contents) - position
+            return JournalContents(tuple(entries), lost, _whole_after(contents, position + 1))
         entries.append(entry)
         position = after
+
+
+def _whole_after(contents: bytes, position: int) -> int:
+    """How many whole entries there are from a position on that is within an entry."""
+    count = 0
+    while (position := contents.find(_MAGIC, position)) >= 0:
+        entry, after = _entry_at(contents, position)
+        count += entry is not None
+        position = position + 1 if entry is None else after
+    return count
 
 
 def _entry_at(contents: bytes, position: int) -> tuple[Entry | None, int]:

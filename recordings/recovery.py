@@ -110,15 +110,19 @@ def _treat(path: Path) -> Recovered:
     journal = read_journal(path)
     try:
         draft = draft_from_entries(path, journal.entries, recovered=True)
-    except RecordingError as error:
+        if os.path.lexists(destination):
+            return _already_there(path, name, destination, draft)
+        write_episode_file(draft, destination)
+    except (RecordingError, ValueError) as error:
+        # Whatever is wrong with one leftover, the others are saved.
         return _quarantine(path, name, str(error))
-    if os.path.lexists(destination):
-        return _already_there(path, name, destination, draft)
-    write_episode_file(draft, destination)
-    path.unlink()
-    return Recovered(
-        name, Fate.RECOVERED, destination, len(draft.steps), _what_was_saved(draft, journal)
-    )
+    words = _what_was_saved(draft, journal)
+    if journal.entries_after:
+        kept = _move_to_quarantine(path, name, JOURNAL_SUFFIX)
+        words += f" It is damaged in the middle, so {kept} keeps all of it."
+    else:
+        path.unlink()
+    return Recovered(name, Fate.RECOVERED, destination, len(draft.steps), words)
 
 
 def _already_there(path: Path, name: str, destination: Path, draft: EpisodeDraft) -> Recovered:
@@ -166,7 +170,8 @@ def _move_to_quarantine(path: Path, name: str, suffix: str) -> Path:
 
 def _what_was_saved(draft: EpisodeDraft, journal: JournalContents) -> str:
     name, steps = draft.info.episode_id, len(draft.steps)
-    cut = " The last entry was cut off." if journal.lost_bytes else ""
+    torn = journal.lost_bytes and not journal.entries_after
+    cut = " The last entry was cut off." if torn else ""
     kinds = {entry.kind for entry in journal.entries}
     if "label" in kinds:
         return f"Episode `{name}` was complete and labelled ({steps} steps).{cut}"

@@ -12,6 +12,7 @@ from typing import Any
 from recordings.checks import ObservationChecks, check_info
 from recordings.codec import CODECS, ImageCodec, encode_image
 from recordings.draft import (
+    EpisodeDraft,
     begin_entry,
     draft_from_entries,
     end_entry,
@@ -146,14 +147,29 @@ class EpisodeWriter:
         self._add("label", label_entry(label), sync=True)
         destination = episode_path(self.folder, self.info.episode_id)
         try:
-            entries = read_journal(self._journal.path).entries
-            draft = draft_from_entries(self._journal.path, entries, recovered=False)
+            draft = self._read_back()
             write_episode_file(draft, destination)
             self._journal.remove()
         except OSError as error:
             self._journal.close()
             raise self._storage_error(error) from error
         return destination
+
+    def _read_back(self) -> EpisodeDraft:
+        """What the journal holds, if it is all that was written."""
+        path = self._journal.path
+        contents = read_journal(path)
+        draft = draft_from_entries(path, contents.entries, recovered=False)
+        whole = contents.entries[-1].kind == "label" and not contents.lost_bytes
+        if whole and len(draft.steps) == self.steps:
+            return draft
+        self._journal.close()
+        raise RecordingError(
+            f"{path} reads back differently from what was written: {len(draft.steps)} of "
+            f"{self.steps} steps.",
+            "A disk returns what it was given.",
+            "Check the disk, then run `ptrctl data recover`: nothing was deleted.",
+        )
 
     def finish(self, end: EpisodeEnd, label: Label) -> Path:
         """`end` and `label` in one."""

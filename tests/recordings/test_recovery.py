@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from recordings.dataset import EpisodeFolder
 from recordings.labels import relabel
 from recordings.reader import read_episode, read_summary
-from recordings.records import EndReason, Label
+from recordings.records import EndReason, Label, Outcome
 from recordings.recovery import Fate, leftovers, recover, set_aside
 from recordings.writer import EpisodeWriter, journal_path
 from tests.recordings.episodes import FAILURE, SUCCESS, make_end, make_info, make_step, record
@@ -136,3 +138,37 @@ def test_a_damaged_recording_is_set_aside_with_its_labels_and_replaces_nothing(
         assert not recording.exists()
     assert len(list(moved.parent.iterdir())) == 4
     assert not EpisodeFolder(tmp_path).paths()
+
+
+def damage(path: Path, share: float) -> None:
+    """Turn over one byte of a file."""
+    contents = bytearray(path.read_bytes())
+    contents[int(share * len(contents))] ^= 0xFF
+    path.write_bytes(bytes(contents))
+
+
+def test_a_journal_that_is_damaged_in_the_middle_is_kept_beside_what_was_saved(
+    tmp_path: Path,
+) -> None:
+    path = interrupted(tmp_path, steps=8)
+    damage(path, 0.6)
+    whole = path.read_bytes()
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.RECOVERED
+    assert 0 < saved.steps < 8
+    assert "damaged in the middle" in saved.reason
+    assert "cut off" not in saved.reason
+    (kept,) = (tmp_path / "quarantine").iterdir()
+    assert kept.read_bytes() == whole
+    assert recover(tmp_path) == []
+
+
+@pytest.mark.parametrize("reason", ["zu fr\udcfch", "a\0b"])
+def test_a_reason_that_hdf5_cannot_keep_loses_no_episode(tmp_path: Path, reason: str) -> None:
+    with EpisodeWriter(tmp_path, make_info()) as writer:
+        writer.append(make_step(0))
+        path = writer.finish(make_end(1), Label(Outcome.FAILURE, reason, "operator"))
+    label = read_summary(path).label
+    assert label.outcome is Outcome.FAILURE
+    assert label.reason.startswith(reason[0])
+    assert recover(tmp_path) == []

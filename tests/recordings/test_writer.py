@@ -79,6 +79,21 @@ def test_an_episode_without_steps_cannot_be_finished(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_journal_that_reads_back_differently_is_kept_and_said(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path, make_info())
+    for index in range(8):
+        writer.append(make_step(index))
+    writer.end(make_end(8))
+    journal = journal_path(tmp_path, "e0")
+    contents = bytearray(journal.read_bytes())
+    contents[len(contents) // 2] ^= 0xFF
+    journal.write_bytes(bytes(contents))
+    with pytest.raises(RecordingError, match="reads back differently"):
+        writer.label(SUCCESS)
+    assert journal.exists()
+    assert not (tmp_path / "e0.h5").exists()
+
+
 def test_nothing_can_be_added_after_the_end(tmp_path: Path) -> None:
     writer = EpisodeWriter(tmp_path, make_info())
     writer.append(make_step(0))
