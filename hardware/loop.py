@@ -85,7 +85,7 @@ class Subscriber:
         """A control period is over."""
 
     def on_pause(self, observation: Observation) -> None:
-        """A control period passed in which the operator had paused the arm."""
+        """A control period passed in which the operator had paused the arm, and it held."""
 
     def on_end(self, end: EpisodeEnd) -> None:
         """The episode is over and the arm holds still. Called once, after faults too."""
@@ -201,7 +201,8 @@ class _Run:
         self.interventions: Counter[str] = Counter()
         self.last_score: Score | None = None
         self.successes_in_a_row = 0
-        self.started_s = loop.station.clock.now_s()
+        self.started_s = self.due_s = loop.station.clock.now_s()
+        self.paused = False
         self.begun: list[EpisodeListener] = []
         self.finished = False
 
@@ -212,13 +213,13 @@ class _Run:
             self.begun.append(subscriber)
             subscriber.on_begin(self.info)
         self.decider.begin(self.info)
-        self.started_s = due_s = clock.now_s()
+        self.started_s = self.due_s = clock.now_s()
         while True:
-            late_s = max(0.0, clock.now_s() - due_s)
+            late_s = max(0.0, clock.now_s() - self.due_s)
             if late_s > self.loop.overrun_tolerance_s:
                 self.overruns += 1
                 self.worst_overrun_s = max(self.worst_overrun_s, late_s)
-                due_s = clock.now_s()
+                self.due_s = clock.now_s()
             else:
                 late_s = 0.0
             try:
@@ -228,8 +229,8 @@ class _Run:
                 end = self.fail(error)
             if end is not None:
                 return end
-            due_s += self.period_s
-            clock.wait_until_s(due_s)
+            self.due_s += self.period_s
+            clock.wait_until_s(self.due_s)
 
     def check_deadline(self, late_s: float) -> None:
         late = late_s >= self.period_s / 2
@@ -289,6 +290,7 @@ class _Run:
                 return None
         if decision.done:
             return self.finish(EndReason.DECIDER_DONE, observation)
+        self.paused = False
         action = np.asarray(decision.action, dtype=np.float64)
         sent = station.apply(action)
         if NOT_FINITE in sent.interventions:
@@ -318,7 +320,14 @@ class _Run:
 
     def pause(self, observation: Observation) -> None:
         station = self.loop.station
-        station.apply(hold_action(float(station.robot.commanded_state[GRIPPER])))
+        if self.paused:
+            station.apply(hold_action(float(station.robot.commanded_state[GRIPPER])))
+        else:
+            # Where the arm is, not where it was sent: a blocked one would go on pushing, and jump
+            # when it is freed.
+            station.stop(Stop.HOLD)
+            self.paused = True
+            self.due_s = station.clock.now_s()
         for subscriber in self.loop.subscribers:
             subscriber.on_pause(observation)
 

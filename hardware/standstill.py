@@ -12,9 +12,10 @@ from hardware.faults import MotorFault
 if TYPE_CHECKING:
     from hardware.joint_arm import JointDrive
 
-STILL_RAD = 0.01
-STILL_CHECK_S = 0.05
-"""The arm stands still when no joint moves more than this between two readings so far apart."""
+STILL_RAD = 0.0035
+STILL_CHECK_S = 0.1
+"""The arm stands still when no joint moves more than this between two readings so far apart: two
+ticks of a servo. At the fine speed of teleoperation its fastest joint turns by 0.02."""
 STILL_WITHIN_S = 1.0
 
 

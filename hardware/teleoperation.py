@@ -33,9 +33,9 @@ from recordings.records import (
 
 STALE_AFTER_S = 0.3
 """A reading older than this moves nothing."""
-PAUSE_PERIODS = 3.5
-"""After this many control periods without an action (a pause), the clutch counts as pressed
-anew."""
+PAUSE_PERIODS = 1.5
+"""After this many control periods without an action (a pause, in which the arm has stopped where it
+was), the clutch counts as pressed anew."""
 OPENING_DEAD_BAND = 0.05
 """A gripper opening that changes by less than this is noise."""
 OPENING_ENDS = 0.04

@@ -126,7 +126,8 @@ class Link:
         wanted = {"challenge": challenge, "name": name, "image_size": self._image_size}
         answer = self._request("take", wanted, self._timeout_s)
         self._session = self.checked(lambda: answer.data("session", 16))
-        self._last_id = 0
+        # Answers name the request alone: no answer to another session's may pass for one of ours.
+        self._last_id = secrets.randbits(60)
         self._joints = len(served.features.joint_names)
         size = (self._image_size, self._image_size)
         self._sizes = {
@@ -169,7 +170,9 @@ class Link:
         """
         reply = self._request(ask, body or {}, self._timeout_s + more_time_s)
         if "commanded" in reply:
-            self.commanded = self.checked(lambda: reply.array("commanded", STATE_SIZE))
+            self.commanded = self.checked(
+                lambda: reply.array("commanded", STATE_SIZE, unknown=True)
+            )
         return reply
 
     def _request(self, ask: str, body: Mapping[str, Any], timeout_s: float) -> Fields:
@@ -313,7 +316,7 @@ class Link:
         return self.checked(
             lambda: Measured(
                 answer.array("state", STATE_SIZE),
-                answer.array("joints_rad", self._joints),
+                answer.array("joints_rad", self._joints, unknown=True),
                 answer.number("measured_s") - self.offset.offset_s,
             )
         )

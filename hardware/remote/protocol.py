@@ -147,13 +147,13 @@ class Fields:
             raise BadMessage(f"`{name}` has {len(value)} bytes, not {size}")
         return value
 
-    def array(self, name: str, size: int) -> FloatArray:
-        """(size,) float64, finite, a copy of one's own."""
+    def array(self, name: str, size: int, *, unknown: bool = False) -> FloatArray:
+        """(size,) float64, finite, a copy of one's own; `unknown` numbers may be NaN."""
         value = self.fields(name)
         if value.text("dtype") != "<f8" or value.values.get("shape") != [size]:
             raise BadMessage(f"`{name}` is not {size} float64")
         array = np.frombuffer(value.data("data", 8 * size), dtype="<f8").astype(np.float64)
-        if not np.isfinite(array).all():
+        if not (np.isfinite(array) | (np.isnan(array) & unknown)).all():
             raise BadMessage(f"`{name}` is not finite")
         return array
 
@@ -211,6 +211,7 @@ def features_fields(features: RobotFeatures) -> dict[str, Any]:
         "joint_high_rad": [float(value) for value in features.joint_high_rad],
         "simulated": features.simulated,
         "releases_torque": features.releases_torque,
+        "brakes": features.brakes,
         "low_m": [float(value) for value in box.low_m],
         "high_m": [float(value) for value in box.high_m],
         "turn_rad": [float(box.max_roll_rad), float(box.max_pitch_rad), float(box.max_yaw_rad)],
@@ -239,6 +240,7 @@ def features_from(fields: Fields, name: str) -> RobotFeatures:
         joint_high_rad=fields.numbers("joint_high_rad", len(joints)),
         simulated=fields.flag("simulated"),
         releases_torque=fields.flag("releases_torque"),
+        brakes=fields.flag("brakes"),
     )
 
 

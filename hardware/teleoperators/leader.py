@@ -91,13 +91,16 @@ class Leader:
 
     def connect(self) -> None:
         self._reader.open()
-        if self._reader.read().torque_on:
+        try:
+            if self._reader.read().torque_on:
+                raise RobotError(
+                    "The leader arm is under torque.",
+                    "It is moved by hand, so its torque is off.",
+                    "Support it, switch its power off and on, then type the same command again.",
+                )
+        except BaseException:
             self._reader.close()
-            raise RobotError(
-                "The leader arm is under torque.",
-                "It is moved by hand, so its torque is off.",
-                "Support it, switch its power off and on, then type the same command again.",
-            )
+            raise
 
     def disconnect(self) -> None:
         self._reader.close()

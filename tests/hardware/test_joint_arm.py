@@ -11,9 +11,12 @@ import pytest
 from hardware.clock import SimulatedClock
 from hardware.faults import MotionStopped, MotorFault
 from hardware.joint_arm import GLIDE_RAD_S, JointArm, JointReading
+from hardware.loop import ControlLoop, Signal, Subscriber
 from hardware.robot import RobotFeatures, Stop, WorkspaceBox
 from hardware.standstill import wait_until_still
-from recordings.records import FloatArray
+from hardware.station import Station
+from recordings.records import Decision, EpisodeInfo, FloatArray, Observation
+from tests.hardware.fakes import episode_info
 
 HIGH = np.array([0.3, 0.0, 0.3, 0.0, 0.0, 0.0])
 START = np.array([0.3, 0.1, 0.15, 0.0, 0.0, 0.4])
@@ -78,6 +81,34 @@ def make_arm(rate_hz: float = 5.0) -> tuple[JointArm, Obedient]:
     return arm, drive
 
 
+def test_a_pause_holds_a_blocked_arm_where_it_is_and_not_where_it_was_sent() -> None:
+    arm, drive = make_arm()
+    clock = drive.clock
+    drive.joints_rad[5] = 0.0
+    drive.blocked_rad = -0.02
+    signals = iter([*[Signal.RUN] * 3, *[Signal.PAUSE] * 6, Signal.STOP])
+    seen: list[float] = []
+
+    class Turns:
+        name = "turns"
+
+        def begin(self, info: EpisodeInfo) -> None: ...
+
+        def act(self, observation: Observation) -> Decision:
+            return Decision(np.array([0, 0, 0, 0, 0, -0.1, 1.0]))
+
+    class Frees(Subscriber):
+        """Takes away after the first paused period what is in the way."""
+
+        def on_pause(self, observation: Observation) -> None:
+            drive.blocked_rad = None
+            seen.append(float(drive.joints_rad[5]))
+
+    loop = ControlLoop(Station(arm, [], clock=clock), 5.0, [Frees()], lambda: next(signals))
+    loop.run_episode(episode_info(), Turns(), max_steps=20)
+    assert seen == pytest.approx([-0.02] * 6)
+
+
 def test_an_arm_that_was_blocked_short_of_its_parking_place_keeps_its_torque() -> None:
     arm, drive = make_arm()
     drive.blocked_rad = -0.2
@@ -119,10 +150,23 @@ def test_a_slow_control_rate_does_not_keep_the_operator_waiting() -> None:
     assert np.diff(asked_s).max() < 0.21
 
 
+def test_an_arm_that_creeps_as_fast_as_in_fine_teleoperation_does_not_stand_still() -> None:
+    clock = SimulatedClock()
+    drive = Obedient(clock)
+
+    def reading() -> JointReading:
+        now_s = clock.now_s()
+        return JointReading(np.full(6, 0.19 * now_s), 1.0, now_s)
+
+    drive.read = reading  # type: ignore[method-assign]
+    with pytest.raises(MotorFault, match="still moves"):
+        wait_until_still(drive, clock)
+
+
 def test_the_same_reading_again_is_no_proof_of_stillness() -> None:
     clock = SimulatedClock()
     drive = Obedient(clock)
-    stamps = iter([0.0, 0.0, 0.005, 0.1, 0.15])
+    stamps = iter([0.0, 0.0, 0.005, 0.1, 0.2])
     places = iter([0.0, 0.0, 0.005, 0.2, 0.2])
     read = []
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hardware.loop import ControlLoop, Signal, Subscriber
+from hardware.robot import Stop
 from recordings.errors import RobotError, UsageError
 from recordings.records import Decision, EndReason, EpisodeEnd, Score, Step
 from tests.hardware.fakes import FixedDecider, episode_info, fake_station
@@ -137,6 +138,25 @@ def test_the_operator_can_pause_and_stop() -> None:
     assert end.reason is EndReason.OPERATOR_STOP
     assert (end.steps, listener.pauses) == (2, 2)
     assert robot.state[0] == pytest.approx(0.252)
+    # Once for the pause, however long, and once at the end.
+    assert robot.log.count("stop hold") == 2
+
+
+def test_a_pause_that_the_arm_does_not_confirm_is_a_fault() -> None:
+    station, robot, _ = fake_station()
+    listener = Listener()
+    signals = iter([Signal.RUN, Signal.PAUSE])
+
+    def stop(kind: Stop = Stop.HOLD, **_: object) -> None:
+        raise RobotError("Motor 3 still moves.", "", "")
+
+    with station:
+        robot.stop = stop
+        loop = ControlLoop(station, 5.0, [listener], lambda: next(signals))
+        end = loop.run_episode(episode_info(), FixedDecider(GENTLE), max_steps=10)
+    assert end.reason is EndReason.FAULT
+    assert "Motor 3 still moves" in end.fault
+    assert listener.pauses == 0
 
 
 def test_the_decider_can_end_the_episode() -> None:

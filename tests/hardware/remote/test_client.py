@@ -221,6 +221,17 @@ def test_after_the_first_has_left_the_second_may_come() -> None:
             second.apply(STEP)
 
 
+def test_the_requests_of_two_sessions_have_no_number_in_common() -> None:
+    """So that no answer of one passes for an answer of the other."""
+    first = []
+    with serving(station()) as server:
+        for _ in range(2):
+            with remote_robot(server) as robot:
+                first.append(robot._link._last_id)
+                robot.apply(STEP)
+    assert abs(first[0] - first[1]) > 1_000_000
+
+
 def test_an_idle_client_stays_in_control() -> None:
     with serving(station(), gone_after_s=2.0) as server, remote_robot(server) as robot:
         time.sleep(2.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgpack
 import numpy as np
 import pytest
@@ -96,6 +98,14 @@ def test_anything_but_seven_finite_numbers_is_refused(wrong) -> None:
         Fields({"a": wrong}).array("a", 7)
 
 
+def test_of_what_may_be_unknown_nothing_but_nan_is_let_pass() -> None:
+    unknown = Fields({"a": protocol.array_fields(np.array([0.0] * 6 + [np.nan]))})
+    assert np.isnan(unknown.array("a", 7, unknown=True)[6])
+    endless = Fields({"a": protocol.array_fields(np.array([0.0] * 6 + [np.inf]))})
+    with pytest.raises(BadMessage):
+        endless.array("a", 7, unknown=True)
+
+
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), [1.0]])
 def test_a_number_is_a_finite_number(value) -> None:
     with pytest.raises(BadMessage):
@@ -103,13 +113,14 @@ def test_a_number_is_a_finite_number(value) -> None:
 
 
 def test_features_arrive_under_the_clients_name() -> None:
-    served = FakeRobot().features
+    served = replace(FakeRobot().features, brakes=True)
     there = protocol.features_from(Fields(protocol.features_fields(served)), "remote")
     assert there.name == "remote"
     assert there.embodiment == served.embodiment
     assert there.workspace == served.workspace
     assert there.joint_low_rad == served.joint_low_rad
     assert there.simulated
+    assert there.brakes
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,15 @@ def test_a_leader_under_torque_is_refused_and_does_not_drive(
     assert reader.log[-1] == "close"
 
 
+def test_a_leader_that_does_not_answer_at_once_is_closed_again(
+    reader: FakeReader, kinematics: Kinematics
+) -> None:
+    reader.lost = True
+    with pytest.raises(LostConnection):
+        Leader(reader, kinematics).connect()
+    assert reader.log == ["open", "close"]
+
+
 def test_a_leader_that_no_longer_answers_is_an_error(
     reader: FakeReader, kinematics: Kinematics
 ) -> None:
