@@ -299,7 +299,7 @@ def practise(
 def improvement_of(result: ImproveResult) -> Improvement:
     """What a report says about practice."""
     return Improvement(
-        outcomes=tuple(record.success for record in result.practice),
+        outcomes=result.own,
         selection_before=result.before.selection.rate,
         selection_after=result.after,
         verdict=result.verdict,

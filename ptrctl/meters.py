@@ -89,12 +89,13 @@ def past_trials(workspace: Workspace, digest: str, max_steps: int) -> list[Trial
     those would teach the meter what it foretold itself.
     """
     trials = []
+    seen: set[tuple[object, ...]] = set()
     for path in sorted(workspace.trials("").glob("**/" + PLAN_FILE)):
         plan = read_json(path)
         if plan.get("checkpoint_digest") != digest or "start_seeds" not in plan:
             continue
         if usable(TrialPlan.from_json(plan, path), max_steps):
-            trials += trial_values(load_summary(path.parent))
+            trials += trial_values(load_summary(path.parent), seen)
     return trials
 
 
@@ -104,9 +105,16 @@ def usable(plan: TrialPlan, max_steps: int) -> bool:
     return deterministic and plan.max_steps == max_steps and plan.stop_hopeless is None
 
 
-def trial_values(summary: TrialSummary) -> list[TrialValues]:
+def trial_values(
+    summary: TrialSummary, seen: set[tuple[object, ...]] | None = None
+) -> list[TrialValues]:
     """The critic's values along the counted trials; those whose recordings hold none are left
-    out. A label that the operator has changed since counts."""
+    out. A label that the operator has changed since counts.
+
+    Args:
+        seen: Simulated trials that have been taken, added to here: from the same start state the
+            same policy does the same, and that once more would say nothing new.
+    """
     from policies.meter_scores import TrialValues
     from recordings.reader import read_episode
 
@@ -115,6 +123,12 @@ def trial_values(summary: TrialSummary) -> list[TrialValues]:
         path = summary.folder / record.episode
         if not record.episode or not path.exists():
             continue
+        plan = summary.plan
+        if seen is not None and plan.kitchen_seed is not None:
+            start = (plan.task, plan.kitchen_seed, record.seed)
+            if start in seen:
+                continue
+            seen.add(start)
         episode = read_episode(path)
         q, outcome = episode.extras.get("q"), episode.label.outcome
         whole = episode.summary.end.reason is not EndReason.FAULT

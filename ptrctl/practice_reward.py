@@ -13,6 +13,8 @@ import numpy as np
 from hardware.registry import Cell
 from ptrctl.checkpoints import shipped_folder
 from ptrctl.dashboard import Display
+from ptrctl.files import read_json
+from ptrctl.plan import PLAN_FILE
 from ptrctl.practice_learner import rehearsal_of
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import ClassifierReward, GroundTruth, OperatorReward, Reward
@@ -165,7 +167,12 @@ def earlier_trials(workspace: Workspace, task: str) -> list[Path]:
 
     What a simulator has labelled is left out: on an arm there would be no such labels.
     """
-    folders = workspace.trials("").glob(f"{task}-*/episodes")
+    plans = {path: read_json(path) for path in workspace.trials("").glob(f"*/{PLAN_FILE}")}
+    folders = [
+        path.parent / "episodes"
+        for path, plan in plans.items()
+        if plan.get("task") == task and "start_seeds" in plan
+    ]
     return sorted(folder for folder in folders if _filled(folder) and _labelled_by_hand(folder))
 
 

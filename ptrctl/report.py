@@ -31,7 +31,7 @@ class Improvement:
     """What autonomous practice did.
 
     Args:
-        outcomes: Success of each practice trial, in order.
+        outcomes: Success of each practice trial of the task by the policy, in order.
         selection_before, selection_after: Measured success on the selection start states; None
             where nothing was learned or measured after it.
         verdict: Which checkpoint is recommended and why, a sentence.

@@ -118,9 +118,10 @@ def label(
     relabel(path, Label(Outcome(outcome.value), reason, by))
     session = place.session_of(path)
     if session:
+        also = "" if "practice" in path.parts else " The value meter takes the new label."
         console.warn(
-            f"The score of the session {session} keeps the verdict that was given then; the value "
-            "meter and learning take the new label."
+            f"What the session {session} has counted and learned keeps the verdict that was given "
+            f"then.{also}"
         )
     console.outcome_panel(
         "The label is changed",

@@ -15,7 +15,7 @@ from hardware.robot import WorkspaceBox
 from policies.carrying import NAME, Carry, Places, places_of, somewhere_near
 from policies.labelling import Hand, hand_of_episode
 from recordings.reader import Episode
-from recordings.records import GRIPPER, FloatArray
+from recordings.records import GRIPPER, EpisodeInfo, FloatArray
 
 POLICY_EVERY = 5
 """Trials after which the policy tries what the arm could do from memory, if it mostly succeeds."""
@@ -30,9 +30,9 @@ def _verb(task: str) -> str:
     return task.split("_", maxsplit=1)[0]
 
 
-def by_memory(episode: Episode) -> bool:
+def by_memory(info: EpisodeInfo) -> bool:
     """Whether the arm did it from memory, and not the policy."""
-    return episode.info.decided_by == NAME
+    return info.decided_by == NAME
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Alternation:
     def saw(self, episode: Episode, success: bool) -> None:
         """Take up a finished trial."""
         task = episode.info.task
-        if by_memory(episode):
+        if by_memory(episode.info):
             done = self._saw_memory(success) or success
         else:
             done = success

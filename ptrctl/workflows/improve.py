@@ -52,7 +52,7 @@ from ptrctl.workflows.practice_learning import (
     StoppedError,
 )
 from recordings.errors import RobotError, UsageError
-from recordings.reader import read_episode
+from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason
 from recordings.recovery import recover
 
@@ -348,16 +348,24 @@ class _Session:
         lines = [line for line in read_json_lines(self.agreement_path) if line["episode"] in ours]
         return Rate(sum(line["label"] == line["truth"] for line in lines), len(lines))
 
-    def from_memory(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
-        """Success of the trials that the arm did from memory; None without a backward task."""
+    def told_apart(
+        self, counted: Mapping[int, TrialRecord]
+    ) -> tuple[tuple[bool, ...], Rate | None]:
+        """Success of the policy's own trials of the task, and of those from memory; None without a
+        backward task, where all are the policy's."""
         if not self.plan.backward:
-            return None
-        records = [
-            record
-            for record in counted.values()
-            if record.episode and by_memory(read_episode(self.folder / "practice" / record.episode))
-        ]
-        return Rate(sum(record.success for record in records), len(records))
+            return tuple(counted[trial].success for trial in sorted(counted)), None
+        own, memory = [], []
+        for trial in sorted(counted):
+            record = counted[trial]
+            if not record.episode:
+                continue
+            info = read_summary(self.folder / "practice" / record.episode).info
+            if by_memory(info):
+                memory.append(record.success)
+            elif info.task == self.plan.task:
+                own.append(record.success)
+        return tuple(own), Rate(sum(memory), len(memory))
 
     def candidate_path(self, done: int) -> Path:
         return self.candidates_folder / f"after-{done:05d}-trials"
@@ -406,6 +414,7 @@ class _Session:
         stopped: bool = False,
     ) -> ImproveResult:
         counted = counted_trials(log.records)
+        own, from_memory = self.told_apart(counted)
         measured = [c for c in candidates if c.selection.complete]
         practised = before.selection.complete and len(counted) == self.plan.trials
         complete = practised and len(measured) == len(candidates) and not stopped
@@ -423,7 +432,8 @@ class _Session:
             complete=complete,
             agreement=self.agreement(counted),
             uncertain=sum(r.reason == NOBODY_TO_ASK for r in counted.values()),
-            from_memory=self.from_memory(counted),
+            from_memory=from_memory,
+            own=own,
         )
 
 

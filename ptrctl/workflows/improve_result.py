@@ -13,7 +13,9 @@ from ptrctl.trials import TrialRecord, TrialSummary, compare_sessions
 
 MOST_LUCK = 0.2
 """A practised checkpoint is taken if equal policies would differ as much in at most this share of
-measurements (exact one-sided McNemar test): 3 starts won and none lost, 4 and 1, 6 and 2."""
+practices (exact one-sided McNemar test): 3 starts won and none lost, 4 and 1, 6 and 2. The best of
+several candidates has to win by as much more as the best of several equal ones does (Bonferroni):
+of two 4 and none, 6 and 1, 7 and 2."""
 
 NOTHING_LEARNED = "Nothing was learned; the checkpoint is as it was."
 
@@ -43,6 +45,8 @@ class ImproveResult:
         classifier: Held-out errors of the classifier that labelled them; None for no classifier.
         from_memory: Success of those trials that the arm did from memory; None without a backward
             task.
+        own: Success of the policy's own trials of the task, in order: neither from memory, nor of
+            the backward task.
     """
 
     practice: tuple[TrialRecord, ...]
@@ -56,6 +60,7 @@ class ImproveResult:
     uncertain: int = 0
     classifier: ErrorRates | None = None
     from_memory: Rate | None = None
+    own: tuple[bool, ...] = ()
 
     @property
     def kept(self) -> bool:
@@ -96,7 +101,8 @@ def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tup
     if new.successes == old.successes:
         return before.checkpoint, f"Measured success was {old} and is the same: {stays}"
     pairs = compare_sessions(before.selection, best.selection)
-    if mcnemar_p_value(pairs.only_new, pairs.only_old, two_sided=False) > MOST_LUCK:
+    luck = mcnemar_p_value(pairs.only_new, pairs.only_old, two_sided=False)
+    if luck > MOST_LUCK / len(candidates):
         return before.checkpoint, (
             f"Measured success was {old} and is {new} ({pairs.only_new} of the same starts won, "
             f"{pairs.only_old} lost), which may be luck: {stays}"

@@ -95,7 +95,9 @@ def test_a_new_label_of_a_trial_leaves_its_score_and_says_so(trained: Path) -> N
     words = ["data", "label", str(episode), "success", "-w", str(trained)]
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0
-    assert "score of the session mine keeps" in " ".join(told.stderr.split())
+    assert "the session mine has counted and learned keeps the verdict" in " ".join(
+        told.stderr.split()
+    )
     assert evaluate(trained, "-n 1 --session mine")["successes"] == result["successes"]
 
 

@@ -90,6 +90,14 @@ def test_a_session_calibrates_its_checkpoint(workspace: Workspace) -> None:
     assert meter.chance(0.2, 3) < 0.3
 
 
+def test_the_same_start_states_again_teach_the_meter_nothing_more(workspace: Workspace) -> None:
+    session(workspace, "first", plan_of(4))
+    session(workspace, "again", plan_of(4))
+    assert len(past_trials(workspace, DIGEST, PLAN.max_steps)) == 4
+    session(workspace, "others", plan_of(4, first=3))
+    assert len(past_trials(workspace, DIGEST, PLAN.max_steps)) == 6
+
+
 def test_disturbed_or_other_trials_teach_the_meter_nothing(workspace: Workspace) -> None:
     session(workspace, "other", plan_of(1, checkpoint_digest="another"))
     session(workspace, "stopped", plan_of(1, stop_hopeless=StopRule(0.1, "feed")))

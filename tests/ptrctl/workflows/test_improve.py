@@ -11,12 +11,14 @@ import pytest
 
 from policies.checkpoint import Checkpoint
 from ptrctl.practice_plan import ImprovePlan
+from ptrctl.statistics import Rate
 from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.improve import _Session, freeze_practice
 from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
 from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
+from tests.recordings.episodes import record as record_episode
 
 PLAN = ImprovePlan(
     task="go_ahead",
@@ -71,10 +73,18 @@ def test_a_worse_candidate_is_rolled_back_and_the_verdict_says_so() -> None:
 
 def test_the_best_of_several_candidates_counts_and_of_equals_the_later() -> None:
     old = candidate("old", 0)
-    chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 1)])
+    chosen, _ = choose_checkpoint(old, [candidate("first", 4), candidate("second", 1)])
     assert chosen.digest == "first"
-    chosen, _ = choose_checkpoint(old, [candidate("first", 3), candidate("second", 3)])
+    chosen, _ = choose_checkpoint(old, [candidate("first", 4), candidate("second", 4)])
     assert chosen.digest == "second"
+
+
+def test_the_best_of_two_has_to_win_by_more_than_a_single_one() -> None:
+    old, lucky = candidate("old", 0), candidate("lucky", 3)
+    assert choose_checkpoint(old, [lucky])[0].digest == "lucky"
+    chosen, verdict = choose_checkpoint(old, [lucky, candidate("other", 0)])
+    assert chosen.digest == "old"
+    assert "may be luck" in verdict
 
 
 def test_without_a_measured_candidate_the_checkpoint_stays() -> None:
@@ -166,3 +176,26 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
     assert not result.complete
     assert not list(tmp_path.glob("learner-*"))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_policys_own_trials_are_told_from_those_of_the_other_task_and_from_memory(
+    tmp_path: Path,
+) -> None:
+    learner: Any = SimpleNamespace()
+    plan = replace(PLAN, backward="go_back", trials=3, practice_seeds=(300, 301, 302))
+    session = _Session(
+        plan, make_fake_cell(), learner, tmp_path, tmp_path, lambda event: None, Listeners()
+    )
+    records = {}
+    for trial, (task, by) in enumerate(
+        [("go_ahead", "policy:abc"), ("go_back", "policy:abc"), ("go_ahead", "memory")]
+    ):
+        episode = tmp_path / "practice" / "episodes" / f"e{trial}.h5"
+        record_episode(episode.parent, f"e{trial}", task=task, decided_by=by)
+        name = f"episodes/{episode.name}"
+        records[trial] = TrialRecord(trial, 300 + trial, "counted", success=True, episode=name)
+    own, from_memory = session.told_apart(records)
+    assert own == (True,)
+    assert from_memory == Rate(1, 1)
+    alone = replace(session, plan=PLAN)
+    assert alone.told_apart(records) == ((True, True, True), None)
