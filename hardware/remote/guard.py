@@ -90,8 +90,11 @@ class GuardedArm:
 
     def disconnect(self) -> None:
         """Leave the arm as it is; call `hold` first."""
-        self._pictures.disconnect()
-        self._robot.disconnect()
+        try:
+            self._robot.disconnect()
+        finally:
+            # Last: a camera that never answers must not keep the arm from being given back.
+            self._pictures.disconnect()
 
     # ---- what happens by itself ---------------------------------------------------------------
 

@@ -394,3 +394,16 @@ def test_the_operator_beside_the_arm_stops_a_motion() -> None:
     with pytest.raises(MotionStopped):
         bench.ended()
     assert bench.robot.log[-1] == "stop hold"
+
+
+def test_the_arm_is_given_back_before_the_cameras(bench: Bench) -> None:
+    closed = bench.arm._pictures.disconnect
+    seen: list[str] = []
+
+    def hangs() -> None:
+        seen.append(bench.robot.log[-1])
+        closed()
+
+    bench.arm._pictures.disconnect = hangs
+    bench.arm.disconnect()
+    assert seen == ["disconnect"]
