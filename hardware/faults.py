@@ -13,6 +13,10 @@ class MotorFault(RobotError):
     """A motor reports an error, is too hot, pushes too hard, or does not follow."""
 
 
+class TorqueOff(RobotError):
+    """The arm was to hold, and its torque is off: nothing drives it."""
+
+
 class CameraFault(RobotError):
     """A camera is missing, stalled, frozen, or delivers something else than was agreed."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from hardware import wx250s
 from hardware.clock import Clock
 from hardware.connected import Connected
-from hardware.faults import MotionStopped, MotorFault, Unreachable
+from hardware.faults import MotionStopped, MotorFault, TorqueOff, Unreachable
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
 from hardware.standstill import wait_until_still
 from recordings.errors import RobotError
@@ -99,6 +99,11 @@ class JointDrive(Protocol):
         """Make the arm stay where it is, at once; returns the goals that do so, (6,) rad."""
         ...
 
+    def kept_opening(self) -> float | None:
+        """The opening, 0..1, to which the gripper is told to go and that it keeps, squeezing what
+        is in the way; None where nobody knows."""
+        ...
+
     def torque_is_on(self) -> bool:
         """Whether every motor says that it is under torque."""
         ...
@@ -174,7 +179,9 @@ class JointArm(Connected):
             self._drive.close()
             raise
         self._connected = True
-        self._adopt(reading.joints_rad, reading.opening)
+        kept = self._drive.kept_opening() if self._torque else None
+        # What is measured of a gripper that squeezes a cup would let go of it.
+        self._adopt(reading.joints_rad, reading.opening if kept is None else kept)
 
     def disconnect(self) -> None:
         if self._connected:
@@ -251,7 +258,7 @@ class JointArm(Connected):
     def _hold(self) -> None:
         """Hold where the joints are, and watch until they stand still."""
         if not self._torque:
-            raise RobotError(
+            raise TorqueOff(
                 "The arm's torque is off, so it does not hold.",
                 "Only an arm under torque holds.",
                 "Start an episode, or leave the arm as it is.",

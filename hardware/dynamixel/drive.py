@@ -228,6 +228,10 @@ class DynamixelDrive:
         # What the motors keep as their goals, not where they hang: the next step is added to it.
         return np.array([reg.to_rad(self._goals[motor_id]) for motor_id in ARM_IDS])
 
+    def kept_opening(self) -> float | None:
+        goal = self._goals.get(GRIPPER_ID)
+        return None if goal is None else ticks_to_opening(goal)
+
     def torque_is_on(self) -> bool:
         readings = self._ask()
         return all(readings[motor_id][reg.TORQUE] for motor_id in ALL_IDS)

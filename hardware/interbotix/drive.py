@@ -165,6 +165,9 @@ class InterbotixDrive:
         bot.command_unchecked(self._sendable(here))
         return here.copy()
 
+    def kept_opening(self) -> float | None:
+        return None
+
     def torque_is_on(self) -> bool:
         self._powered = health.torque_is_on(self._require())
         return self._powered

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from hardware.faults import MissedDeadline, MotionStopped, MotorFault
+from hardware.faults import MissedDeadline, MotionStopped, MotorFault, TorqueOff
 from hardware.loop import Judge
 from hardware.remote.motion import Motion, unexpected
 from hardware.remote.options import ServeOptions
@@ -167,6 +167,8 @@ class GuardedArm:
         try:
             self._robot.stop(Stop.HOLD)
             self._hold_again_s = None
+        except TorqueOff:
+            self._hold_again_s = None  # Nothing drives it.
         except Exception as error:  # Whatever it was, the next attempt may succeed.
             self.note_fault(error if isinstance(error, PtrctlError) else unexpected(error))
             self._hold_again_s = self._clock.now_s() + self.silence_s / 2
@@ -320,12 +322,14 @@ class GuardedArm:
         return judge.score()
 
     def end(self, *, park: bool, should_stop: ShouldStop = never_stop) -> None:
-        """Hold, and park if asked, as the last thing before `disconnect`.
+        """Hold, unless nothing drives the arm, and park if asked, as the last thing before
+        `disconnect`.
 
         Raises:
             RobotError: The arm does not confirm it.
         """
-        self.hold()
+        with suppress(TorqueOff):
+            self.hold()
         if park:
             self._robot.stop(Stop.PARK, should_stop=should_stop)
 

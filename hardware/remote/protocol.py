@@ -46,6 +46,7 @@ _KINDS = {
         RobotError,
         faults.LostConnection,
         faults.MotorFault,
+        faults.TorqueOff,
         faults.CameraFault,
         faults.Unreachable,
         faults.MissedDeadline,

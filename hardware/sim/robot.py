@@ -56,6 +56,9 @@ class SimDrive:
         self._world.hold(joints)
         return joints
 
+    def kept_opening(self) -> float | None:
+        return None
+
     def torque_is_on(self) -> bool:
         return self._torque
 

@@ -147,6 +147,9 @@ class TrossenDrive:
         self._command(np.array([*joints, self._goal[6]]), 0.0)
         return joints
 
+    def kept_opening(self) -> float | None:
+        return None
+
     def torque_is_on(self) -> bool:
         return self._guarded(self._controller.modes) == {"position"}
 

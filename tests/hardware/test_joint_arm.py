@@ -63,6 +63,9 @@ class Obedient:
     def hold(self) -> FloatArray:
         return self.joints_rad.copy()
 
+    def kept_opening(self) -> float | None:
+        return None
+
     def torque_is_on(self) -> bool:
         return self.torque
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 
@@ -96,6 +97,19 @@ def test_a_hot_arm_parks(arm) -> None:
         robot.read_state()
     robot.stop(Stop.PARK)
     assert not any(servo.torque for servo in arm.bus.servos.values())
+
+
+def test_who_connects_anew_does_not_let_go_of_what_the_gripper_holds(arm) -> None:
+    with arm.bus.lock:
+        arm.bus.joints["gripper"].block = (1700.0, math.inf)
+    arm.drive(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 8)
+    robot = arm.cell.station.robot
+    robot.stop(Stop.HOLD)
+    assert robot.read_state().state[6] > 0.1
+    robot.disconnect()
+    robot.connect()
+    assert robot.commanded_state[6] == pytest.approx(0.0, abs=0.02)
+    assert robot.read_state().state[6] > 0.1
 
 
 def test_an_arm_with_a_limp_motor_is_not_let_go(arm) -> None:

@@ -11,7 +11,14 @@ import pytest
 
 from hardware.camera import CameraFeatures
 from hardware.clock import SimulatedClock
-from hardware.faults import CameraFault, LostConnection, MissedDeadline, MotionStopped, MotorFault
+from hardware.faults import (
+    CameraFault,
+    LostConnection,
+    MissedDeadline,
+    MotionStopped,
+    MotorFault,
+    TorqueOff,
+)
 from hardware.remote.guard import GuardedArm, Mood
 from hardware.remote.options import ServeOptions
 from hardware.remote.pictures import Pictures
@@ -294,6 +301,17 @@ def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_mot
     with pytest.raises(MotionStopped):
         bench.ended()
     assert bench.arm.mood is Mood.STILL
+
+
+def test_an_arm_without_torque_needs_no_hold_and_is_parked_all_the_same(bench: Bench) -> None:
+    bench.robot.fails["stop"] = TorqueOff("The arm's torque is off, so it does not hold.")
+    bench.arm.lock(True)
+    assert bench.arm.mood is Mood.LOCKED
+    assert not bench.arm.faults
+    bench.arm.end(park=False)
+    del bench.robot.fails["stop"]
+    bench.arm.end(park=True)
+    assert bench.robot.log[-1] == "stop park"
 
 
 class StalledCamera(FakeCamera):

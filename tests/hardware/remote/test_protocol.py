@@ -129,6 +129,7 @@ def test_features_arrive_under_the_clients_name() -> None:
         RobotError,
         faults.LostConnection,
         faults.MotorFault,
+        faults.TorqueOff,
         faults.CameraFault,
         faults.Unreachable,
         faults.MissedDeadline,
