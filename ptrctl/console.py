@@ -37,10 +37,12 @@ class Mode:
 
     Args:
         json: One JSON document on stdout instead of panels and tables.
+        was_json: How the last command spoke, for what nobody foresaw.
         debug: Errors come with their trace.
     """
 
     json: bool = False
+    was_json: bool = False
     debug: bool = False
 
 
@@ -219,7 +221,8 @@ def _tell(word: str, style: str, found: str, expected: str, try_next: str) -> No
 
 
 def unexpected(problem: BaseException) -> None:
-    """Show a fault of ptrctl itself."""
+    """Show a fault of ptrctl itself, in the way of the command that it ended."""
+    mode.json = mode.was_json
     if mode.debug:
         traceback.print_exception(problem)
     document({"error": {"kind": type(problem).__name__, "found": str(problem), "exit_code": 1}})

@@ -43,8 +43,6 @@ class ErrorBoundary(TyperGroup):
     """Turns errors into words and exit codes, and the signals that end us into an interrupt."""
 
     def invoke(self, ctx: Any) -> Any:
-        # Not at the end: what nobody foresaw is said after it, in the same way.
-        console.mode.json = False
         handled = _signals_interrupt()
         try:
             return super().invoke(ctx)
@@ -64,6 +62,7 @@ class ErrorBoundary(TyperGroup):
         finally:
             for number, handler in handled.items():
                 signal.signal(number, handler)
+            console.mode.json, console.mode.was_json = False, console.mode.json
 
 
 def _signals_interrupt() -> dict[int, Any]:

@@ -90,11 +90,8 @@ class GuardedArm:
 
     def disconnect(self) -> None:
         """Leave the arm as it is; call `hold` first."""
-        try:
-            self._robot.disconnect()
-        finally:
-            # Last: a camera that never answers must not keep the arm from being given back.
-            self._pictures.disconnect()
+        self._pictures.disconnect()
+        self._robot.disconnect()
 
     # ---- what happens by itself ---------------------------------------------------------------
 

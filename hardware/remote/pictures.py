@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from hardware.camera import Camera
 from hardware.faults import CameraFault
 from recordings.records import Frame
+
+CLOSE_WAIT_S = 10.0
 
 
 class Pictures:
@@ -39,8 +41,9 @@ class Pictures:
             self._open = stack.pop_all()
 
     def disconnect(self) -> None:
-        """Safe to call twice."""
-        self._worker.submit(self._open.close).result()
+        """Safe to call twice. A camera that does not close is given up: the arm has to be."""
+        with suppress(TooLate):
+            self._worker.submit(self._open.close).result(CLOSE_WAIT_S)
 
     def read(self, wait_s: float | None) -> dict[str, Frame]:
         """The newest picture of every camera.

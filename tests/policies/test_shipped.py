@@ -9,6 +9,11 @@ from hardware.sim.catalogue import FIRST_HELD_OUT_KITCHEN, HELD_OUT_OBJECTS
 from hardware.sim.recipes import DEMO_KITCHEN, DEMO_TASK, prior_recipe, prior_tasks
 from hardware.sim.tasks import parse_task
 from policies.checkpoint import check_fits, load_checkpoint
+from policies.classifier_check import (
+    MOST_FALSE_EPISODES,
+    MOST_FALSE_PICTURES,
+    MOST_MISSED_EPISODES,
+)
 from policies.classifier_file import CLASSIFIER_FILE, load_classifier
 from policies.labelling import Hand
 from policies.meter import METER_FILE, load_meter
@@ -66,7 +71,10 @@ def test_its_success_classifier_was_pretrained_for_it_and_measured() -> None:
     found = load_classifier(FOLDER / CLASSIFIER_FILE, checkpoint.info.config.network)
     classifier, rates, notes = found
     assert notes["checkpoint"] == checkpoint.digest
-    assert rates.fault == ""
+    # Its failures were not counted apart when it was measured; they are for every new task.
+    assert rates.false_pictures.share <= MOST_FALSE_PICTURES
+    assert rates.false_episodes.share <= MOST_FALSE_EPISODES
+    assert rates.missed_episodes.share <= MOST_MISSED_EPISODES
     # Things are grasped and let go of; a drawer is held to the end; a door can be pushed shut.
     slots = checkpoint.info.tasks
     needed = {name: classifier.needed_hand(slots.slot(name)) for name in TASKS}
