@@ -36,6 +36,8 @@ STALE_AFTER_S = 0.3
 PAUSE_PERIODS = 1.5
 """After this many control periods without an action (a pause, in which the arm has stopped where it
 was), the clutch counts as pressed anew."""
+SHORTEST_PAUSE_S = 0.1
+"""Nobody pauses for less, and a period that comes late is none."""
 OPENING_DEAD_BAND = 0.05
 """A gripper opening that changes by less than this is noise."""
 OPENING_ENDS = 0.04
@@ -106,7 +108,7 @@ class TeleoperatedDecider:
         self._pressed.clear()
         self._gripper = 1.0
         self._acted_s = None
-        self._pause_s = PAUSE_PERIODS / info.control_rate_hz
+        self._pause_s = max(PAUSE_PERIODS / info.control_rate_hz, SHORTEST_PAUSE_S)
         # A speed level is a speed: in shorter periods its steps are smaller.
         self._slowed = min(1.0, CONTROL_RATE_HZ / info.control_rate_hz)
 
