@@ -351,7 +351,8 @@ def test_the_gripper_squeezes_an_object_gently_until_it_is_told_to_open(peer, ro
     assert ("commands/joint_single", {"name": GRIPPER, "cmd": -350.0}) in peer.node.commands
     assert robot.read_state().state[6] == pytest.approx(0.4, abs=0.05)
     robot.stop(Stop.HOLD)
-    assert peer.node.registers[GRIPPER]["Goal_PWM"] == -120
+    # On a busy machine it may have taken a wait of the peer's for the object, and push on first.
+    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
     robot.apply(HOLD)
     assert eventually(lambda: robot.read_state().state[6] > 0.9)
 
