@@ -29,6 +29,7 @@ from ptrctl.seeds import evaluation_seeds
 from ptrctl.statistics import PairedComparison
 from ptrctl.trials import (
     COUNTED,
+    TrialRecord,
     TrialSummary,
     check_comparable,
     compare_sessions,
@@ -410,9 +411,7 @@ def _show(
         rows["mean progress"] = f"{summary.mean_progress:.2f}"
         rows["furthest stage"] = stages
     rows["aborted"] = len(summary.aborted)
-    lacking = sum(not record.video for record in summary.counted)
-    if lacking:
-        rows["films"] = f"{lacking} of {len(summary.counted)} could not be written"
+    rows |= films_lacking(summary.counted)
     if plan.stop_hopeless is not None:
         rows["given up"] = (
             f"{sum(r.labelled_by == LABELLED_BY for r in summary.counted)} as hopeless"
@@ -441,6 +440,12 @@ def _show(
             "value_meter": evaluation.meter,
         },
     )
+
+
+def films_lacking(counted: Sequence[TrialRecord]) -> dict[str, str]:
+    """A row for a panel if some trials have no film: it could not be written."""
+    lacking = sum(not record.video for record in counted)
+    return {"films": f"{lacking} of {len(counted)} could not be written"} if lacking else {}
 
 
 def comparison_json(pair: PairedComparison) -> dict[str, Any]:

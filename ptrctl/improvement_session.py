@@ -21,6 +21,7 @@ from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
     MAX_STEPS,
     OTHER_SESSION,
+    films_lacking,
     get_ready,
     listening,
     more_demonstrations,
@@ -391,6 +392,7 @@ def _show(
         "verdict": result.verdict,
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
+        **films_lacking(result.practice),
     }
     lacks = _lacks(plan, result)
     if lacks == "trials":

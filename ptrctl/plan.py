@@ -14,7 +14,8 @@ from recordings.errors import RecordingError, UsageError
 PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
 _RULE = "stop_hopeless"
-_OF_TRIALS = ("trials.jsonl", "practice", "selection-*")
+TRIALS_FILE = "trials.jsonl"
+_OF_TRIALS = (TRIALS_FILE, "practice", "selection-*")
 """What a session's folder holds once trials have been run."""
 
 

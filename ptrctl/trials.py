@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ptrctl.files import append_json_line, read_json_lines
-from ptrctl.plan import TrialPlan, load_plan
+from ptrctl.plan import TRIALS_FILE, TrialPlan, load_plan
 from ptrctl.statistics import PairedComparison, Rate, clopper_pearson_interval, compare_paired
 from recordings.errors import RecordingError, UsageError
 
-TRIALS_FILE = "trials.jsonl"
 STARTED = "started"
 ABORTED = "aborted"
 COUNTED = "counted"

@@ -9,7 +9,7 @@ import pytest
 
 import ptrctl.workflows.finetune as finetune_workflow
 from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint
-from ptrctl.trials import TRIALS_FILE
+from ptrctl.plan import TRIALS_FILE
 from ptrctl.workspace import Workspace
 from tests.ptrctl.conftest import KITCHEN, TASK
 from tests.ptrctl.test_learning_commands import run

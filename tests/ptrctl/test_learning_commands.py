@@ -20,7 +20,7 @@ from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
 from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
-from ptrctl.trials import TRIALS_FILE
+from ptrctl.plan import TRIALS_FILE
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK
@@ -76,6 +76,9 @@ def test_a_film_that_cannot_be_written_costs_no_verdict(trained: Path) -> None:
     (folder / "videos").write_text("not a folder")
     result = evaluate(trained, "-n 1 --session filmed")
     assert (result["complete"], result["trials"]) == (True, 1)
+    words = f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 6 -n 1 --session filmed"
+    panel = CliRunner().invoke(app, [*words.split(), "-w", str(trained)]).stdout
+    assert "1 of 1 could not be written" in panel
 
 
 @pytest.mark.parametrize("name", ["pretrained", "a/b", "..", "/tmp/elsewhere"])

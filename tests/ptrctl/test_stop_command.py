@@ -84,36 +84,30 @@ def test_a_simulated_arm_has_nothing_to_stop() -> None:
 
 
 @pytest.mark.parametrize(
-    "camera",
+    "rest",
     [
         "",
         '[cameras.over_shoulder]\nkind = "no-such-kind"\n',
         '[camera]\nname = "wrist"\n[cameras.over_shoulder]\nkind = "test-pattern"\n',
+        "[cameras.wrist]\nserial = 3\n",
+        "[workspace_box]\nlow_m = [0.1, -0.2, 0.3]\nhigh_m = [0.4, 0.2, 0.0]\n",
+        "[camera]\nimage_sise = 64\n",
     ],
-    ids=["none", "of an unknown kind", "of another name"],
+    ids=[
+        "no camera",
+        "a camera of an unknown kind",
+        "a camera of another name",
+        "a camera of no kind",
+        "an upside-down box",
+        "a misspelt key",
+    ],
 )
-def test_whatever_is_wrong_with_the_camera_the_arm_can_be_stopped(camera: str) -> None:
+def test_whatever_is_wrong_in_the_rest_of_the_profile_the_arm_can_be_stopped(rest: str) -> None:
     arm, _, _ = PROFILE.partition("[cameras.")
-    Path("ptrctl.toml").write_text(arm + camera)
+    Path("ptrctl.toml").write_text(arm + rest)
     result = stop("--json")
     assert result.exit_code == 0, result.output
     assert "holds where it is" in json.loads(result.stdout)["state"]
-
-
-@pytest.mark.parametrize(
-    "slip",
-    [
-        "[workspace_box]\nlow_m = [0.1, -0.2, 0.3]\nhigh_m = [0.4, 0.2, 0.0]\n",
-        "[cameras.wrist]\nserial = 3\n",
-        "[camera]\nimage_sise = 64\n",
-    ],
-    ids=["an upside-down box", "a camera of no kind", "a misspelt key"],
-)
-def test_a_slip_elsewhere_in_the_profile_keeps_no_arm_moving(slip: str) -> None:
-    arm, _, _ = PROFILE.partition("[cameras.")
-    Path("ptrctl.toml").write_text(arm + slip)
-    result = stop("--json")
-    assert result.exit_code == 0, result.output
 
 
 def test_with_its_name_an_arm_is_stopped_whatever_the_profile_is() -> None:

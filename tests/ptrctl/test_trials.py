@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ptrctl.plan import freeze_plan
+from ptrctl.plan import TRIALS_FILE, freeze_plan
 from ptrctl.trials import (
     ABORTED,
     COUNTED,
-    TRIALS_FILE,
     TrialLog,
     TrialRecord,
     compare_sessions,
