@@ -8,12 +8,16 @@ from typing import Any
 
 from hardware.dynamixel import registers as reg
 from hardware.dynamixel.bus import Bus, Silence
-from hardware.dynamixel.motors import ALL_IDS, MOTORS, SHADOWS, Motor
+from hardware.dynamixel.motors import ALL_IDS, DRIVEN_IDS, MOTORS, SHADOWS, Motor
 from hardware.dynamixel.registers import Model, Reading
 from hardware.faults import LostConnection, MotorFault
 
 SHADOW_TOLERANCE_TICKS = 8
 """Two servos on one joint work against each other if they disagree; 8 ticks are 0.7 degrees."""
+ZERO_FIX = (
+    "Set Homing Offset of that motor to 0 with DYNAMIXEL Wizard (torque off). If it is right as it "
+    "is, set `homing_offsets = true` under [robot.options]."
+)
 MAX_HOMING_TICKS = 1024
 """The servo accepts no larger homing offset in position mode."""
 
@@ -70,17 +74,25 @@ def complain_of_silence(port: str, answers: Mapping[int, int | Silence]) -> None
         )
 
 
-def set_up(bus: Bus, models: Mapping[int, Model]) -> dict[int, Reading]:
+def set_up(
+    bus: Bus, models: Mapping[int, Model], *, homing_offsets: bool = False
+) -> dict[int, Reading]:
     """Check what the motors keep without power, and correct it where their torque is off.
 
     EEPROM wears: only what differs is written, and on a second run nothing is.
+
+    Args:
+        bus: Open.
+        models: Of every motor, see `find_motors`.
+        homing_offsets: Driven motors may shift what they measure, see `turned_zero`.
 
     Returns:
         The EEPROM of every motor, before.
 
     Raises:
         MotorFault: Only some are under torque, a motor under torque is set up differently,
-            firmware is too old, or a pair of motors on one joint cannot be aligned.
+            firmware is too old, a driven motor has a homing offset, or a pair of motors on one
+            joint cannot be aligned.
         LostConnection: A motor does not answer.
     """
     eeprom = bus.read(ALL_IDS, reg.EEPROM)
@@ -88,6 +100,8 @@ def set_up(bus: Bus, models: Mapping[int, Model]) -> dict[int, Reading]:
     _require_same_torque(ram)
     for motor in MOTORS.values():
         _require_firmware(motor, eeprom[motor.id][reg.FIRMWARE])
+        if not homing_offsets:
+            _require_zero(motor, eeprom[motor.id])
     differing = {
         motor.id: {
             register: value
@@ -127,6 +141,30 @@ def _require_firmware(motor: Motor, firmware: int) -> None:
             f"The motor {motor.words} has firmware {firmware}.",
             f"Motions in a given time need {reg.MIN_FIRMWARE} or newer.",
             "Update it with DYNAMIXEL Wizard.",
+        )
+
+
+def turned_zero(motor: Motor, eeprom: Reading) -> str:
+    """In words, how far a driven motor's zero is from its horn's mark; "" if it is there.
+
+    The arm's kinematics take angles from the marks. Other software calibrates by such offsets
+    (LeRobot writes one into every motor), and with one the gripper is not where it seems to be.
+    A shadow's offset is ours, see `_align`.
+    """
+    offset = eeprom[reg.HOMING_OFFSET]
+    if motor.id not in DRIVEN_IDS or not offset:
+        return ""
+    return f"a homing offset of {offset} ({offset * 360 / reg.TICKS_PER_TURN:.1f} degrees)"
+
+
+def _require_zero(motor: Motor, eeprom: Reading) -> None:
+    offset = turned_zero(motor, eeprom)
+    if offset:
+        raise MotorFault(
+            f"The motor {motor.words} has {offset}.",
+            "It is 0, unless somebody has corrected a turned horn by it: with another one the "
+            "gripper is not where ptrctl thinks it is.",
+            ZERO_FIX,
         )
 
 

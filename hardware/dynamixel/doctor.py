@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hardware.checks import Finding, Health
 from hardware.dynamixel import registers as reg
+from hardware.dynamixel.bringup import ZERO_FIX, turned_zero
 from hardware.dynamixel.bus import Bus, Silence, import_sdk
 from hardware.dynamixel.guardian import log_path
 from hardware.dynamixel.lock import DOCTOR, PortBusy
@@ -167,4 +168,7 @@ def _judge(motor: Motor, eeprom: Reading, ram: Reading, settings: DynamixelSetti
         return Finding(name, Health.FAIL, found, "park the arm and let it cool for ten minutes")
     if volts < MIN_VOLTAGE_V:
         return Finding(name, Health.FAIL, found, "look at the 12 V supply and its plug")
-    return Finding(name, Health.OK, found)
+    offset = turned_zero(motor, eeprom)
+    if offset and not settings.homing_offsets:
+        return Finding(name, Health.FAIL, f"{found}, {offset}", ZERO_FIX)
+    return Finding(name, Health.OK, f"{found}, {offset}" if offset else found)

@@ -98,7 +98,7 @@ class DynamixelDrive:
             # A motor that was told to keep silent could not even be asked.
             self._write_all(reg.STATUS_RETURN_LEVEL, 2)
             models = bringup.find_motors(self._bus)
-            eeprom = bringup.set_up(self._bus, models)
+            eeprom = bringup.set_up(self._bus, models, homing_offsets=self._settings.homing_offsets)
             self._watch = Watch(self._settings, models)
             self._identity = bringup.identify(port, models, eeprom)
             self._adopt()

@@ -24,6 +24,9 @@ class DynamixelSettings:
         0.75, "A joint that pushes harder than this part of its stall current stops the arm."
     )
     over_current_samples: int = setting(5, "After so many readings in a row.")
+    homing_offsets: bool = setting(
+        False, "The motors' homing offsets are right: they correct horns that are mounted turned."
+    )
     watchdog_s: float = setting(
         0.5, "Motors stop by themselves after so long a silence; 0 switches that off."
     )

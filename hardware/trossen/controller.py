@@ -207,6 +207,11 @@ class Controller:
         goal = [float(position) for position in positions]
         self._call(lambda driver: driver.set_all_positions(goal, duration_s, False))
 
+    def hold_arm(self, joints_rad: FloatArray) -> None:
+        """Let joints 0 to 5 (6,) stay there from now on; what the gripper does goes on."""
+        goal = [float(angle) for angle in joints_rad]
+        self._call(lambda driver: driver.set_arm_positions(goal, 0.0, False))
+
     def servo(self, on: bool) -> None:
         """Hold every joint by its motor, or brake it; moves nothing."""
         mode = self._sdk.Mode.position if on else self._sdk.Mode.idle

@@ -53,6 +53,7 @@ class TrossenDrive:
         self._kinematics: Kinematics | None = None
         self._limits: Limits | None = None
         self._goal: FloatArray = np.zeros(7)
+        self._here: FloatArray = np.zeros(7)
         self._number = -1
         self._watching = False
         self._overloaded_since_s: float | None = None
@@ -120,7 +121,8 @@ class TrossenDrive:
         return JointReading(sample.positions[:6], float(opening), self._clock.now_s())
 
     def send(self, joints_rad: FloatArray, opening: float, duration_s: float) -> None:
-        """Takes longer than asked for where the joints' greatest velocities demand it."""
+        """Takes longer than asked for where the joints' greatest velocities demand it, from their
+        last goals and from where they are: a joint that was held back has farther to go."""
         if self._fault is not None:
             raise self._fault
         limits = self.limits
@@ -134,17 +136,21 @@ class TrossenDrive:
                 f"{limits.high.round(3).tolist()} (rad; m at the end).",
                 "Run `ptrctl doctor`, then try again.",
             )
-        least_s = float((np.abs(goal - self._goal) / (SPEED_SHARE * limits.velocity)).max())
+        farthest = np.maximum(np.abs(goal - self._goal), np.abs(goal - self._here))
+        # Not the gripper: it is behind its goal for as long as it holds something.
+        farthest[6] = abs(goal[6] - self._goal[6])
+        least_s = float((farthest / (SPEED_SHARE * limits.velocity)).max())
         if max(duration_s, least_s) > LINEAR_S:
             least_s *= QUINTIC_PEAK
         self._command(goal, max(duration_s, least_s))
         self._watching = True
 
     def hold(self) -> FloatArray:
-        """The gripper's goal stays what it is, so that it keeps its grip."""
+        """The gripper goes on to where it is told to be, in its own time, and keeps its grip."""
         self._watching, self._overloaded_since_s = False, None
         joints = self._sample().positions[:6]
-        self._command(np.array([*joints, self._goal[6]]), 0.0)
+        self._guarded(lambda: self._controller.hold_arm(joints))
+        self._goal = np.array([*joints, self._goal[6]])
         return joints
 
     def kept_opening(self) -> float | None:
@@ -194,6 +200,7 @@ class TrossenDrive:
             if sample.number != self._number:
                 self._number = sample.number
                 _require_finite(sample)
+                self._here = sample.positions
                 return sample
             if self._clock.now_s() > give_up_s:
                 break

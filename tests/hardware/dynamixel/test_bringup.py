@@ -158,6 +158,23 @@ def test_a_shadow_mounted_a_quarter_turn_off_is_refused(bus, settings) -> None:
         connect(bus, settings)
 
 
+@pytest.mark.parametrize("torque", [False, True])
+def test_a_motor_whose_zero_is_elsewhere_is_refused_unless_the_profile_says_it_is_right(
+    bus, settings, torque
+) -> None:
+    connect(bus, settings).close()
+    with bus.lock:
+        bus.servos[6]._put(20, -512, 4)
+        for servo in bus.servos.values():
+            servo.set_torque(torque)
+            servo.writes.clear()
+    with pytest.raises(MotorFault, match=r"`forearm_roll` \(ID 6\).*offset of -512 \(-45.0 deg"):
+        connect(bus, settings)
+    assert not any(servo.writes for servo in bus.servos.values())
+    connect(bus, dataclasses.replace(settings, homing_offsets=True)).close()
+    assert bus.servos[6].value(20, 4) == -512
+
+
 def test_after_a_failed_connection_the_port_is_free(bus, settings) -> None:
     bus.silent.add(7)
     with pytest.raises(LostConnection):

@@ -46,6 +46,7 @@ def test_each_sick_motor_has_its_own_words(bus, settings) -> None:
     bus.servos[5].table[146] = 70
     bus.servos[6]._put(144, 99, 2)
     bus.servos[7]._put(6, 38, 1)
+    bus.servos[8]._put(20, 100, 4)
     findings = by_name(settings)
     for name, found, fix in (
         ("motor 1", "does not answer", "cable"),
@@ -55,6 +56,7 @@ def test_each_sick_motor_has_its_own_words(bus, settings) -> None:
         ("motor 5", "70 C", "cool"),
         ("motor 6", "9.9 V", "supply"),
         ("motor 7", "firmware 38", "firmware"),
+        ("motor 8", "homing offset of 100 (8.8 degrees)", "homing_offsets = true"),
     ):
         assert findings[name].health is Health.FAIL
         assert found in findings[name].found

@@ -81,6 +81,18 @@ def test_a_grip_is_kept_through_hold(arm) -> None:
     assert arm._trossen._goal[6] == pytest.approx(0.3 * 0.044, abs=1e-4)
 
 
+def test_an_arm_that_is_held_does_not_jerk_its_gripper_to_its_goal(arm, simulator) -> None:
+    goal = arm._trossen._goal.copy()
+    goal[[0, 6]] += [0.4, -0.04]
+    arm._trossen.send(goal[:6], goal[6] / 0.044, 2.0)
+    wait_until(lambda: simulator.ask("positions")[6] < 0.04)
+    arm.stop(Stop.HOLD)
+    just_held = simulator.ask("positions")
+    assert just_held[6] > 0.01
+    wait_until(lambda: simulator.ask("positions")[6] < 0.006)
+    assert simulator.ask("positions")[0] == pytest.approx(just_held[0], abs=0.01)
+
+
 def test_from_folded_to_the_start_and_back_it_touches_nothing() -> None:
     with open_simulator(positions=FOLDED) as simulator, make_arm(simulator) as arm:
         arm.move_to_start()
@@ -141,6 +153,18 @@ def test_a_jump_is_stretched_to_what_the_joints_may_do(
     arm._trossen.send(joints, 1.0, wanted_s)
     assert sent_s[0] >= wanted_s
     assert peak * jump_rad / sent_s[0] <= 0.9 * arm._trossen.limits.velocity[0] + 1e-9
+
+
+def test_a_joint_that_was_held_back_takes_its_time(arm, monkeypatch) -> None:
+    sent_s: list[float] = []
+    monkeypatch.setattr(Controller, "send", lambda self, goal, takes_s: sent_s.append(takes_s))
+    here = arm._trossen._here[:6].copy()
+    # Each goal is near the last one, and the arm stays where it is.
+    for part in (0.25, 0.5, 0.75, 1.0):
+        arm._trossen.send(here + np.eye(6)[0] * part, 1.0, 0.2)
+        arm._trossen.read()
+    assert sent_s[0] == 0.2
+    assert 1.875 * 1.0 / sent_s[-1] <= 0.9 * arm._trossen.limits.velocity[0] + 1e-2
 
 
 def test_start_poses_anywhere_in_the_workspace_are_found(simulator) -> None:
