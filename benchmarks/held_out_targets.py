@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.ptr_bench.comparison import compare_cells
+from benchmarks.ptr_bench.comparison import bootstrap_interval, compare_cells
 from benchmarks.ptr_bench.targets import TARGETS as BENCH_TARGETS
 from benchmarks.ptr_bench.targets import UNREPORTED, Target
 from ptrctl.checkpoints import PRETRAINED
@@ -85,14 +85,16 @@ def in_words(name: str, row: Mapping[str, Rate]) -> str:
     return " | ".join([name, *(f"{policy} {rate}" for policy, rate in row.items())])
 
 
-def pooled(rows: list[dict[str, Rate]]) -> dict[str, Rate]:
-    """All targets together."""
-    return {
-        policy: Rate(
-            sum(row[policy].successes for row in rows), sum(row[policy].trials for row in rows)
-        )
-        for policy in rows[0]
-    }
+def together(rows: list[dict[str, Rate]]) -> str:
+    """A line for all targets: the rate of these trials, and the interval of targets like these."""
+    words = []
+    for policy in rows[0]:
+        successes = [row[policy].successes for row in rows]
+        trials = [row[policy].trials for row in rows]
+        low, high = bootstrap_interval(successes, trials)
+        pooled = Rate(sum(successes), sum(trials))
+        words.append(f"{policy} {pooled}, by targets [{low:.2f}, {high:.2f}]")
+    return " | ".join(["together", *words])
 
 
 def outcomes(out: Path, targets: Sequence[Target], session: str) -> dict[str, list[bool]]:
@@ -135,7 +137,7 @@ def main() -> None:
         ):
             print(in_words(f"{target.task} in kitchen {target.kitchen}", row), flush=True)
             rows.append(row)
-    print(in_words("together", pooled(rows)))
+    print(together(rows))
     if options.against:
         print_comparison(options.against, options.out, targets, list(rows[0]))
 

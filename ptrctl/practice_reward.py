@@ -134,21 +134,23 @@ def gather(
     camera, size = checkpoint.info.camera, checkpoint.info.image_size
     parts = []
 
-    def take(folder: Path, *, ends_only: bool = False) -> None:
+    def take(folder: Path, *, only: set[str] | None = None, ends_only: bool = False) -> None:
         packed = pack([folder], request.cache, size, [camera], progress=packing(shown))
         known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
         labelled = [outcome is not Outcome.UNLABELLED for outcome in packed.outcomes]
-        chosen = np.array(known) & np.array(labelled)
+        wanted = [only is None or episode in only for episode in packed.episode_ids]
+        chosen = np.array(known) & np.array(labelled) & np.array(wanted)
         if chosen.any():
             pictures = pictures_of_packed(packed.select(chosen), slots, camera)
             parts.append(pictures.ends_only() if ends_only else pictures)
 
     for task in filter(None, (plan.task, plan.backward)):
-        demos = workspace.demos(task)
-        found = [folder for folder in (demos, *earlier_trials(workspace, task)) if _filled(folder)]
-        for folder in found:
-            take(folder)
-        if not found and examples is None:
+        demos, trials = workspace.demos(task), earlier_trials(workspace, task)
+        if _filled(demos):
+            take(demos)
+        for folder, by_hand in trials.items():
+            take(folder, only=by_hand)
+        if not (_filled(demos) or trials or examples is not None):
             raise UsageError(
                 f"There are no recordings of {task} to learn from what success looks like.",
                 "The classifier is trained on demonstrations, failures and earlier trials, or on "
@@ -162,23 +164,30 @@ def gather(
     return join(parts)
 
 
-def earlier_trials(workspace: Workspace, task: str) -> list[Path]:
-    """Folders of scored trials of a task that an operator has labelled.
+def earlier_trials(workspace: Workspace, task: str) -> dict[Path, set[str]]:
+    """Folders of scored trials of a task, and the episodes in each that an operator has labelled.
 
-    What a simulator has labelled is left out: on an arm there would be no such labels.
+    What a simulator has labelled is left out: on an arm there would be no such labels. So is what
+    the value meter gave up: nobody has seen how it would have ended.
     """
     plans = {path: read_json(path) for path in workspace.trials("").glob(f"*/{PLAN_FILE}")}
-    folders = [
-        path.parent / "episodes"
-        for path, plan in plans.items()
+    by_hand = {
+        path.parent / "episodes": _labelled_by_hand(path.parent / "episodes")
+        for path, plan in sorted(plans.items())
         if plan.get("task") == task and "start_seeds" in plan
-    ]
-    return sorted(folder for folder in folders if _filled(folder) and _labelled_by_hand(folder))
+    }
+    return {folder: episodes for folder, episodes in by_hand.items() if episodes}
 
 
-def _labelled_by_hand(folder: Path) -> bool:
-    labels = {summary.label.labelled_by for summary in EpisodeFolder(folder).summaries()}
-    return labels <= {"operator", ""}
+def _labelled_by_hand(folder: Path) -> set[str]:
+    if not _filled(folder):
+        return set()
+    return {
+        summary.info.episode_id
+        for summary in EpisodeFolder(folder).summaries()
+        if summary.label.outcome is not Outcome.UNLABELLED
+        and summary.label.labelled_by in ("operator", "")
+    }
 
 
 def _filled(folder: Path) -> bool:
