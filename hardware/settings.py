@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from recordings.errors import UsageError
 
 T = TypeVar("T")
 
+_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
@@ -34,7 +35,7 @@ def build_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     Args:
         kind: A settings dataclass.
         values: Key to value.
-        where: The table's name, for messages ("robot.options").
+        where: The table's name ("robot.options"), or where they were typed, for messages.
 
     Raises:
         UsageError: An unknown key, a wrong type, or a value that the dataclass refuses.
@@ -45,21 +46,60 @@ def build_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             raise UsageError(
-                f"`{where}.{key}` is not known.",
+                f"`{where}.{key}` is not known." if _is_table(where) else f"`{key}` is not known.",
                 f"Known keys: {', '.join(fields) or 'none'}.",
-                f"Did you mean `{near[0]}`?" if near else "Remove that line of ptrctl.toml.",
+                f"Did you mean `{near[0]}`?" if near else f"Leave {_what(where)} out.",
             )
-        typed[key] = _typed(value, str(fields[key].type), f"{where}.{key}")
+        typed[key] = _checked(value, str(fields[key].type), key, where)
     try:
         return kind(**typed)
     except ValueError as problem:
-        raise UsageError(
-            f"`{where}`: {problem}.", "", "Correct ptrctl.toml, or run `ptrctl setup` again."
-        ) from problem
+        raise UsageError(f"`{where}`: {problem}.", "", _correct(where)) from problem
 
 
-def _typed(value: Any, annotation: str, key: str) -> Any:
-    kind = annotation.split("|", maxsplit=1)[0].strip()
+def parse_settings(kind: type[Any], texts: Sequence[str], where: str) -> dict[str, Any]:
+    """Texts such as "baud_rate=57600" to values of the types that a settings dataclass has.
+
+    Args:
+        kind: The settings dataclass.
+        texts: Each a key, "=" and a value; of a key that comes twice the last counts.
+        where: Where they were typed, for messages ("--option", "settings").
+
+    Raises:
+        UsageError: A text is none of these, the key is unknown, or the value does not fit.
+    """
+    types = {field.name: _kind_of(str(field.type)) for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(
+                f"`{where} {text}` is no KEY=VALUE.",
+                f"Known keys: {', '.join(types) or 'none'}.",
+                f"Write it as `{where} {next(iter(types), 'key')}=...`.",
+            )
+        values[key] = _read(value.strip(), types.get(key, "str"))
+    build_settings(kind, values, where)
+    return values
+
+
+def _read(text: str, kind: str) -> Any:
+    """What a text stands for, or the text itself, which `build_settings` then refuses."""
+    if kind == "bool" and text.lower() in (*_YES, *_NO):
+        return text.lower() in _YES
+    try:
+        return {"int": int, "float": float}.get(kind, str)(text)
+    except ValueError:
+        return text
+
+
+def _kind_of(annotation: str) -> str:
+    return annotation.split("|", maxsplit=1)[0].strip()
+
+
+def _checked(value: Any, annotation: str, key: str, where: str) -> Any:
+    kind = _kind_of(annotation)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind == "float" and number:
         return float(value)
@@ -70,7 +110,21 @@ def _typed(value: Any, annotation: str, key: str) -> Any:
     if kind == "str" and isinstance(value, str):
         return value
     raise UsageError(
-        f"`{key}` is {value!r}.",
+        f"`{where}.{key}` is {value!r}." if _is_table(where) else f"`{key}` is {value!r}.",
         f"It must be {_WORDS[kind]}.",
-        "Correct that line of ptrctl.toml, or run `ptrctl setup` again.",
+        _correct(where),
     )
+
+
+def _is_table(where: str) -> bool:
+    return "." in where and not where.startswith("--")
+
+
+def _what(where: str) -> str:
+    return "that line of ptrctl.toml" if _is_table(where) else f"it in `{where}`"
+
+
+def _correct(where: str) -> str:
+    if _is_table(where):
+        return "Correct that line of ptrctl.toml, or run `ptrctl setup` again."
+    return f"Correct it in `{where}`."

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hardware.teleoperators.registry import teleoperator_names
+from hardware.settings import parse_settings
+from hardware.teleoperators.registry import teleoperator_kind, teleoperator_names
 from ptrctl.profile import Profile
 from recordings.errors import UsageError
 
 KEYBOARD, SCRIPTED = "keyboard", "scripted"
+FLAG = "--demonstrator-option"
 
 
 @dataclass(frozen=True)
@@ -58,29 +60,11 @@ def chosen_demonstrator(profile: Profile, name: str | None, options: Sequence[st
             f"Choose one, for example `--demonstrator {near[0] if near else KEYBOARD}`.",
         )
     own = profile.teleoperator_options if chosen == profile.teleoperator else {}
-    given = dict(_setting(text) for text in options)
-    if given and chosen in (KEYBOARD, SCRIPTED):
+    if options and chosen in (KEYBOARD, SCRIPTED):
         raise UsageError(
-            f"`--demonstrator-option` was given for the demonstrator `{chosen}`.",
+            f"`{FLAG}` was given for the demonstrator `{chosen}`.",
             "It sets up a device.",
             f"Leave it out, or name one of: {', '.join(teleoperator_names())}.",
         )
+    given = parse_settings(teleoperator_kind(chosen).settings, options, FLAG) if options else {}
     return Demonstrator(chosen, {**own, **given})
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Key and value; the value as in TOML, or else a text."""
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise UsageError(
-            f"`--demonstrator-option {text}` is not a setting.",
-            "It is a key and a value.",
-            "Type, for example, `--demonstrator-option dead_zone=0.2`.",
-        )
-    try:
-        return key, tomlkit.value(value).unwrap()
-    except TOMLKitError:
-        return key, value

@@ -11,7 +11,7 @@ from hardware.clock import MonotonicClock
 from hardware.kinds import ArmRequest, Discovered
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.registry import arm_kind, camera_kind
-from hardware.settings import build_settings
+from hardware.settings import build_settings, parse_settings
 from ptrctl import console
 from ptrctl.profile import Profile
 from ptrctl.time_limit import within
@@ -21,7 +21,6 @@ DISCOVERY_LIMIT_S = 20.0
 NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 """What a camera or a task may be called; it becomes part of paths."""
 TEST_PATTERN = "test-pattern"
-_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def is_ours(robot: str) -> bool:
@@ -32,47 +31,6 @@ def is_ours(robot: str) -> bool:
 def settings_of(robot: str) -> type[Any]:
     """The settings dataclass of a real arm."""
     return arm_kind(robot).settings
-
-
-def parse_settings(kind: type[Any], texts: Sequence[str], flag: str) -> dict[str, Any]:
-    """`KEY=VALUE` texts to typed settings.
-
-    Args:
-        kind: The settings dataclass, which knows the types.
-        flag: For messages ("--option").
-
-    Raises:
-        UsageError: A text is no `KEY=VALUE`, the key is unknown, or the value has a wrong type.
-    """
-    fields = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    values: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise UsageError(
-                f"`{flag} {text}` is no KEY=VALUE.",
-                f"Known keys: {', '.join(fields) or 'none'}.",
-                f"Write it as `{flag} {next(iter(fields), 'key')}=...`.",
-            )
-        values[key] = _typed(value.strip(), fields.get(key, "str"))
-    build_settings(kind, values, flag)
-    return values
-
-
-def _typed(text: str, annotation: str) -> Any:
-    """The value that a text stands for, or the text itself, which `build_settings` then refuses."""
-    wanted = annotation.split("|", maxsplit=1)[0].strip()
-    if wanted == "bool" and text.lower() in (*_YES, *_NO):
-        return text.lower() in _YES
-    try:
-        if wanted == "int":
-            return int(text)
-        if wanted == "float":
-            return float(text)
-    except ValueError:
-        return text
-    return text
 
 
 def arm_options(

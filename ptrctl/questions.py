@@ -10,8 +10,8 @@ from hardware.kinds import Discovered
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.registry import SIMULATED, arm_kind, camera_kind, robot_names
 from hardware.robot import WorkspaceBox
-from hardware.settings import setting_helps
-from ptrctl.device_choice import NAME, camera_in_words, in_words, parse_settings
+from hardware.settings import parse_settings, setting_helps
+from ptrctl.device_choice import NAME, camera_in_words, in_words
 from ptrctl.profile import DEFAULT_TASK, Profile
 from recordings.errors import PtrctlError
 

@@ -11,7 +11,6 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
 from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
-from hardware.settings import build_settings
+from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
 from recordings.errors import PtrctlError, UsageError
 
@@ -83,7 +82,9 @@ def make_camera(words: str, clock: MonotonicClock, image_size: int) -> Camera:
             f"For example: --camera {name}={next(iter(CAMERA_MODULES))}",
         )
     kind: CameraKind = _kind(kind_name, CAMERA_MODULES, CameraKind)
-    return kind.make(name, _settings(kind.settings, pairs, f"cameras.{name}"), clock, image_size)
+    return kind.make(
+        name, _settings(kind.settings, pairs, f"--camera {name}={kind_name},"), clock, image_size
+    )
 
 
 def _kind(name: str, modules: dict[str, str], wanted: type[Any]) -> Any:
@@ -100,28 +101,8 @@ def _kind(name: str, modules: dict[str, str], wanted: type[Any]) -> Any:
     return kind
 
 
-def _settings(kind: type[Any], pairs: Sequence[str], where: str) -> Any:
-    """Settings from "key=value" words, typed as the dataclass says."""
-    types = {
-        field.name: str(field.type).split("|", maxsplit=1)[0].strip() for field in fields(kind)
-    }
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            raise UsageError(f"`{pair}` is no setting.", "", "Write key=value.")
-        values[key] = _typed(text, types.get(key, "str"))
-    return build_settings(kind, values, where)
-
-
-def _typed(text: str, kind: str) -> Any:
-    """The value in a word; one that is not of its kind stays a word, and is refused later."""
-    if kind == "bool" and text in ("true", "false"):
-        return text == "true"
-    try:
-        return {"int": int, "float": float}.get(kind, str)(text)
-    except ValueError:
-        return text
+def _settings(kind: type[Any], texts: Sequence[str], where: str) -> Any:
+    return build_settings(kind, parse_settings(kind, texts, where), where)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -149,7 +130,7 @@ def make_station(given: argparse.Namespace) -> Station:
     clock = MonotonicClock()
     kind = arm_kind(given.arm)
     robot, brought = kind.make(
-        _settings(kind.settings, given.settings, "robot.options"),
+        _settings(kind.settings, given.settings, "settings"),
         ArmRequest(
             clock,
             given.rate,

@@ -32,8 +32,8 @@ def test_the_profile_names_the_device_and_its_settings_and_flags_win() -> None:
 
 
 def test_the_profiles_settings_do_not_follow_to_another_device() -> None:
-    chosen = chosen_demonstrator(PROFILE, "spacemouse", ("rotate=false",))
-    assert chosen.options == {"rotate": False}
+    chosen = chosen_demonstrator(PROFILE, "spacemouse", ("rotate=no", "serial=123456"))
+    assert chosen.options == {"rotate": False, "serial": "123456"}
     assert chosen_demonstrator(PROFILE, "scripted", ()).scripted
 
 
@@ -42,7 +42,9 @@ def test_the_profiles_settings_do_not_follow_to_another_device() -> None:
     [
         ("gampad", (), "--demonstrator gamepad"),
         ("keyboard", ("dead_zone=0.1",), "sets up a device"),
-        ("gamepad", ("dead_zone",), "dead_zone=0.2"),
+        ("gamepad", ("dead_zone",), "`--demonstrator-option dead_zone` is no KEY=VALUE"),
+        ("gamepad", ("dead_zon=0.1",), "Did you mean `dead_zone`"),
+        ("gamepad", ("dead_zone=wide",), "It must be a number. Correct it in `--demonstrator-op"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name: str, options: tuple[str, ...], said: str) -> None:

@@ -117,7 +117,7 @@ def test_settings_are_typed_as_the_arm_wants_them() -> None:
         (["test-pattern"], "no arm or camera"),
         ([ARM, "motion=2"], "not known"),
         ([ARM, "motion_s=slow"], "must be a number"),
-        ([ARM, "motion_s"], "no setting"),
+        ([ARM, "motion_s"], "no KEY=VALUE"),
         ([ARM, "--camera", "wrist"], "names no kind"),
         ([ARM, "--camera", "wrist=nonsense"], "no arm or camera"),
         ([ARM, "--camera", "wrist=test-pattern,serial=3"], "not known"),
