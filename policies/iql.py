@@ -18,7 +18,10 @@ LARGEST_WEIGHT = 100.0
 
 
 class ImplicitQLearning(LearnerBase):
-    """Expectile V, one-step Q towards V, and cloning weighted by exp((Q - V) / T)."""
+    """Expectile V, Q towards it after `n_step` rewards, and cloning weighted by exp((Q - V) / T).
+
+    The source has one-step targets. With more, what follows within n steps is the data's own.
+    """
 
     needs_next = True
     only_success = False

@@ -72,10 +72,11 @@ class LabelledEpisodes:
         """A number for each, the same within a place unless there are but a few places.
 
         It follows from the place alone: the same in every selection of episodes, and as if drawn
-        by lot. Counted up it would tell tasks apart, which take turns in prior data.
+        by lot; of a few places, from the place and the episode's number. Counted up it would tell
+        tasks apart, which take turns in prior data.
         """
         if len(set(self.scenes)) < FEWEST_PLACES:
-            return list(range(len(self.scenes)))
+            return [_number(f"{scene} {number}") for number, scene in enumerate(self.scenes)]
         return [_number(scene) for scene in self.scenes]
 
 

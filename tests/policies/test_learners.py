@@ -127,6 +127,16 @@ def test_state_goes_on_exactly_in_a_new_learner(name: str) -> None:
         assert torch.equal(value, other.state_dict().tensors[key]), key
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_pictures_before_and_after_a_step_are_changed_apart(name: str) -> None:
+    learner = learner_of(CONFIGS[name])
+    images = torch.randint(256, (16, 24, 24, 3), dtype=torch.uint8)
+    for _ in range(3):
+        now, later = learner._augmented(images), learner._augmented_next(images)  # type: ignore[attr-defined]
+        alike = sum(torch.equal(one, other) for one, other in zip(now, later, strict=True))
+        assert alike < 12, "by chance a few pictures are cropped alike"
+
+
 def test_the_slow_copy_moves_by_tau() -> None:
     config = config_of("bc")
     learner = learner_of(config)

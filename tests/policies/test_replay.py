@@ -181,13 +181,14 @@ def test_episodes_of_one_place_share_a_group_unless_there_are_few_places() -> No
     assert (groups == groups[:, :1]).all()
     assert len(groups.unique()) == 25
     few = buffer_of(dot_data(9))
-    assert few.gather(few.episode_starts).groups.tolist() == list(range(9))
+    assert len(few.gather(few.episode_starts).groups.unique()) == 9
 
 
-def test_every_critic_learns_of_every_task_where_tasks_take_turns() -> None:
+@pytest.mark.parametrize("places", [8 * 30, 1])
+def test_every_critic_learns_of_every_task_where_tasks_take_turns(places: int) -> None:
     tasks = tuple(f"reach_{index}" for index in range(8))
     data = dot_data(8 * 30, steps=2, tasks=tasks)
-    turns = dataclasses.replace(data, scenes=tuple(f"kitchen {index}" for index in range(8 * 30)))
+    turns = dataclasses.replace(data, scenes=tuple(f"kitchen {n % places}" for n in range(8 * 30)))
     buffer = ReplayBuffer.from_packed(turns, slots_for(tasks, 8), ONE_STEP, CAMERA)
     batch = buffer.gather(buffer.episode_starts)
     held_out_by = {
