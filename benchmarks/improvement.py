@@ -22,7 +22,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -214,13 +214,21 @@ def in_words(line: dict[str, Any]) -> str:
     )
 
 
-def summary(lines: Sequence[dict[str, Any]], start: str, resets: bool) -> str:
-    """All targets of one start pooled, with paired tests."""
-    ours = [line for line in lines if (line["start"], line["resets"]) == (start, resets)]
+def summary(lines: Sequence[dict[str, Any]], asked: Mapping[str, Any]) -> str:
+    """All targets that were practised as asked, pooled, with paired tests.
+
+    Args:
+        lines: Of any practice.
+        asked: What a line has to say of itself: "start", "resets", "options" and "scale".
+    """
+    start = asked["start"]
+    ours = [line for line in lines if asked.items() <= line.items()]
     if not ours:
         return f"{start}: nothing yet"
-    cells = [{line["task"]: line[when] for line in ours} for when in WHEN]
-    pair = compare_cells(*cells)
+    by_target = {(line["task"], line["kitchen"]): line for line in ours}
+    pair = compare_cells(
+        *({target: line[when] for target, line in by_target.items()} for when in WHEN)
+    )
     low, high = pair.points_95
     lower = [line["task"] for line in ours if sum(line["after"]) < sum(line["before"])]
     return (
@@ -249,17 +257,16 @@ def main() -> None:
     scale = QUICK if options.quick else Scale(starts=options.start_states)
     more = options.improve.split() + (["--accept-classifier"] if options.quick else [])
     path = options.out / "improvement.jsonl"
+    fixed = {"resets": options.resets, "options": more, "scale": asdict(scale)}
     for start in options.starts:
         for target in options.targets:
-            done = read_json_lines(path)
-            asked = {"start": start, "resets": options.resets, "options": more}
-            same = {**asdict(target), **asked, "scale": asdict(scale)}
-            if not any(same.items() <= line.items() for line in done):
+            asked = {**asdict(target), **fixed, "start": start}
+            if not any(asked.items() <= line.items() for line in read_json_lines(path)):
                 line = practise(target, start, options.resets, options.out, scale, more)
                 append_json_line(path, line)
                 print(in_words(line), flush=True)
     for start in options.starts:
-        print(summary(read_json_lines(path), start, options.resets))
+        print(summary(read_json_lines(path), {**fixed, "start": start}))
 
 
 if __name__ == "__main__":
