@@ -37,6 +37,10 @@ from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError, RecordingError
 
 STATE_FILE = "state.safetensors"
+SAVE_EVERY_S = 30.0
+"""A run that is killed loses at most so much."""
+SAVING_SHARE = 50
+"""Saving takes at most one part in so many of the time."""
 RUN_FILE = "run.json"
 
 
@@ -99,7 +103,7 @@ def train(
     threads: int | None = None,
     device: str = "cpu",
     report_every: int = 20,
-    save_every: int = 500,
+    save_every_s: float = SAVE_EVERY_S,
     checkpoint_every: int | None = None,
     compact: bool = False,
 ) -> TrainingResult:
@@ -119,11 +123,13 @@ def train(
         camera: Which camera to learn from; the first of the data by default.
         init: Start from its weights; new tasks take spare slots, and those of `target` begin as
             `policies.new_task` says.
-        on_event: Told every `report_every` updates and of every checkpoint.
+        on_event: Told every `report_every` updates and of every checkpoint. What it raises ends
+            the run, with its state saved.
         threads: CPU threads of a new run; torch's choice by default. A continued run keeps the
             number that it began with.
         device: "cpu" or "cuda".
-        save_every: Updates between saves of the resumable state.
+        save_every_s: Seconds between saves of the resumable state, or more where saving takes
+            more than a fiftieth of that.
         checkpoint_every: Updates between checkpoints; only the last by default.
         compact: Store checkpoint weights as float16.
 
@@ -196,7 +202,7 @@ def train(
     )
     runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact)
     runner.rng = np.random.default_rng(seed)
-    result = runner.run(report_every, save_every, checkpoint_every)
+    result = runner.run(report_every, save_every_s, checkpoint_every)
     return dataclasses.replace(result, began_as=began_as)
 
 
@@ -217,11 +223,12 @@ class _Runner:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def run(
-        self, report_every: int, save_every: int, checkpoint_every: int | None
+        self, report_every: int, save_every_s: float, checkpoint_every: int | None
     ) -> TrainingResult:
         self.load_state()
         resumed_at = self.learner.updates
         began_s = time.monotonic()
+        save_due_s = began_s + save_every_s
         written: Checkpoint | None = None
         while self.learner.updates < self.steps:
             self.recent.append(learn(self.learner, self.mixture, self.rng, self.batch_size))
@@ -233,8 +240,9 @@ class _Runner:
             if last or (checkpoint_every and step % checkpoint_every == 0):
                 written = self.save_checkpoint(keep_state=last)
                 self.report(resumed_at, began_s, written.path)
-            if last or step % save_every == 0:
-                self.save_state()
+            if last or time.monotonic() >= save_due_s:
+                saving_s = self.save_state()
+                save_due_s = time.monotonic() + max(save_every_s, SAVING_SHARE * saving_s)
         if written is None:
             written = self.last_checkpoint()
         paths = sorted((self.run_folder / "checkpoints").glob("step-*"))
@@ -249,7 +257,13 @@ class _Runner:
         step = self.learner.updates
         rate = (step - resumed_at) / max(time.monotonic() - began_s, 1e-9)
         left = (self.steps - step) / max(rate, 1e-9)
-        self.on_event(TrainingEvent(step, self.steps, self.metrics, rate, left, checkpoint))
+        event = TrainingEvent(step, self.steps, self.metrics, rate, left, checkpoint)
+        try:
+            self.on_event(event)
+        except BaseException:
+            # Between two updates, so that the next call goes on from here.
+            self.save_state()
+            raise
 
     def last_checkpoint(self) -> Checkpoint:
         """Of a run that had ended: as it is there, with what lies beside it."""
@@ -281,7 +295,9 @@ class _Runner:
             replace=True,
         )
 
-    def save_state(self) -> None:
+    def save_state(self) -> float:
+        """Returns how many seconds it took."""
+        began_s = time.monotonic()
         state = self.learner.state_dict()
         notes = {
             "updates": state.updates,
@@ -291,6 +307,7 @@ class _Runner:
         }
         tensors = {**state.tensors, **self.mixture.state_dict()}
         write_tensors(self.run_folder / STATE_FILE, tensors, notes)
+        return time.monotonic() - began_s
 
     def load_state(self) -> None:
         path = self.run_folder / STATE_FILE
