@@ -16,6 +16,7 @@ from ptrctl.at_the_arm import PARK, at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, is_taken, open_checkpoint
 from ptrctl.dashboard import Display, OnPanel, Stage, display
+from ptrctl.files import count_lines
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
@@ -52,6 +53,8 @@ MAX_STEPS = 40
 EXPECTED_TRIAL_S = 0.7
 MORE = 10
 """Demonstrations that are asked for beside those that did not teach the task."""
+PRACTICE = "improve-"
+"""With this the names of sessions of practice begin."""
 OTHER_SESSION = "name another session with `--session NAME`"
 
 
@@ -150,6 +153,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
         _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
     alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
+    done_before = count_lines(workspace.trials(session))
     with alone, Interrupts() as interrupts:
         with (
             cell.station,
@@ -182,6 +186,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
             session,
             what_next=_next(workspace, profile, checkpoint, plan, options, summary.complete),
             interrupted=interrupts.requested,
+            did_nothing=count_lines(summary.folder) == done_before,
         )
     return summary.complete or not interrupts.requested
 
@@ -240,10 +245,15 @@ def make_plan(
     )
 
 
+def place_and_policy(task: str, kitchen_seed: int | None, digest: str) -> str:
+    """The same for the same policy in the same place: a repeated command finds its session."""
+    kitchen = "" if kitchen_seed is None else f"-kitchen{kitchen_seed}"
+    return f"{task}{kitchen}-{digest[:8]}"
+
+
 def session_name(plan: TrialPlan) -> str:
-    """The same for the same policy in the same place, so that repeating a command goes on."""
-    kitchen = "" if plan.kitchen_seed is None else f"-kitchen{plan.kitchen_seed}"
-    return f"{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}"
+    """Of the scored trials of a plan."""
+    return place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest)
 
 
 def run_trials(
@@ -363,16 +373,30 @@ def _next(
     options: EvaluateOptions,
     complete: bool,
 ) -> str:
-    """Go on; or practise what the policy has learned; or teach it the task first."""
+    """Go on; or practise what the policy has learned; or show it more; or teach it the task."""
     same = {"task": plan.task, **scene_flags(profile)}
     if not complete:
         given = {**changed(options), "checkpoint": plan.checkpoint}
         return next_command("evaluate", workspace, **same, **given)
     if plan.task in checkpoint.info.tasks.names:
+        if _practised(workspace, plan):
+            return more_demonstrations(workspace, same)
         return next_command("improve", workspace, **same, checkpoint=plan.checkpoint)
     if _successes(workspace, plan.task):
         return next_command("finetune", workspace, task=plan.task)
     return next_command("record", workspace, **same)
+
+
+def _practised(workspace: Workspace, plan: TrialPlan) -> bool:
+    """Whether the policy has begun a practice of its own, which would not be begun again."""
+    mine = place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest)
+    return any(workspace.trials("").glob(f"{PRACTICE}{mine}*/{PLAN_FILE}"))
+
+
+def scored(workspace: Workspace, task: str, kitchen_seed: int | None, digest: str) -> Path | None:
+    """The folder of a policy's trials in a place, None if they have not begun."""
+    folder = workspace.trials(place_and_policy(task, kitchen_seed, digest))
+    return folder if (folder / PLAN_FILE).exists() else None
 
 
 def more_demonstrations(workspace: Workspace, same: Mapping[str, Any]) -> str:
@@ -397,6 +421,7 @@ def _show(
     *,
     what_next: str,
     interrupted: bool,
+    did_nothing: bool,
 ) -> None:
     summary, plan = evaluation.summary, evaluation.summary.plan
     rows: dict[str, object] = {
@@ -421,7 +446,9 @@ def _show(
     if evaluation.comparison:
         rows["paired"] = str(evaluation.comparison)
     console.outcome_panel(
-        "The trials are complete"
+        "The trials were complete before; nothing was run"
+        if summary.complete and did_nothing
+        else "The trials are complete"
         if summary.complete
         else "Interrupted; every finished trial is kept"
         if interrupted
@@ -433,6 +460,7 @@ def _show(
         data={
             **summary.to_json(),
             "session": session,
+            "did_nothing": did_nothing,
             "comparison": None
             if evaluation.comparison is None
             else comparison_json(evaluation.comparison),

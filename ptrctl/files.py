@@ -110,3 +110,8 @@ def only_one(lock: Path, busy: str, instead: str) -> Iterator[None]:
                 busy, "One at a time works in a folder.", f"Wait for it, or {instead}."
             ) from error
         yield
+
+
+def count_lines(folder: Path) -> int:
+    """How many lines the logs (`*.jsonl`) below a folder hold; 0 if there is none."""
+    return sum(len(read_json_lines(path)) for path in folder.rglob("*.jsonl"))

@@ -21,12 +21,15 @@ from ptrctl.evaluation_session import (
     EXPECTED_TRIAL_S,
     MAX_STEPS,
     OTHER_SESSION,
+    PRACTICE,
     films_lacking,
     get_ready,
     listening,
     more_demonstrations,
+    place_and_policy,
+    scored,
 )
-from ptrctl.files import read_json
+from ptrctl.files import count_lines, read_json
 from ptrctl.interrupts import Interrupts
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
@@ -39,6 +42,7 @@ from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
+from ptrctl.trials import TrialSummary, load_summary
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.improve import freeze_practice, improve
 from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
@@ -107,6 +111,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
+    done_before = count_lines(workspace.trials(session))
     with alone, Interrupts() as interrupts:
         with (
             cell.station,
@@ -145,6 +150,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             report=report,
             what_next=_next(workspace, profile, plan, result, options),
             interrupted=interrupts.requested,
+            did_nothing=count_lines(workspace.trials(session)) == done_before,
             backward=cell.backward_task,
         )
     return result.complete or not interrupts.requested
@@ -211,9 +217,8 @@ def make_plan(
 
 def session_name(plan: ImprovePlan) -> str:
     """The same for the same start in the same place, so that repeating a command goes on."""
-    kitchen = "" if plan.kitchen_seed is None else f"-kitchen{plan.kitchen_seed}"
     turns = "-backward" if plan.backward else ""
-    return f"improve-{plan.task}{kitchen}-{plan.checkpoint_digest[:8]}{turns}"
+    return PRACTICE + place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest) + turns
 
 
 def _run_folder(
@@ -337,7 +342,7 @@ def _next(
     result: ImproveResult,
     options: ImproveOptions,
 ) -> str:
-    """Go on; or score the recommended checkpoint; or show the policy what it never achieves."""
+    """Go on; or score the recommended checkpoint; or show the policy more."""
     same = {"task": plan.task, **scene_flags(profile)}
     if not result.complete:
         given = changed(
@@ -350,7 +355,15 @@ def _next(
     if _lacks(plan, result) == "demonstrations":
         return more_demonstrations(workspace, same)
     called = _called(workspace, result) if result.kept else plan.checkpoint
-    return next_command("evaluate", workspace, **same, checkpoint=called)
+    there = scored(workspace, plan.task, plan.kitchen_seed, result.recommended.digest)
+    if there is None:
+        return next_command("evaluate", workspace, **same, checkpoint=called)
+    summary = load_summary(there)
+    if summary.complete:
+        return more_demonstrations(workspace, same)
+    # Begun under another number of trials than the default, it goes on only with that.
+    trials = summary.plan.trials
+    return next_command("evaluate", workspace, **same, checkpoint=called, trials=trials)
 
 
 def _called(workspace: Workspace, result: ImproveResult) -> str:
@@ -371,6 +384,11 @@ def _lacks(plan: ImprovePlan, result: ImproveResult) -> Literal["trials", "demon
     return "trials" if 2 * successes >= plan.trials else "demonstrations"
 
 
+def _selected(plan: ImprovePlan, selection: TrialSummary) -> str:
+    planned = f", of {len(plan.selection_seeds)} planned trials"
+    return str(selection.rate) + ("" if selection.complete else planned)
+
+
 def _show(
     workspace: Workspace,
     plan: ImprovePlan,
@@ -380,6 +398,7 @@ def _show(
     report: Path,
     what_next: str,
     interrupted: bool,
+    did_nothing: bool,
     backward: str,
 ) -> None:
     successes = sum(record.success for record in result.practice)
@@ -387,7 +406,7 @@ def _show(
     rows: dict[str, object] = {
         "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
         "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
-        "selection before": result.before.selection.rate,
+        "selection before": _selected(plan, result.before.selection),
         "selection after": result.after or "not measured",
         "verdict": result.verdict,
         **facts_about_practice(plan, result),
@@ -405,7 +424,11 @@ def _show(
     called = _called(workspace, result) if result.complete and result.kept else ""
     if called == workspace.said(path):
         rows["name"] = f"{called}; the shorter name stands for another checkpoint, and stays so"
-    title = "The practice is complete" if result.complete else "The practice stopped early"
+    title = "The practice stopped early"
+    if result.complete:
+        title = "The practice was complete before; nothing was run"
+        if not did_nothing:
+            title = "The practice is complete"
     console.outcome_panel(
         "Interrupted; every finished trial is kept" if interrupted else title,
         rows,
@@ -420,8 +443,10 @@ def _show(
             "task": plan.task,
             "session": session,
             "complete": result.complete,
+            "did_nothing": did_nothing,
             "practice": [record.success for record in result.practice],
             "selection_before": str(result.before.selection.rate),
+            "selection_before_complete": result.before.selection.complete,
             "selection_after": None if result.after is None else str(result.after),
             "kept": result.kept,
             "verdict": result.verdict,

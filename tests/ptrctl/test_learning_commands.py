@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
+from ptrctl import improvement_session
 from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.plan import TRIALS_FILE
@@ -207,6 +208,23 @@ def test_each_command_names_the_next_and_it_works_as_it_stands(trained: Path) ->
     assert practised["next"].startswith(f"ptrctl record --task {TASK} --kitchen {KITCHEN}")
     follow(practised["next"], "-n 6 --demonstrator scripted --fast")
     assert len(list((trained / "demos" / TASK).glob("*.h5"))) == 6
+
+
+def test_what_has_been_scored_and_practised_is_shown_more_next(trained: Path, monkeypatch) -> None:
+    monkeypatch.setattr(improvement_session, "_lacks", lambda plan, result: None)
+    run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)
+    evaluate = f"evaluate -t {TASK} --kitchen {KITCHEN} -n 1 --max-steps 3"
+    improve = f"improve -t {TASK} --kitchen {KITCHEN} -n 1 --selection 1 --updates 1 --max-steps 3"
+    assert run(improve, trained)["next"].startswith("ptrctl evaluate")
+    first = run(evaluate, trained)
+    assert not first["did_nothing"]
+    assert first["next"].startswith("ptrctl record")
+    again = run(evaluate, trained)
+    assert again["did_nothing"]
+    assert again["successes"] == first["successes"]
+    again = run(improve, trained)
+    assert again["did_nothing"]
+    assert again["next"].startswith("ptrctl record")
 
 
 def test_trials_in_another_kitchen_than_the_demonstrations_are_pointed_out(trained: Path) -> None:
