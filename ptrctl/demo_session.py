@@ -15,7 +15,13 @@ from ptrctl import console
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.dashboard import Display, Stage
-from ptrctl.demo_state import ELSEWHERE, STATE_FILE, DemoOptions, DemoState
+from ptrctl.demo_state import (
+    ELSEWHERE,
+    STATE_FILE,
+    DemoOptions,
+    DemoState,
+    require_own_folder,
+)
 from ptrctl.evaluation_session import (
     EvaluateOptions,
     check_checkpoint_fits,
@@ -62,6 +68,7 @@ class _Stopped(Exception):
 def run_demo(folder: Path, options: DemoOptions) -> bool:
     """Run every stage that is not done yet, and show the outcome; False after a signal."""
     workspace = open_workspace(folder)
+    require_own_folder(workspace)
     with workspace.alone_in(workspace.root, ELSEWHERE):
         return _run_alone(workspace, options)
 

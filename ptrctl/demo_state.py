@@ -10,7 +10,8 @@ from typing import Any
 from ptrctl.checkpoints import PRETRAINED
 from ptrctl.files import read_json, write_json
 from ptrctl.plan import check_same
-from recordings.errors import RecordingError
+from ptrctl.workspace import Workspace
+from recordings.errors import RecordingError, UsageError
 
 STATE_FILE = "demo.json"
 ELSEWHERE = "name another folder with `--workspace`"
@@ -55,6 +56,20 @@ def quickly(options: DemoOptions) -> DemoOptions:
         checkpoint=options.checkpoint,
         baselines=options.baselines,
         seed=options.seed,
+    )
+
+
+def require_own_folder(workspace: Workspace) -> None:
+    """Raise `UsageError` if the folder is somebody's workspace: the demo would learn from what was
+    recorded there, add to it, and take what it finds for its own.
+    """
+    lab = [workspace.profile_path, workspace.demos(""), workspace.trials("")]
+    if (workspace.root / STATE_FILE).exists() or not any(path.exists() for path in lab):
+        return
+    raise UsageError(
+        f"The folder {workspace.root} is a workspace, and not one of a demo.",
+        "The demo writes a workspace of its own.",
+        f"Leave `--workspace` out, or {ELSEWHERE}.",
     )
 
 

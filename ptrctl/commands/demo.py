@@ -31,8 +31,7 @@ def demo(
         int, typer.Option("--seed", min=0, max=9999, help="Seed of everything random.")
     ] = 0,
     workspace: Annotated[
-        Path,
-        typer.Option("--workspace", "-w", envvar="PTRCTL_WORKSPACE", help="Folder for the demo."),
+        Path, typer.Option("--workspace", "-w", help="Folder for the demo, of its own.")
     ] = Path("demo-workspace"),
     json: JsonOption = False,
 ) -> None:
