@@ -68,8 +68,8 @@ class _Stopped(Exception):
 def run_demo(folder: Path, options: DemoOptions) -> bool:
     """Run every stage that is not done yet, and show the outcome; False after a signal."""
     workspace = open_workspace(folder)
-    require_own_folder(workspace)
     with workspace.alone_in(workspace.root, ELSEWHERE):
+        require_own_folder(workspace)
         return _run_alone(workspace, options)
 
 

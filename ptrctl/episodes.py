@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ptrctl.console import duration
 from ptrctl.halfblocks import HalfBlocks
-from ptrctl.workspace import Workspace, check_name
+from ptrctl.workspace import Workspace, check_name, episode_folders_in
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError
 from recordings.reader import Episode, EpisodeSummary, read_summary
@@ -25,13 +25,23 @@ OUTCOME_STYLES = {Outcome.SUCCESS: "green", Outcome.FAILURE: "red", Outcome.UNLA
 
 
 def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> list[Path]:
-    """A folder, the folder of a task's demonstrations, or all folders of the workspace.
+    """Of a folder that is named, of a task's demonstrations, or of the workspace: all folders
+    that hold episodes.
 
     Raises:
+        RecordingError: The folder named does not exist, or holds no episode.
         UsageError: The task named has no demonstrations.
     """
     if folder is not None:
-        return [folder]
+        found = episode_folders_in(folder)
+        if not found:
+            there = EpisodeFolder(folder).path
+            raise RecordingError(
+                f"There is no episode in {there}, nor in a folder below it.",
+                "A folder of episodes was expected.",
+                "Leave `--folder` out to look through the whole workspace.",
+            )
+        return found
     if task is not None:
         check_name(task, workspace.demonstrated_tasks(), "demonstrated task", "--task")
         return [workspace.demos(task)]

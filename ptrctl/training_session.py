@@ -173,6 +173,7 @@ def finetune_task(
     )
     shown.begin(stage)
     demonstrations = load_demonstrations(folder, request, packing(shown))
+    _check_task(demonstrations, folder, task)
     prior = None
     rehearsal = init.path / REHEARSAL if init else None
     if options.prior:
@@ -182,6 +183,18 @@ def finetune_task(
     trained = finetune(request, demonstrations, prior, training(shown, stop))
     shown.finish(stage, trained.reason)
     return Finetuned(name, options.checkpoint, request, demonstrations, prior, trained)
+
+
+def _check_task(demonstrations: Demonstrations, folder: Path, task: str) -> None:
+    """Raise `UsageError` if what is called by one task would learn others alone."""
+    data = demonstrations.train
+    shown = sorted({data.tasks[number] for number in set(data.task.tolist())})
+    if task not in shown:
+        raise UsageError(
+            f"The demonstrations in {folder} are of {', '.join(shown)}.",
+            f"They show {task}, which is to be learned.",
+            f"Add `--task {shown[0]}`, or leave `--demos` out.",
+        )
 
 
 def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> PackedDataset:

@@ -72,15 +72,7 @@ class Workspace:
 
     def episode_folders(self) -> list[Path]:
         """Every folder below `demos` and `trials` with episodes, finished or not, sorted."""
-        return sorted(
-            {
-                file.parent
-                for kind in ("demos", "trials")
-                for pattern in (f"*{EPISODE_SUFFIX}", f".*{JOURNAL_SUFFIX}")
-                for file in (self.root / kind).rglob(pattern)
-                if file.parent.name != QUARANTINE_FOLDER
-            }
-        )
+        return [*episode_folders_in(self.root / "demos"), *episode_folders_in(self.root / "trials")]
 
     def demonstrated_tasks(self) -> list[str]:
         """The tasks with a folder of demonstrations, sorted."""
@@ -110,6 +102,20 @@ def open_workspace(root: Path) -> Workspace:
             "Name a folder with `--workspace`, or leave the option out to use the current one.",
         )
     return Workspace(root)
+
+
+def episode_folders_in(folder: Path) -> list[Path]:
+    """A folder and those below it that hold episodes, finished or not, sorted; damaged ones that
+    were set aside do not count, unless their folder is the one that was named.
+    """
+    return sorted(
+        {
+            file.parent
+            for pattern in (f"*{EPISODE_SUFFIX}", f".*{JOURNAL_SUFFIX}")
+            for file in folder.rglob(pattern)
+            if file.parent == folder or file.parent.name != QUARANTINE_FOLDER
+        }
+    )
 
 
 def check_folder_name(name: str, flag: str, *, taken: Iterable[str] = ()) -> str:

@@ -45,6 +45,24 @@ class EpisodeFolder:
         found = Path(self.path).glob(f"*{EPISODE_SUFFIX}")
         return sorted(path for path in found if not path.name.startswith("."))
 
+    def some_paths(self) -> list[Path]:
+        """The same, and at least one.
+
+        Raises:
+            RecordingError: There is none.
+        """
+        paths = self.paths()
+        if not paths:
+            below = sorted(file.parent for file in Path(self.path).rglob(f"*{EPISODE_SUFFIX}"))
+            raise RecordingError(
+                f"There is no finished episode in {self.path}.",
+                "At least one was expected.",
+                f"Name a folder that holds episodes itself, such as `{below[0]}`."
+                if below
+                else "Run `ptrctl record` first.",
+            )
+        return paths
+
     def summaries(self) -> list[EpisodeSummary]:
         """What every recording says of itself.
 

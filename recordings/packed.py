@@ -29,9 +29,8 @@ from recordings.frame_store import (
 )
 from recordings.images import RESIZE_ROUTINE
 from recordings.json_form import to_json
-from recordings.reader import EpisodeSummary
+from recordings.reader import EpisodeSummary, read_summary
 from recordings.records import ImageArray, Outcome
-from recordings.schema import EPISODE_SUFFIX
 
 PACK_VERSION = 1
 
@@ -168,19 +167,11 @@ def pack(
             `if __name__ == "__main__"`.
 
     Raises:
-        RecordingError: There is no episode, one cannot be read or lacks a camera, control rates
-            differ, or the disk is full.
+        RecordingError: A folder holds no episode, one cannot be read or lacks a camera, control
+            rates differ, or the disk is full.
     """
-    summaries = [summary for folder in folders for summary in EpisodeFolder(folder).summaries()]
-    if not summaries:
-        below = sorted(p.parent for folder in folders for p in folder.rglob(f"*{EPISODE_SUFFIX}"))
-        raise RecordingError(
-            f"There is no finished episode in {', '.join(map(str, folders))}.",
-            "At least one was expected.",
-            f"Name a folder that holds episodes itself, such as `{below[0]}`."
-            if below
-            else "Run `ptrctl record` first.",
-        )
+    paths = [path for folder in folders for path in EpisodeFolder(folder).some_paths()]
+    summaries = [read_summary(path) for path in paths]
     names = _common_cameras(summaries, cameras)
     rate = _common_rate(summaries)
     places = _places(summaries)

@@ -231,17 +231,12 @@ def recover(
     json: JsonOption = False,
 ) -> None:
     """Recover what a killed session left over; nothing is deleted."""
+    from ptrctl.episodes import folders_in
     from ptrctl.workspace import open_workspace
     from recordings.recovery import recover as recover_folder
 
     place = open_workspace(workspace)
-    if folder is not None and not folder.is_dir():
-        raise UsageError(
-            f"There is no folder `{folder}`.",
-            "A folder of episodes was expected.",
-            "Leave `--folder` out to look through the whole workspace.",
-        )
-    folders = place.episode_folders() if folder is None else [folder]
+    folders = folders_in(place, folder, None)
     treated = [leftover for one in folders for leftover in recover_folder(one)]
     console.outcome_panel(
         f"{len(treated)} interrupted episodes were treated"

@@ -127,16 +127,16 @@ def embodiment_of(folders: Sequence[Path]) -> str:
     """The embodiment on which recordings were made; the first of each folder speaks for it.
 
     Raises:
-        RecordingError: There is no recording, or there are several embodiments.
+        RecordingError: A folder holds no recording, or there are several embodiments.
     """
-    first = [path for folder in folders for path in EpisodeFolder(folder).paths()[:1]]
+    first = [EpisodeFolder(folder).some_paths()[0] for folder in folders]
     found = sorted({read_summary(path).info.embodiment for path in first})
     if len(found) == 1:
         return found[0]
     raise RecordingError(
-        f"The recordings were made on: {', '.join(found) or 'no arm at all'}.",
+        f"The recordings were made on: {', '.join(found)}.",
         "A policy is trained on one kind of arm.",
-        "Leave the other folders out, or record some with `ptrctl record`.",
+        "Leave the other folders out.",
     )
 
 

@@ -210,6 +210,30 @@ def test_each_command_names_the_next_and_it_works_as_it_stands(trained: Path) ->
     assert len(list((trained / "demos" / TASK).glob("*.h5"))) == 6
 
 
+def test_folders_of_folders_are_looked_through_or_refused(trained: Path) -> None:
+    demos = trained / "demos"
+    recording = next((demos / TASK).glob("*.h5"))
+    recording.write_bytes(recording.read_bytes()[:1000])
+    assert len(run(f"data verify --folder {demos}", trained, code=4)["damaged"]) == 1
+    assert (
+        "no episode in"
+        in run(f"data list --folder {trained / 'checkpoints'}", trained, code=4)["error"]["found"]
+    )
+    refused = run(f"pretrain --data {demos} --preset tiny --steps 1", trained, code=4)["error"]
+    assert (
+        refused["try_next"]
+        == f"Name a folder that holds episodes itself, such as `{demos / TASK}`."
+    )
+
+
+def test_demonstrations_of_another_task_are_not_learned_under_its_name(trained: Path) -> None:
+    other = "take_carrot_off_plate"
+    command = f"finetune -t {other} -c base --demos {trained}/demos/{TASK} --steps 1 --learner bc"
+    refused = run(command, trained, code=2)["error"]
+    assert TASK in refused["found"]
+    assert f"--task {TASK}" in refused["try_next"]
+
+
 def test_what_has_been_scored_and_practised_is_shown_more_next(trained: Path, monkeypatch) -> None:
     monkeypatch.setattr(improvement_session, "_lacks", lambda plan, result: None)
     run(f"finetune -t {TASK} -c base --steps 4 --learner bc", trained)

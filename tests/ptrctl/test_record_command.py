@@ -216,7 +216,7 @@ def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_pa
 def test_recover_says_when_there_is_nothing(demos: Path) -> None:
     assert as_json(ptrctl(demos, "data", "recover", "--json"))["recovered"] == []
     missing = ptrctl(demos, "data", "recover", "--folder", str(demos / "nowhere"))
-    assert missing.exit_code == 2
+    assert missing.exit_code == 4
 
 
 @pytest.mark.parametrize("text", ["[robot\n", "[camera]\nimage_size = 33.5\n"])

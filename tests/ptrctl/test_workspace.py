@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptrctl.profile import BUILT_IN, Profile, load_profile, save_profile
-from ptrctl.workspace import PROFILE_NAME, Workspace, open_workspace
+from ptrctl.workspace import PROFILE_NAME, Workspace, episode_folders_in, open_workspace
 from recordings.errors import UsageError
 
 
@@ -117,3 +117,7 @@ def test_episode_folders_are_found_and_quarantine_is_not_one(tmp_path: Path) -> 
         (tmp_path / name).touch()
     folders = [str(path.relative_to(tmp_path)) for path in Workspace(tmp_path).episode_folders()]
     assert folders == ["demos/a", "trials/s/episodes"]
+    # A folder that is named is one, whatever it is called.
+    aside = tmp_path / "demos" / "a" / "quarantine"
+    assert episode_folders_in(aside) == [aside]
+    assert episode_folders_in(tmp_path / "demos") == [tmp_path / "demos" / "a"]
