@@ -21,7 +21,7 @@ from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.robot import ShouldStop, never_stop
 from hardware.settings import build_settings
 from hardware.station import Station
-from recordings.errors import RobotError, UsageError
+from recordings.errors import UsageError
 from recordings.records import CONTROL_RATE_HZ, ImageArray
 
 SIMULATED = "sim-wx250s"
@@ -105,7 +105,7 @@ def arm_kind(name: str) -> ArmKind:
     """The description of a real arm of ours.
 
     Raises:
-        RobotError: There is none of that name.
+        UsageError: There is none of that name.
     """
     if name not in ARM_MODULES:
         raise _unknown("arm", name, ARM_MODULES, "--robot ")
@@ -117,7 +117,7 @@ def camera_kind(name: str) -> CameraKind:
     """The description of a kind of camera.
 
     Raises:
-        RobotError: There is none of that name.
+        UsageError: There is none of that name.
     """
     if name not in CAMERA_MODULES:
         raise _unknown("kind of camera", name, CAMERA_MODULES, "--camera over_shoulder=")
@@ -132,8 +132,7 @@ def make_cell(name: str, request: CellRequest) -> Cell:
         name: One of `robot_names()`.
 
     Raises:
-        RobotError: No such arm or camera; the message lists those that there are.
-        UsageError: The simulator has no such task, or settings do not fit.
+        UsageError: No such arm or camera, the simulator has no such task, or settings do not fit.
     """
     if name == SIMULATED:
         return make_sim_cell(request)
@@ -146,13 +145,14 @@ def make_cell(name: str, request: CellRequest) -> Cell:
     raise _unknown("arm", name, robot_names(), "--robot ")
 
 
-def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> RobotError:
+def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> UsageError:
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return RobotError(
+    # "sim" for "sim-wx250s": never an arm that is not the one that was meant.
+    near = [one for one in names if one.startswith(name)] or difflib.get_close_matches(name, names)
+    return UsageError(
         f"There is no {what} named `{name}`.",
         f"Known: {', '.join(names)}.",
-        f"Choose one, for example `{flag}{near[0] if near else names[0]}`.",
+        f"Did you mean `{flag}{near[0]}`?" if near else f"Choose one with `{flag.strip()}`.",
     )
 
 
@@ -175,8 +175,8 @@ def make_real_cell(name: str, request: CellRequest) -> Cell:
         raise UsageError(
             f"The arm {name} has no camera.",
             "A policy needs at least one.",
-            "Run `ptrctl setup` and choose one, or `--camera over_shoulder=test-pattern` to try "
-            "the arm without.",
+            "Run `ptrctl setup` and choose one; `ptrctl setup --camera over_shoulder=test-pattern` "
+            "takes a test pattern, to try the arm without.",
         )
 
     def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:

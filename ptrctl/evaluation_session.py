@@ -136,7 +136,7 @@ def get_ready(
     checkpoint = open_checkpoint(workspace, name)
     cell = make_cell(profile, task=task, realtime=options.realtime)
     check_checkpoint_fits(checkpoint, cell)
-    warn_of_another_kitchen(workspace, profile, task)
+    warn_of_another_kitchen(workspace, profile, task, "the trials run")
     return Ready(workspace, profile, name, checkpoint, cell)
 
 

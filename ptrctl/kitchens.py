@@ -12,31 +12,35 @@ from recordings.errors import RecordingError
 from recordings.reader import read_summary
 
 
-def demonstrated_kitchen(demos: Path) -> int | None:
-    """The one kitchen that all readable recordings of a folder show; None if there is no such."""
-    if not demos.is_dir():
-        return None
+def demonstrated_kitchens(demos: Path) -> list[int]:
+    """The kitchens that the readable recordings of a folder show, sorted; none of a real arm's."""
     kitchens = set()
-    for path in EpisodeFolder(demos).paths():
+    for path in EpisodeFolder(demos).paths() if demos.is_dir() else ():
         try:
             kitchens.add(read_summary(path).info.scene.get("kitchen"))
         except RecordingError:
             continue  # Whoever trains on it says what is wrong.
-    only = kitchens.pop() if len(kitchens) == 1 else None
-    return only if isinstance(only, int) else None
+    return sorted(kitchen for kitchen in kitchens if isinstance(kitchen, int))
 
 
 def kitchen_flag(profile: Profile, demos: Path) -> dict[str, int]:
     """`--kitchen` for a next command, where the demonstrations show another than the profile's."""
-    kitchen = demonstrated_kitchen(demos)
-    return {} if kitchen in (None, profile.kitchen_seed) else {"kitchen": kitchen}
+    kitchens = demonstrated_kitchens(demos)
+    return (
+        {} if len(kitchens) != 1 or profile.kitchen_seed in kitchens else {"kitchen": kitchens[0]}
+    )
 
 
-def warn_of_another_kitchen(workspace: Workspace, profile: Profile, task: str) -> None:
-    """Say so if trials will run in a kitchen that the demonstrations do not show."""
-    kitchen = demonstrated_kitchen(workspace.demos(task))
-    if kitchen not in (None, profile.kitchen_seed):
+def warn_of_another_kitchen(workspace: Workspace, profile: Profile, task: str, what: str) -> None:
+    """Say so if something is done in a kitchen that the demonstrations do not show.
+
+    Args:
+        what: In words, such as "the trials run".
+    """
+    kitchens = demonstrated_kitchens(workspace.demos(task))
+    if kitchens and profile.kitchen_seed not in kitchens:
+        shown = f"kitchen{'s' if len(kitchens) > 1 else ''} {', '.join(map(str, kitchens))}"
         console.warn(
-            f"The demonstrations show kitchen {kitchen}, and the trials run in kitchen "
-            f"{profile.kitchen_seed}. Add `--kitchen {kitchen}` for the same one."
+            f"The demonstrations show {shown}, and {what} in kitchen {profile.kitchen_seed}. "
+            f"Add `--kitchen {kitchens[0]}` for the same one."
         )

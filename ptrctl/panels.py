@@ -307,13 +307,10 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def episode_line(number: int, wanted: int, end: EpisodeEnd, outcome: str) -> str:
-    """One plain line about an episode, for output that is no terminal."""
+def episode_line(outcome: str, end: EpisodeEnd) -> str:
+    """One plain line about a kept episode, for output that is no terminal."""
     late = f", {end.overruns} late periods" if end.overruns else ""
     acted = sum(end.interventions.values())
     plural = "" if acted == 1 else "s"
     safety = f", {acted} safety intervention{plural}" if acted else ""
-    return (
-        f"Episode {number} of {wanted}: {outcome}, {end.steps} steps in "
-        f"{duration(end.duration_s)}{late}{safety}."
-    )
+    return f"Kept: {outcome}; {end.steps} steps in {duration(end.duration_s)}{late}{safety}."

@@ -19,6 +19,7 @@ from ptrctl.at_the_arm import at_the_arm
 from ptrctl.cells import make_cell
 from ptrctl.demonstrators import KEYBOARD, Demonstrator, chosen_demonstrator
 from ptrctl.interrupts import Interrupts
+from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator_side import NobodyThere
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
@@ -79,6 +80,8 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
     _check_cell(cell, demonstrator, ask)
     if profile.source("robot") == BUILT_IN and not workspace.profile_path.exists():
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
+    if cell.station.robot.features.simulated:
+        warn_of_another_kitchen(workspace, profile, task, "these are recorded")
     plan = RecordPlan(
         folder=workspace.demos(task),
         episodes=options.episodes,
@@ -244,9 +247,11 @@ class PlainLines(RecordListener):
         self._counts = counts
 
     def on_kept(self, path: Path, end: EpisodeEnd, label: Label) -> None:
-        number = self._counts[Outcome.SUCCESS] + self._counts[Outcome.FAILURE]
         words = f"{label.outcome.value} ({label.reason})" if label.reason else label.outcome.value
-        console.note(episode_line(number, self._plan.episodes, end, words))
+        wanted = self._plan.wanted.get(label.outcome)
+        if wanted:
+            words += f", {self._counts[label.outcome]} of {wanted} wanted"
+        console.note(episode_line(words, end))
 
     def on_dropped(self, end: EpisodeEnd) -> None:
         console.note("An episode was discarded.")

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from recordings.errors import SystemSetupError
+from recordings.files import DISK_FULL
 
 
 def require_writable(folder: Path) -> None:
@@ -21,6 +22,12 @@ def require_writable(folder: Path) -> None:
             file.write(b"0" * 4096)
             file.flush()
     except OSError as problem:
+        if problem.errno in DISK_FULL:
+            raise SystemSetupError(
+                f"The disk of `{folder.absolute()}` is full.",
+                "Profile, recordings and checkpoints are written to the workspace.",
+                "Make room on the disk, or name another folder with `--workspace`.",
+            ) from problem
         raise SystemSetupError(
             f"`{folder.absolute()}` cannot be written: {problem.strerror}.",
             "Profile, recordings and checkpoints are written to the workspace.",

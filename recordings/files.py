@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recordings.errors import RecordingError
 
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_fully(descriptor: int, data: bytes) -> None:
@@ -56,23 +56,26 @@ def replace_file(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def storage_error(error: OSError, doing: str, kept: str) -> RecordingError:
+def storage_error(
+    error: OSError, doing: str, kept: str, then: str = "type the same command again"
+) -> RecordingError:
     """A write that failed, in words.
 
     Args:
         error: What the system said.
         doing: A clause without a full stop ("Episode `x` could not be written").
         kept: What is safe, a sentence.
+        then: What to do once there is room, a clause.
     """
-    if error.errno in _DISK_FULL:
+    if error.errno in DISK_FULL:
         return RecordingError(
             f"{doing}: the disk is full.",
             kept,
-            "Make room on the disk, then run `ptrctl data recover`.",
+            f"Make room on the disk, then {then}.",
         )
     reason = error.strerror or str(error)
     return RecordingError(
         f"{doing}: {reason}.",
         kept,
-        "Check the disk and the folder's permissions, then run `ptrctl data recover`.",
+        f"Check the disk and the folder's permissions, then {then}.",
     )

@@ -230,7 +230,8 @@ class EpisodeWriter:
             if self.steps
             else "None of its steps had been recorded."
         )
-        return storage_error(error, f"Episode `{name}` could not be written", kept)
+        doing = f"Episode `{name}` could not be written"
+        return storage_error(error, doing, kept, "run `ptrctl data recover`")
 
     def _encode(self, image: ImageArray) -> bytes:
         return encode_image(image, self.image_codec, self.jpeg_quality)

@@ -36,7 +36,10 @@ def test_the_demo_leaves_a_labs_workspace_alone(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "a workspace of its own" in " ".join(result.stderr.split())
     assert not (tmp_path / STATE_FILE).exists()
-    assert [path.name for path in (tmp_path / "demos").rglob("*")] == ["put_sushi_in_pot", "ours.h5"]
+    assert [path.name for path in (tmp_path / "demos").rglob("*")] == [
+        "put_sushi_in_pot",
+        "ours.h5",
+    ]
 
 
 def test_the_demo_does_not_take_the_workspace_of_the_environment(

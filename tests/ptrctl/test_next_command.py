@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptrctl.evaluation_session import EvaluateOptions
-from ptrctl.kitchens import demonstrated_kitchen
+from ptrctl.kitchens import kitchen_flag, warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.profile import Profile
 from ptrctl.workspace import Workspace
@@ -56,12 +56,25 @@ def test_arm_and_kitchen_are_repeated_only_when_they_were_flags() -> None:
     assert scene_flags(flags) == {"robot": "other", "kitchen": 7}
 
 
-def test_the_demonstrations_tell_their_kitchen(tmp_path: Path) -> None:
-    assert demonstrated_kitchen(tmp_path / "none") is None
-    record(tmp_path, "a", scene={"kitchen": 7})
-    assert demonstrated_kitchen(tmp_path) == 7
-    record(tmp_path, "b", scene={"kitchen": 8})
-    assert demonstrated_kitchen(tmp_path) is None
+def test_another_kitchen_than_the_demonstrations_is_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path)
+    demos = workspace.demos("wipe")
+
+    def warned(kitchen: int) -> str:
+        warn_of_another_kitchen(workspace, Profile(kitchen_seed=kitchen), "wipe", "these run")
+        return " ".join(capsys.readouterr().err.split())
+
+    assert warned(7) == ""
+    record(demos, "a", scene={"kitchen": 7})
+    assert warned(7) == ""
+    assert "show kitchen 7, and these run in kitchen 9. Add `--kitchen 7`" in warned(9)
+    assert kitchen_flag(Profile(kitchen_seed=9), demos) == {"kitchen": 7}
+    record(demos, "b", scene={"kitchen": 8})
+    assert warned(8) == ""
+    assert "show kitchens 7, 8, and these run in kitchen 9" in warned(9)
+    assert kitchen_flag(Profile(kitchen_seed=9), demos) == {}
 
 
 def test_the_command_that_parks_names_the_arm_and_the_workspace(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_scripted_demonstrator_records_without_a_terminal(tmp_path: Path) ->
     assert result.exit_code == 0
     assert "The demonstrations are complete" in result.stdout
     assert f"ptrctl finetune --task {TASK}" in " ".join(result.stdout.split())
-    assert "Episode 1 of 1: success" in result.stderr
+    assert "Kept: success, 1 of 1 wanted; " in result.stderr
     assert "using the simulated arm" in result.stderr
     assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 1
 
