@@ -138,13 +138,20 @@ def gather(
 
     camera, size = checkpoint.info.camera, checkpoint.info.image_size
     parts = []
+    taken: set[tuple[object, ...]] = set()
 
     def take(folder: Path, *, only: set[str] | None = None, ends_only: bool = False) -> None:
         packed = pack([folder], request.cache, size, [camera], progress=packing(shown))
-        known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
+        names = [packed.tasks[task] for task in packed.episode_tasks]
+        known = [name in slots.names for name in names]
         labelled = [outcome is not Outcome.UNLABELLED for outcome in packed.outcomes]
         wanted = [only is None or episode in only for episode in packed.episode_ids]
-        chosen = np.array(known) & np.array(labelled) & np.array(wanted)
+        # Learned from in one copy and held out in another, an episode would be known by heart.
+        # Generated data of two folders share ids.
+        same = list(zip(packed.episode_ids, names, packed.scenes, packed.seeds, strict=True))
+        new = [key not in taken for key in same]
+        chosen = np.array(known) & np.array(labelled) & np.array(wanted) & np.array(new)
+        taken.update(key for key, take_it in zip(same, chosen, strict=True) if take_it)
         if chosen.any():
             pictures = pictures_of_packed(packed.select(chosen), slots, camera)
             parts.append(pictures.ends_only() if ends_only else pictures)

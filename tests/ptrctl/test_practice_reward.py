@@ -98,6 +98,20 @@ def test_of_a_session_of_trials_only_what_a_person_has_labelled_is_learned(tmp_p
     assert np.bincount(gathered(workspace).episode).tolist() == [5, 6, 4]
 
 
+def test_an_episode_in_two_folders_is_learned_from_once(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    record(workspace.demos(TASK), "done", steps=4)
+    record(workspace.demos(TASK), "missed", steps=5, seed=1, label=FAILURE)
+    record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
+    found = gathered(workspace, examples=workspace.demos(TASK))
+    assert np.bincount(found.episode).tolist() == [5, 6, 4]
+    # Another episode of the same name is another one.
+    examples = tmp_path / "examples"
+    record(examples, "missed", steps=6, seed=2, label=FAILURE, scene={"kitchen": 4})
+    found = gathered(workspace, examples=examples)
+    assert np.bincount(found.episode).tolist() == [5, 6, 7, 4]
+
+
 def test_examples_of_one_task_say_nothing_of_the_task_that_undoes_it(tmp_path: Path) -> None:
     workspace, examples = Workspace(tmp_path), tmp_path / "examples"
     record(examples, "done", steps=4)
