@@ -130,7 +130,7 @@ def train(
     Raises:
         AnotherRunError: The folder holds a run with other settings or data.
         CheckpointError: `init` does not fit the config.
-        RecordingError: There is no usable data.
+        RecordingError: There is no usable data, or none is a success and the learner clones.
     """
     sources = {"prior": prior, "target": target}
     present = {role: data for role, data in sources.items() if data is not None}
@@ -172,10 +172,12 @@ def train(
     )
     if init is not None and config.training.continue_optimiser:
         _continue_optimiser(learner, init)
-    if not mixture.can_sample(only_success=learner.only_success):
+    # Without successes to hold them against, failures would be cloned.
+    clones = config.algorithm.learner != "ptr" or config.algorithm.bc_weight > 0
+    if not mixture.can_sample(only_success=clones):
         raise RecordingError(
             "None of the recordings is a success.",
-            "Behaviour cloning learns from successful episodes.",
+            "What is cloned is successful episodes, or failed ones as far as they keep up.",
             "Record some with `ptrctl record`, or correct labels with `ptrctl data label`.",
         )
 
