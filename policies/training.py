@@ -196,8 +196,8 @@ def train(
         data={role: data.digest for role, data in present.items()},
         parent=init.digest if init else "",
     )
-    runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact)
-    runner.rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact, rng)
     result = runner.run(report_every, save_every, checkpoint_every)
     return dataclasses.replace(result, began_as=began_as)
 
@@ -214,7 +214,7 @@ class _Runner:
     init: Checkpoint | None
     on_event: Callable[[TrainingEvent], None]
     compact: bool
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    rng: np.random.Generator
     recent: list[dict[str, float]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 
