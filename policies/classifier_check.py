@@ -112,8 +112,8 @@ def cross_validate(
     threshold: float = THRESHOLD,
     folds: int = FOLDS,
     seed: int = 0,
-) -> ErrorRates:
-    """Errors in episodes of `tasks`, each judged by a classifier that has not seen it.
+) -> list[ErrorRates]:
+    """Errors in episodes of each of `tasks`, judged by classifiers that have not seen them.
 
     Successes and failures are dealt out to the folds in turn, whole episodes each; episodes of
     other tasks are always learned from.
@@ -125,13 +125,15 @@ def cross_validate(
         RecordingError: From `train`: a fold leaves nothing to learn from.
     """
     fold = fold_of_episodes(pictures, tasks, folds, seed)
-    total = ErrorRates()
+    totals = [ErrorRates() for _ in tasks]
     for number in range(folds):
         held_out = fold == number
         if held_out.any():
             classifier = train(pictures.of_episodes(~held_out))
-            total += error_rates(classifier, pictures.of_episodes(held_out), threshold)
-    return total
+            for place, slot in enumerate(tasks):
+                ours = pictures.of_episodes(held_out & (pictures.task_of_episode == slot))
+                totals[place] += error_rates(classifier, ours, threshold)
+    return totals
 
 
 def fold_of_episodes(

@@ -29,11 +29,18 @@ def truncated_normal_(weight: Tensor, variance: float) -> None:
 class Convolution(nn.Module):
     """A convolution, padded as TensorFlow's SAME: (0, 1) for kernel 3 and stride 2.
 
-    It is followed by GroupNorm, or has a bias where there is none (`groups` 0).
+    It is followed by GroupNorm, or has a bias where there is none (`groups` 0). With `padding`
+    it has so much on every side.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, stride: int, groups: int
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        stride: int,
+        groups: int,
+        padding: int | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels_out, channels_in, kernel, kernel))
@@ -41,7 +48,7 @@ class Convolution(nn.Module):
         self.bias = None if groups else nn.Parameter(torch.zeros(channels_out))
         self.norm = nn.GroupNorm(groups, channels_out, eps=1e-5) if groups else nn.Identity()
         self.stride = stride
-        self.total_padding = kernel - stride if kernel >= stride else 0
+        self.total_padding = max(kernel - stride, 0) if padding is None else 2 * padding
 
     def forward(self, planes: Tensor) -> Tensor:
         before = self.total_padding // 2
@@ -157,7 +164,8 @@ class Encoder(nn.Module):
         width = config.channels[0]
         size = image_size // 2
         if config.stem == "imagenet":
-            self.stem = Convolution(3, width, 7, 2, groups)
+            # Not SAME, in the source; its other convolutions and the pooling are.
+            self.stem = Convolution(3, width, 7, 2, groups, padding=3)
             size //= 2
         else:
             self.stem = Convolution(3, width, 3, 2, groups)

@@ -1,4 +1,4 @@
-"""What behaviour cloning and PTR share: networks, a slow copy, optimisers, resumable state."""
+"""What all learners share: networks, a slow copy, optimisers, resumable state."""
 
 from __future__ import annotations
 

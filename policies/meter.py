@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,11 @@ METER_VERSION = 1
 
 FEWEST_TRIALS = 20
 FEWEST_OF_EACH = 4
-"""Below this many trials, or successes or failures, no map is fitted and nothing looks like one."""
+"""Below this many trials, or successes or failures, no map is fitted and nothing looks like one. So
+many of a task itself it takes until trials of that may be given up."""
+
+FEWEST_OF_A_TASK = 4
+"""Below this many trials of a task the map is fitted without them and says nothing about it."""
 
 _FOLDS = 5
 _REGULARISATION = 0.1
@@ -52,6 +57,7 @@ class Meter:
         successes: How many of them succeeded.
         figures: How well it foretells the outcome, by name; calibration is measured on trials
             that were held out, all trials of a fold together.
+        sure_of: Those of `tasks` whose own trials would have been enough for a map.
     """
 
     checkpoint: str
@@ -64,6 +70,7 @@ class Meter:
     trials: int
     successes: int
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    sure_of: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         numbers = (self.q_mean, self.q_deviation, *self.begin, *self.end)
@@ -98,7 +105,7 @@ class Meter:
 
 
 def fit_meter(trials: Sequence[TrialValues], checkpoint: str, max_steps: int) -> Meter | None:
-    """The map from past trials; None if they are too few, or nearly all ended alike.
+    """The map from past trials of all tasks; None if they are too few, or nearly all ended alike.
 
     Args:
         trials: Finished and labelled, of one checkpoint acting deterministically, never cut short
@@ -107,15 +114,22 @@ def fit_meter(trials: Sequence[TrialValues], checkpoint: str, max_steps: int) ->
         max_steps: Their time limit.
     """
     trials = [trial for trial in trials if len(trial.q)]
-    wins = sum(trial.success for trial in trials)
-    if len(trials) < FEWEST_TRIALS or min(wins, len(trials) - wins) < FEWEST_OF_EACH:
+    of_task = Counter(trial.task for trial in trials)
+    trials = [trial for trial in trials if of_task[trial.task] >= FEWEST_OF_A_TASK]
+    if not _enough(trials):
         return None
     meter = _fit(trials, checkpoint, max_steps)
     figures = {
         **value_figures(trials, max_steps),
         "calibration_error": calibration_error(held_out_chances(trials, checkpoint, max_steps)),
     }
-    return dataclasses.replace(meter, figures=figures)
+    sure_of = [task for task in meter.tasks if _enough([t for t in trials if t.task == task])]
+    return dataclasses.replace(meter, figures=figures, sure_of=tuple(sure_of))
+
+
+def _enough(trials: Sequence[TrialValues]) -> bool:
+    wins = sum(trial.success for trial in trials)
+    return len(trials) >= FEWEST_TRIALS and min(wins, len(trials) - wins) >= FEWEST_OF_EACH
 
 
 def held_out_chances(
@@ -229,6 +243,7 @@ def _from_json(value: Mapping[str, Any]) -> Meter:
     if version != METER_VERSION:
         raise ValueError(f"its version is {version}")
     values["tasks"] = tuple(values["tasks"])
+    values["sure_of"] = tuple(values.get("sure_of", ()))
     values["begin"], values["end"] = _pair(values["begin"]), _pair(values["end"])
     values["figures"] = {name: Figure(**figure) for name, figure in values["figures"].items()}
     return Meter(**values)

@@ -186,6 +186,7 @@ class OnlineLearner:
             "trials": self.online.episodes,
             "data": self._data,
             "learner": self.config.algorithm.learner,
+            "metrics": self._metrics,
         }
         write_tensors(path, {**state.tensors, **self.mixture.state_dict()}, notes)
 
@@ -224,6 +225,7 @@ class OnlineLearner:
             self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
             self.mixture.load_state_dict(tensors)
         self._rng.bit_generator.state = notes["sampler"]
+        self._metrics = notes.get("metrics", {})
 
     def policy(self, *, stochastic: bool = True, noise_scale: float = 1.0) -> Policy:
         """The policy as it is now; it changes with further updates."""

@@ -77,8 +77,9 @@ class PTR(LearnerBase):
         """One step on one batch.
 
         Returns:
-            "td", "cql", "q_data", "q_policy", "q_random", "actor", "entropy" and the parts of the
-            cloning and auxiliary losses.
+            "td", "cql", "q_data", "q_policy", "q_random" and "target"; where the actor clones,
+            "arm", "gripper" and, by advantage, "failure_weight"; where it learns through values,
+            "actor", "entropy" and, with a learned temperature, "beta"; where predicted, "toggle".
         """
         self._begin_update()
         planes = self._augmented(batch.images).to(self.device)

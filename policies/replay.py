@@ -321,7 +321,8 @@ class ReplayBuffer:
     ) -> dict[str, npt.NDArray[Any]]:
         """The columns of one episode, whose last transition may be missing."""
         labels = label_episode(
-            length,
+            # A failure is never terminal: its value goes on from what was last seen of it.
+            length if success else int(step[-1]) + 1,
             success,
             discount=self.algorithm.discount,
             terminal_steps=self.algorithm.terminal_steps,

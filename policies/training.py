@@ -136,7 +136,7 @@ def train(
     Raises:
         AnotherRunError: The folder holds a run with other settings or data.
         CheckpointError: `init` does not fit the config.
-        RecordingError: There is no usable data.
+        RecordingError: There is no usable data, or none is a success and the learner clones.
     """
     sources = {"prior": prior, "target": target}
     present = {role: data for role, data in sources.items() if data is not None}
@@ -178,10 +178,12 @@ def train(
     )
     if init is not None and config.training.continue_optimiser:
         _continue_optimiser(learner, init)
-    if not mixture.can_sample(only_success=learner.only_success):
+    # Without successes to hold them against, failures would be cloned.
+    clones = config.algorithm.learner != "ptr" or config.algorithm.bc_weight > 0
+    if not mixture.can_sample(only_success=clones):
         raise RecordingError(
             "None of the recordings is a success.",
-            "Behaviour cloning learns from successful episodes.",
+            "What is cloned is successful episodes, or failed ones as far as they keep up.",
             "Record some with `ptrctl record`, or correct labels with `ptrctl data label`.",
         )
 
@@ -200,8 +202,8 @@ def train(
         data={role: data.digest for role, data in present.items()},
         parent=init.digest if init else "",
     )
-    runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact)
-    runner.rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    runner = _Runner(learner, mixture, info, run_folder, steps, init, on_event, compact, rng)
     result = runner.run(report_every, save_every_s, checkpoint_every)
     return dataclasses.replace(result, began_as=began_as)
 
@@ -218,7 +220,7 @@ class _Runner:
     init: Checkpoint | None
     on_event: Callable[[TrainingEvent], None]
     compact: bool
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    rng: np.random.Generator
     recent: list[dict[str, float]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 

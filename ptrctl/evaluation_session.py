@@ -148,7 +148,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
     hopeless = "" if options.stop_hopeless is None else "-stop"
     session = options.session or session_name(plan) + hopeless
     meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
-    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
+    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, task, options.stop_hopeless))
     if options.compare:
         _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)

@@ -107,7 +107,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     plan = make_plan(cell, checkpoint, name, profile, options)
     session = options.session or session_name(plan)
     meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
-    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, options.stop_hopeless))
+    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, task, options.stop_hopeless))
     warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)

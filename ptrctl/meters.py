@@ -47,19 +47,20 @@ def session_meter(
     return None
 
 
-def stop_rule(meter: Meter | None, below: float | None) -> StopRule | None:
-    """When hopeless trials are given up; None if the operator does not allow it.
+def stop_rule(meter: Meter | None, task: str, below: float | None) -> StopRule | None:
+    """When hopeless trials of a task are given up; None if the operator does not allow it.
 
     Raises:
-        UsageError: Nothing is known of the chance, or `below` is no chance.
+        UsageError: Too little is known of the task's chance, or `below` is no chance.
     """
     if below is None:
         return None
-    if meter is None:
+    if meter is None or task not in meter.sure_of:
         from policies.meter import FEWEST_OF_EACH, FEWEST_TRIALS
 
         raise UsageError(
-            "The value meter of this checkpoint is not calibrated for this task and time limit.",
+            f"The value meter of this checkpoint is not calibrated on enough trials of {task} with "
+            "this time limit.",
             f"`--stop-hopeless` needs at least {FEWEST_TRIALS} scored trials of it, "
             f"{FEWEST_OF_EACH} successes and {FEWEST_OF_EACH} failures among them.",
             "Run `ptrctl evaluate` without `--stop-hopeless` first, then with it under a new "

@@ -76,13 +76,14 @@ def make_reward(
         stopping: Asked at every step of its training; True ends it by `KeyboardInterrupt`.
 
     Raises:
-        UsageError: The classifier is too often wrong.
-        RecordingError: There is nothing to train it on.
+        UsageError: The classifier is too often wrong about one of the tasks, or there is nothing
+            to train it on.
     """
     if plan.reward == "judge":
         return PracticeReward(GroundTruth())
     if plan.reward == "operator":
         return PracticeReward(OperatorReward())
+    from policies.classifier_check import ErrorRates
     from policies.classifier_file import CLASSIFIER_FILE, load_classifier, save_classifier
 
     tasks = [task for task in (plan.task, plan.backward) if task]
@@ -90,23 +91,27 @@ def make_reward(
     path = session / CLASSIFIER_FILE
     begun = path.exists()
     if begun:
-        classifier, rates, _ = load_classifier(path, checkpoint.info.config.network)
+        classifier, rates, notes = load_classifier(path, checkpoint.info.config.network)
+        # Of one that was measured on both tasks together no more is known.
+        kept = notes.get("tasks", {plan.task: notes["rates"]})
+        by_task = {task: ErrorRates.from_json(values) for task, values in kept.items()}
     else:
         pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
-        told = _telling(shown, stopping)
-        classifier, rates = _train(
-            checkpoint, pictures, [slots.slot(t) for t in tasks], plan, tasks, told
-        )
-        save_classifier(path, classifier, rates)
+        classifier, by_task = _train(checkpoint, pictures, plan, tasks, _telling(shown, stopping))
+        rates = sum(by_task.values(), ErrorRates())
+        kept = {task: of_task.to_json() for task, of_task in by_task.items()}
+        save_classifier(path, classifier, rates, tasks=kept)
     shown.advance(0, plan.trials, f"classifier, held out: {rates.words}")
-    if rates.fault and not accept:
+    unfit = [task for task, of_task in by_task.items() if of_task.fault]
+    if unfit and not accept:
         if not begun:  # With more examples another one is trained.
             path.unlink()
+        task, of_task = unfit[0], by_task[unfit[0]]
         raise UsageError(
-            f"The success classifier is not fit to drive practice: {rates.fault} "
-            f"(held out: {rates.words}).",
+            f"The success classifier is not fit to drive practice of {task}: {of_task.fault} "
+            f"(held out: {of_task.words}).",
             "A policy that learns from false successes gets worse.",
-            f"Record more demonstrations and failures of {plan.task} with `ptrctl record`, name "
+            f"Record more demonstrations and failures of {task} with `ptrctl record`, name "
             "more examples with `--examples`, label trials yourself with `--reward operator`, or "
             "use it all the same with `--accept-classifier`.",
         )
@@ -126,39 +131,53 @@ def gather(
     """Labelled pictures: demonstrations, earlier trials and examples of the tasks, prior data.
 
     Raises:
-        UsageError: There are neither demonstrations nor trials nor examples of a task.
+        UsageError: Demonstrations, trials and examples do not show a task both done and not done.
     """
-    from policies.labelled_pictures import join, pictures_of_packed
+    from policies.labelled_pictures import DONE, NOT_DONE, join, pictures_of_packed
     from recordings.packed import pack
 
     camera, size = checkpoint.info.camera, checkpoint.info.image_size
     parts = []
+    taken: set[tuple[object, ...]] = set()
 
     def take(folder: Path, *, only: set[str] | None = None, ends_only: bool = False) -> None:
         packed = pack([folder], request.cache, size, [camera], progress=packing(shown))
-        known = [packed.tasks[task] in slots.names for task in packed.episode_tasks]
+        names = [packed.tasks[task] for task in packed.episode_tasks]
+        known = [name in slots.names for name in names]
         labelled = [outcome is not Outcome.UNLABELLED for outcome in packed.outcomes]
         wanted = [only is None or episode in only for episode in packed.episode_ids]
-        chosen = np.array(known) & np.array(labelled) & np.array(wanted)
+        # Learned from in one copy and held out in another, an episode would be known by heart.
+        # Generated data of two folders share ids.
+        same = list(zip(packed.episode_ids, names, packed.scenes, packed.seeds, strict=True))
+        new = [key not in taken for key in same]
+        chosen = np.array(known) & np.array(labelled) & np.array(wanted) & np.array(new)
+        taken.update(key for key, take_it in zip(same, chosen, strict=True) if take_it)
         if chosen.any():
             pictures = pictures_of_packed(packed.select(chosen), slots, camera)
             parts.append(pictures.ends_only() if ends_only else pictures)
 
-    for task in filter(None, (plan.task, plan.backward)):
-        demos, trials = workspace.demos(task), earlier_trials(workspace, task)
-        if _filled(demos):
-            take(demos)
-        for folder, by_hand in trials.items():
+    tasks = [task for task in (plan.task, plan.backward) if task]
+    for task in tasks:
+        if _filled(workspace.demos(task)):
+            take(workspace.demos(task))
+        for folder, by_hand in earlier_trials(workspace, task).items():
             take(folder, only=by_hand)
-        if not (_filled(demos) or trials or examples is not None):
-            raise UsageError(
-                f"There are no recordings of {task} to learn from what success looks like.",
-                "The classifier is trained on demonstrations, failures and earlier trials, or on "
-                "examples of how the task ends.",
-                f"Run `ptrctl record --task {task}`, or name a folder with `--examples`.",
-            )
     if examples is not None:
         take(examples, ends_only=True)
+    for task in tasks:
+        slot = slots.slot(task)
+        done, open_ = (
+            sum(int(((part.tasks == slot) & (part.labels == label)).sum()) for part in parts)
+            for label in (DONE, NOT_DONE)
+        )
+        if not done or not open_:
+            raise UsageError(
+                f"{done} pictures show {task} done and {open_} show it not done.",
+                "The classifier learns both of every task that it labels, from demonstrations, "
+                "failures and earlier trials, or from examples of how the task ends.",
+                f"Run `ptrctl record --task {task}`, name a folder with `--examples`, or correct "
+                "labels with `ptrctl data label`.",
+            )
     for folder in tuple(prior) or rehearsal_of(checkpoint):
         take(folder)
     return join(parts)
@@ -197,11 +216,11 @@ def _filled(folder: Path) -> bool:
 def _train(
     checkpoint: Checkpoint,
     pictures: LabelledPictures,
-    slots: Sequence[int],
     plan: ImprovePlan,
     tasks: Sequence[str],
     on_step: Callable[[int, float], None],
-) -> tuple[SuccessClassifier, ErrorRates]:
+) -> tuple[SuccessClassifier, dict[str, ErrorRates]]:
+    """A classifier that has learned from all pictures, and its errors by task."""
     from policies.classifier import train_classifier
     from policies.classifier_check import cross_validate
     from ptrctl.threads import learning_threads, torch_threads
@@ -209,6 +228,7 @@ def _train(
     networks, names = checkpoint.networks(tasks)
     training = checkpoint.info.config.training
     start = classifier_to_start_with(checkpoint, names)
+    slots = [names.slot(task) for task in tasks]
 
     def train(some: LabelledPictures) -> SuccessClassifier:
         return train_classifier(
@@ -223,7 +243,7 @@ def _train(
 
     with torch_threads(learning_threads()):
         rates = cross_validate(pictures, slots, train, seed=plan.seed)
-        return train(pictures), rates
+        return train(pictures), dict(zip(tasks, rates, strict=True))
 
 
 def _telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[int, float], None]:

@@ -120,7 +120,7 @@ class Score:
 
     Args:
         success: The task's criterion holds now.
-        progress: 0..1; reached 0.25, grasped or moved 0.5, transported 0.75, done 1.
+        progress: 0..1; reached 0.25, grasped 0.5, moved 0.75, placed 1.
         stage: The name of the furthest stage reached ("nothing", "reached", "grasped",
             "moved", "placed").
     """

@@ -78,7 +78,7 @@ def test_the_last_two_pictures_of_a_success_show_it_and_those_before_say_nothing
 
 
 def test_a_classifier_is_right_about_episodes_that_it_has_not_seen() -> None:
-    rates = cross_validate(pictures(12, 12), [1], train)
+    (rates,) = cross_validate(pictures(12, 12), [1], train)
     assert rates.false_pictures.total == 12 * 3 + 12 * 7
     assert rates.missed_pictures.total == 24
     assert rates.false_episodes.total == 24
@@ -91,7 +91,8 @@ def test_a_classifier_of_pictures_that_show_nothing_is_found_out() -> None:
     noise = pictures(8, 8)
     nothing = rng.integers(0, 255, noise.images.shape, dtype=np.uint8)
     noise = dataclasses.replace(noise, images=nothing)
-    assert cross_validate(noise, [1], lambda some: train(some, steps=60)).fault != ""
+    (rates,) = cross_validate(noise, [1], lambda some: train(some, steps=60))
+    assert rates.fault != ""
 
 
 def test_a_detector_wants_it_twice_in_a_row() -> None:
@@ -248,6 +249,16 @@ def test_errors_are_counted_by_picture_and_by_episode() -> None:
     assert error_rates(never, both) == ErrorRates(
         Count(2, 10), Count(1, 2), Count(1, 2), Count(1, 1), Count(1, 1)
     )
+
+
+def test_every_task_is_measured_by_itself() -> None:
+    class BelievesTheSecond(SuccessClassifier):
+        def probabilities(self, images: np.ndarray, tasks: np.ndarray) -> np.ndarray:
+            return (tasks == 2).astype(float)
+
+    both = join([pictures(0, 6), pictures(0, 2, seed=1, task=2)])
+    rates = cross_validate(both, [1, 2, 3], lambda _: BelievesTheSecond(CONFIG.network))
+    assert [one.false_failures for one in rates] == [Count(0, 6), Count(2, 2), Count(0, 0)]
 
 
 def test_errors_add_up_and_survive_json() -> None:

@@ -150,6 +150,17 @@ def test_trials_that_nearly_all_ended_alike_make_no_meter() -> None:
     assert fit_meter([dataclasses.replace(t, success=True) for t in trials], "abc", 40) is None
 
 
+def test_a_task_of_which_hardly_anything_was_tried_has_no_part_in_a_meter() -> None:
+    ahead = telling_trials()
+    back = [dataclasses.replace(trial, task="go_back") for trial in telling_trials(4, seed=1)]
+    alone, rare, both = (fit_meter([*ahead, *more], "abc", 40) for more in ([], back[:3], back))
+    assert alone is not None
+    assert both is not None
+    assert rare == alone
+    assert both.tasks == ("go_ahead", "go_back")
+    assert both.sure_of == ("go_ahead",)
+
+
 @functools.cache
 def misled(seed: int) -> Meter:
     """Fitted on values that are low before a success."""
@@ -198,6 +209,7 @@ def test_a_meter_survives_its_file_and_a_damaged_one_is_refused(tmp_path: Path) 
     assert again == meter
     assert again is not None
     assert again.digest == meter.digest
+    assert again.sure_of == ("go_ahead",)
     for damaged in (
         "{",
         "[]",

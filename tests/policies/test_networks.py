@@ -78,6 +78,12 @@ def test_convolutions_pad_as_tensorflows_same(kernel: int, stride: int, size: in
         assert before == 0  # all of it after, not (1, 1)
 
 
+def test_the_paper_stem_pads_three_on_every_side(paper_encoder: Encoder) -> None:
+    stem, image = paper_encoder.stem, torch.rand(1, 3, 128, 128)
+    expected = torch.nn.functional.conv2d(image, stem.weight, stride=2, padding=3)
+    assert torch.allclose(stem(image), stem.norm(expected), atol=1e-5)
+
+
 def test_spatial_embeddings_are_the_sum_over_places() -> None:
     layer = SpatialEmbedding(channels=3, height=4, features=2)
     planes = torch.rand(5, 3, 4, 4)

@@ -89,9 +89,12 @@ def test_a_saved_session_goes_on_exactly(tmp_path: Path) -> None:
     whole = session()
     whole.update(2)
     whole.save_state(tmp_path / "state.safetensors")
+    at_state = whole.info()
     expected = whole.update(3)
     resumed = session()
     resumed.load_state(tmp_path / "state.safetensors")
+    # A checkpoint's digest covers them.
+    assert resumed.info() == at_state
     assert resumed.update(3) == expected
 
     add_trials(resumed, 1)

@@ -48,6 +48,25 @@ def test_n_step_transitions_look_further_ahead_but_never_past_the_episode() -> N
     assert batch.discounts.numpy() == pytest.approx([0.96**4, 0.96**2, 0.96**4])
 
 
+@pytest.mark.parametrize("n_step", [1, 2, 4, 9])
+def test_a_failure_whose_end_nobody_saw_is_backed_up_from_what_was_last_seen(n_step: int) -> None:
+    whole = dot_data(3, steps=6, failures=1.0)
+    seen = whole.step < 5
+    fields = ("frame", "actions", "task", "episode", "step", "length", "success", "unlabelled")
+    data = dataclasses.replace(whole, **{name: getattr(whole, name)[seen] for name in fields})
+    buffer = buffer_of(data, dataclasses.replace(ALGORITHM, n_step=n_step))
+    batch = buffer.gather(np.arange(15))
+    for row in range(15):
+        number, step = divmod(row, 5)
+        # Of states 0 to 5 the last is known.
+        ahead = min(n_step, 5 - step)
+        reward = sum(-(0.96**k) for k in range(ahead))
+        assert batch.rewards[row].item() == pytest.approx(reward)
+        assert batch.discounts[row].item() == pytest.approx(0.96**ahead)
+        state = data.states[7 * number + step + ahead]
+        assert batch.next_states[row].numpy() == pytest.approx(state)
+
+
 def test_unlabelled_episodes_are_left_out() -> None:
     buffer = buffer_of(dot_data(10, unlabelled=0.3))
     assert (buffer.episodes, len(buffer)) == (7, 42)

@@ -330,12 +330,26 @@ def test_data_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RecordingError, match="no labelled episode"):
         attempt("silent", "ptr", unlabelled=1.0)
-    with pytest.raises(RecordingError, match="None of the recordings is a success"):
-        attempt("failed", "bc", failures=1.0)
+    for learner in LEARNERS:
+        with pytest.raises(RecordingError, match="None of the recordings is a success"):
+            attempt("failed", learner, failures=1.0)
     with pytest.raises(RecordingError, match="64 pixels wide"):
         attempt("large", "bc", size=64)
     with pytest.raises(RecordingError, match="There is no data"):
         train(tiny(), None, steps=1, run_folder=tmp_path / "none", robot="sim-wx250s")
+
+
+def test_values_alone_may_be_learned_from_failures(tmp_path: Path) -> None:
+    config = tiny("ptr")
+    algorithm = dataclasses.replace(config.algorithm, extraction="value", bc_weight=0.0)
+    result = train(
+        dataclasses.replace(config, algorithm=algorithm),
+        dot_data(4, failures=1.0),
+        steps=1,
+        run_folder=tmp_path,
+        robot="sim-wx250s",
+    )
+    assert result.checkpoint.info.critic_updates == 1
 
 
 def test_a_run_that_cannot_begin_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -169,11 +169,24 @@ def test_a_checkpoint_outside_the_workspace_is_left_as_it_is(tmp_path: Path) -> 
 
 def test_trials_are_given_up_only_on_request_and_by_a_calibrated_meter() -> None:
     meter = some_meter()
-    assert stop_rule(meter, None) is None
-    assert stop_rule(None, None) is None
-    assert stop_rule(meter, 0.05) == StopRule(0.05, meter.digest)
+    assert stop_rule(meter, PLAN.task, None) is None
+    assert stop_rule(None, PLAN.task, None) is None
+    assert stop_rule(meter, PLAN.task, 0.05) == StopRule(0.05, meter.digest)
     with pytest.raises(UsageError, match="not calibrated"):
-        stop_rule(None, 0.05)
+        stop_rule(None, PLAN.task, 0.05)
+
+
+def test_trials_of_a_task_are_given_up_only_if_it_has_trials_enough_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    trials = [TrialValues(rng.normal(n % 2, 1, 8), n % 2 == 1, "go_ahead") for n in range(40)]
+    trials += [TrialValues(rng.normal(-5, 1, 8), True, "go_back") for _ in range(30)]
+    meter = fit_meter(trials, DIGEST, 10)
+    assert meter is not None
+    # It shows what it expects of both, but no trial of the second has ever failed.
+    assert meter.tasks == ("go_ahead", "go_back")
+    assert stop_rule(meter, "go_ahead", 0.02) is not None
+    with pytest.raises(UsageError, match="not calibrated on enough trials of go_back"):
+        stop_rule(meter, "go_back", 0.02)
 
 
 def test_a_damaged_recording_does_not_cost_the_session(workspace: Workspace) -> None:

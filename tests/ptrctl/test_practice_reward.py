@@ -1,7 +1,8 @@
-"""Training a success classifier shows how far it is, and an interrupt ends it at once."""
+"""From which pictures the success classifier of a practice learns, and when it may drive."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,20 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from policies.classifier import train_classifier
+from policies.classifier import SuccessClassifier, train_classifier
+from policies.classifier_check import Count, ErrorRates
 from policies.labelled_pictures import LabelledPictures
 from policies.learners import make_networks
 from policies.presets import preset
 from policies.tasks import TaskSlots
+from ptrctl import practice_reward
 from ptrctl.files import write_json
 from ptrctl.plan import PLAN_FILE
-from ptrctl.practice_reward import _telling, gather
+from ptrctl.practice_reward import PracticeReward, _telling, gather, make_reward
 from ptrctl.workspace import Workspace
+from recordings.errors import UsageError
 from recordings.records import Label, Outcome
 from tests.policies.test_classifier import pictures
-from tests.recordings.episodes import record
+from tests.ptrctl.workflows.test_improve import PLAN
+from tests.recordings.episodes import FAILURE, record
 
 TASK = "put_carrot_on_plate"
+BACK = "take_carrot_off_plate"
 
 
 class Shown:
@@ -59,6 +65,23 @@ def test_an_interrupt_ends_the_training() -> None:
     assert len(shown.told) == 2
 
 
+def gathered(
+    workspace: Workspace, backward: str = "", examples: Path | None = None
+) -> LabelledPictures:
+    """What is found in a workspace that holds prior data in `prior`."""
+    checkpoint = SimpleNamespace(info=SimpleNamespace(camera="front", image_size=24))
+    return gather(
+        workspace,
+        dataclasses.replace(PLAN, task=TASK, backward=backward),
+        checkpoint,  # type: ignore[arg-type]
+        SimpleNamespace(cache=workspace.root / "cache"),  # type: ignore[arg-type]
+        TaskSlots((TASK, BACK), 4),
+        examples,
+        [workspace.root / "prior"],
+        Shown(),  # type: ignore[arg-type]
+    )
+
+
 def test_of_a_session_of_trials_only_what_a_person_has_labelled_is_learned(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     record(workspace.demos(TASK), "demo", steps=4)
@@ -70,18 +93,75 @@ def test_of_a_session_of_trials_only_what_a_person_has_labelled_is_learned(tmp_p
     by_machine = workspace.trials("tuesday")
     record(by_machine / "episodes", "other", steps=8, seed=8)
     write_json(by_machine / PLAN_FILE, {"task": TASK, "start_seeds": [1]})
-    record(tmp_path / "prior", "prior", steps=3, seed=9, task="take_carrot_off_plate")
-
-    checkpoint = SimpleNamespace(info=SimpleNamespace(camera="front", image_size=24))
-    found = gather(
-        workspace,
-        SimpleNamespace(task=TASK, backward=None),  # type: ignore[arg-type]
-        checkpoint,  # type: ignore[arg-type]
-        SimpleNamespace(cache=tmp_path / "cache"),  # type: ignore[arg-type]
-        TaskSlots((TASK, "take_carrot_off_plate"), 4),
-        None,
-        [tmp_path / "prior"],
-        Shown(),  # type: ignore[arg-type]
-    )
+    record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
     # A picture more than steps.
+    assert np.bincount(gathered(workspace).episode).tolist() == [5, 6, 4]
+
+
+def test_an_episode_in_two_folders_is_learned_from_once(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    record(workspace.demos(TASK), "done", steps=4)
+    record(workspace.demos(TASK), "missed", steps=5, seed=1, label=FAILURE)
+    record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
+    found = gathered(workspace, examples=workspace.demos(TASK))
     assert np.bincount(found.episode).tolist() == [5, 6, 4]
+    # Another episode of the same name is another one.
+    examples = tmp_path / "examples"
+    record(examples, "missed", steps=6, seed=2, label=FAILURE, scene={"kitchen": 4})
+    found = gathered(workspace, examples=examples)
+    assert np.bincount(found.episode).tolist() == [5, 6, 7, 4]
+
+
+def test_examples_of_one_task_say_nothing_of_the_task_that_undoes_it(tmp_path: Path) -> None:
+    workspace, examples = Workspace(tmp_path), tmp_path / "examples"
+    record(examples, "done", steps=4)
+    record(examples, "missed", steps=5, seed=1, label=FAILURE)
+    record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
+    with pytest.raises(UsageError, match=f"0 pictures show {BACK} done and 0 show it not done"):
+        gathered(workspace, BACK, examples)
+    record(examples, "undone", steps=4, seed=2, task=BACK)
+    with pytest.raises(UsageError, match=f"2 pictures show {BACK} done and 0 show it not done"):
+        gathered(workspace, BACK, examples)
+    record(examples, "kept", steps=5, seed=3, task=BACK, label=FAILURE)
+    assert gathered(workspace, BACK, examples).episodes == 5
+
+
+def test_a_classifier_that_is_wrong_about_one_of_two_tasks_does_not_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = ErrorRates(Count(0, 400), Count(0, 40), Count(0, 40), Count(0, 20), Count(0, 20))
+    bad = dataclasses.replace(
+        good, false_episodes=Count(2, 30), missed_episodes=Count(0, 20), false_failures=Count(2, 10)
+    )
+    assert not (good + bad).fault
+    config = preset("tiny")
+    classifier = SuccessClassifier(config.network)
+    monkeypatch.setattr(practice_reward, "gather", lambda *_: None)
+    monkeypatch.setattr(practice_reward, "_train", lambda *_: (classifier, {TASK: good, BACK: bad}))
+    checkpoint: Any = SimpleNamespace(
+        networks=lambda _: (None, TaskSlots((TASK, BACK), 8)),
+        info=SimpleNamespace(config=config, camera="front"),
+    )
+
+    def begin(*, accept: bool) -> PracticeReward:
+        plan = dataclasses.replace(PLAN, task=TASK, backward=BACK, reward="classifier")
+        request: Any = None
+        shown: Any = Shown()
+        return make_reward(
+            Workspace(tmp_path),
+            plan,
+            checkpoint,
+            request,
+            tmp_path,
+            examples=None,
+            prior=[],
+            accept=accept,
+            shown=shown,
+        )
+
+    with pytest.raises(UsageError, match=f"practice of {BACK}: .* 2/10 failures"):
+        begin(accept=False)
+    assert begin(accept=True).rates == good + bad
+    # What was accepted once is no better the next time.
+    with pytest.raises(UsageError, match=f"practice of {BACK}: .* 2/10 failures"):
+        begin(accept=False)

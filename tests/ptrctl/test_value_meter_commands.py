@@ -23,7 +23,18 @@ def plant_meter(workspace: Path, odds: float) -> Meter:
     """A fine-tuned checkpoint `mine` with a meter that foretells always the same."""
     run(f"finetune -t {TASK} -c base --steps 4 --learner ptr --name mine", workspace)
     checkpoint = open_checkpoint(Workspace(workspace), "mine")
-    meter = Meter(checkpoint.digest, (TASK,), 6, 0.0, 1.0, (odds, 0.0), (odds, 0.0), 40, 20)
+    meter = Meter(
+        checkpoint.digest,
+        (TASK,),
+        6,
+        q_mean=0.0,
+        q_deviation=1.0,
+        begin=(odds, 0.0),
+        end=(odds, 0.0),
+        trials=40,
+        successes=20,
+        sure_of=(TASK,),
+    )
     save_meter(checkpoint.path / METER_FILE, meter)
     return meter
 
