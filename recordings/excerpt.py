@@ -9,9 +9,10 @@ from pathlib import Path
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.images import resize_image
-from recordings.reader import Episode, read_episode
+from recordings.reader import Episode, EpisodeSummary, read_episode, read_summary
 from recordings.records import EpisodeInfo, Observation, Outcome
-from recordings.writer import EpisodeWriter, episode_path
+from recordings.recovery import leftovers, set_aside
+from recordings.writer import EpisodeWriter, episode_path, journal_path
 
 
 def excerpt(
@@ -53,23 +54,46 @@ def excerpt(
             "Look with `ptrctl data list`.",
         )
     for done, summary in enumerate(chosen, start=1):
-        if not episode_path(folder, summary.info.episode_id).exists():
+        if not _is_copied(summary, folder):
             _copy(read_episode(summary.path), folder, image_size, jpeg_quality)
         on_progress(done, len(chosen))
     return len(chosen)
 
 
+def _is_copied(summary: EpisodeSummary, folder: Path) -> bool:
+    """Whether the folder holds the episode; what a kill left of a copy is put out of the way."""
+    copy = episode_path(folder, summary.info.episode_id)
+    if not copy.exists():
+        begun = journal_path(folder, summary.info.episode_id)
+        if begun in leftovers(folder):
+            begun.unlink()
+        return False
+    there = read_summary(copy)
+    if there.recovered and there.steps < summary.steps:
+        set_aside(copy)
+        return False
+    return True
+
+
 def _copy(episode: Episode, folder: Path, image_size: int, jpeg_quality: int) -> None:
     info = _resized(episode.info, image_size)
     steps = len(episode)
+    paused = episode.paused_periods.tolist()
     with EpisodeWriter(folder, info, jpeg_quality=jpeg_quality, flush_every=steps) as writer:
         for index in range(steps):
             step = episode.step(index)
+            _pause(writer, paused[index])
             writer.append(replace(step, observation=_smaller(step.observation, image_size)))
         end = episode.end
         if end.final_observation is not None:
+            _pause(writer, paused[steps])
             end = replace(end, final_observation=_smaller(end.final_observation, image_size))
         writer.finish(end, episode.label)
+
+
+def _pause(writer: EpisodeWriter, periods: int) -> None:
+    for _ in range(periods):
+        writer.pause()
 
 
 def _resized(info: EpisodeInfo, size: int) -> EpisodeInfo:

@@ -11,9 +11,11 @@ from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.excerpt import excerpt
 from recordings.images import resize_image
-from recordings.reader import read_episode
+from recordings.reader import read_episode, read_summary
 from recordings.records import Label, Outcome
-from tests.recordings.episodes import record
+from recordings.recovery import recover
+from recordings.writer import EpisodeWriter
+from tests.recordings.episodes import make_end, make_info, make_step, record
 
 GOOD, BAD = Label(Outcome.SUCCESS, "", "simulator"), Label(Outcome.FAILURE, "", "simulator")
 
@@ -56,3 +58,36 @@ def test_without_a_success_there_is_no_excerpt(tmp_path: Path) -> None:
     record(tmp_path / "bad", label=BAD)
     with pytest.raises(RecordingError, match="no successful episode"):
         excerpt(tmp_path / "bad", tmp_path / "small", episodes_per_task=1, image_size=16)
+
+
+def test_what_a_kill_left_of_a_copy_does_not_count_as_one(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+
+    def begun_copy(steps: int) -> None:
+        with EpisodeWriter(folder, read_episode(source / "e1.h5").info) as writer:
+            for index in range(steps):
+                writer.append(make_step(index))
+
+    begun_copy(2)
+    excerpt(source, folder, episodes_per_task=1, image_size=16)
+    assert len(read_episode(folder / "e1.h5")) == 4
+    (folder / "e1.h5").unlink()
+    begun_copy(2)
+    recover(folder)
+    assert read_summary(folder / "e1.h5").recovered
+    excerpt(source, folder, episodes_per_task=1, image_size=16)
+    assert len(read_episode(folder / "e1.h5")) == 4
+    assert len(list((folder / "quarantine").glob("*.h5"))) == 1
+
+
+def test_pauses_are_copied(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path / "source", make_info("e0"))
+    for index in range(3):
+        for _ in range(index):
+            writer.pause()
+        writer.append(make_step(index))
+    writer.pause()
+    writer.finish(make_end(3), GOOD)
+    excerpt(tmp_path / "source", tmp_path / "small", episodes_per_task=1, image_size=16)
+    for folder in ("source", "small"):
+        assert read_episode(tmp_path / folder / "e0.h5").paused_periods.tolist() == [0, 1, 2, 1]
