@@ -10,7 +10,7 @@ import shutil
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,9 @@ def gigabytes(size: float) -> str:
 def draw(view: View, columns: int, rows: int) -> RenderableType:
     """The panel for a terminal of that size; parts that do not fit are left out, keys last."""
     inner = columns - 4
-    figures = _figures(view)
+    key_lines = sum(len(_key_lines(pairs, inner)) for pairs in (view.arm_keys, view.keys))
+    # Beside the border and a line for the message.
+    figures = _figures(view, rows - 3 - key_lines)
     free = rows - 2 - figures.row_count
     keys = _keys(view, inner, free)
     view.key_rows = max(len(keys), min(view.key_rows, free))
@@ -137,38 +139,61 @@ def _figure_columns(columns: int) -> int:
     return 42 if columns < 100 else 54
 
 
-def _figures(view: View) -> Table:
+def _figures(view: View, most: int) -> Table:
+    """At most so many rows, the one that says what happens now always."""
+    rows = dict(_figure_rows(view))
+    for name in _LESS_WANTED:
+        if len(rows) > most:
+            rows.pop(name, None)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="dim", no_wrap=True, min_width=NAME_COLUMNS)
     grid.add_column(no_wrap=True)
-    grid.add_row("now", Text(view.moment.value, style="bold " + _COLOURS[view.moment]))
+    for name, words in list(rows.items())[: max(1, most)]:
+        grid.add_row(name, words)
+    return grid
+
+
+def _figure_rows(view: View) -> Iterator[tuple[str, RenderableType]]:
+    yield "now", Text(view.moment.value, style="bold " + _COLOURS[view.moment])
     for outcome in Outcome:
         wanted, count = view.wanted.get(outcome), view.counts[outcome]
         if wanted:
             bar = _bar(count, wanted, 12)
-            grid.add_row(outcome.value, Text.assemble(f"{count} of {wanted}  ", bar))
+            yield outcome.value, Text.assemble(f"{count} of {wanted}  ", bar)
         elif count or outcome is not Outcome.UNLABELLED:
-            grid.add_row(outcome.value, str(count))
-    for name, words in list(view.rows.items()):
-        grid.add_row(name, words)
-    grid.add_row("step", f"{view.step} of at most {view.max_steps}")
+            yield outcome.value, str(count)
+    yield from list(view.rows.items())
+    yield "step", f"{view.step} of at most {view.max_steps}"
     rate = f"{view.rate_hz:.1f} Hz" if view.rate_hz else "-"
-    grid.add_row("rate", f"{rate} (wanted {view.control_rate_hz:g} Hz)")
+    yield "rate", f"{rate} (wanted {view.control_rate_hz:g} Hz)"
     late = f", worst {view.worst_overrun_s * 1000:.0f} ms" if view.overruns else ""
-    grid.add_row("late periods", f"{view.overruns}{late}")
+    yield "late periods", f"{view.overruns}{late}"
     rules = ", ".join(f"{rule} {count}" for rule, count in view.interventions.most_common(2))
-    grid.add_row("safety", rules or "no intervention")
+    yield "safety", rules or "no intervention"
     if view.state is not None:
         x, y, z, roll, pitch, yaw, gripper = view.state
-        grid.add_row("x y z, m", f"{x:+.3f} {y:+.3f} {z:+.3f}")
-        grid.add_row("r p y, rad", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}")
-        grid.add_row("gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open"))
+        yield "x y z, m", f"{x:+.3f} {y:+.3f} {z:+.3f}"
+        yield "r p y, rad", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}"
+        yield "gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open")
     if view.score is not None:
-        grid.add_row("progress", f"{view.score.progress:.2f} {view.score.stage}")
+        yield "progress", f"{view.score.progress:.2f} {view.score.stage}"
     if view.meter is not None:
-        grid.add_row(*view.meter)
-    grid.add_row("disk left", gigabytes(view.disk_free_bytes))
-    return grid
+        yield view.meter
+    yield "disk left", gigabytes(view.disk_free_bytes)
+
+
+_LESS_WANTED = (
+    "r p y, rad",
+    "disk left",
+    "rate",
+    "late periods",
+    "x y z, m",
+    "gripper",
+    "safety",
+    "progress",
+    "step",
+)
+"""Figures that a low terminal goes without, the first first."""
 
 
 def gauge(extras: Mapping[str, float]) -> tuple[str, Text] | None:

@@ -55,9 +55,16 @@ def test_the_panel_fits_the_terminal(columns: int, rows: int, extras: dict[str, 
         assert len(lines) <= rows
 
 
-@pytest.mark.parametrize("size", [(80, 24), (110, 34), (60, 40)])
+@pytest.mark.parametrize("size", [(80, 24), (110, 34), (60, 40), (80, 20), (60, 20), (80, 14)])
 def test_the_working_keys_are_always_shown(size: tuple[int, int]) -> None:
-    text = text_of(draw(view(), *size), size[0])
+    shown = view()
+    shown.rows |= {"engaged": "yes", "speed": "slow"}
+    shown.message = "why the arm was stopped"
+    text = text_of(draw(shown, *size), size[0])
+    lines = text.rstrip("\n").split("\n")
+    assert len(lines) <= size[1]
+    assert lines[-1].startswith("╰")
+    assert "why the arm was stopped" in text
     for words in ("success", "failure", "stop, then label", "hold", "quit", "open or close"):
         assert words in text
 
