@@ -3,34 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from recordings.quality import TaskQuality
 from recordings.records import Outcome
 
+_COLUMNS = {
+    "success": 7,
+    "failure": 7,
+    "unlab.": 6,
+    "steps": 6,
+    "length": 7,
+    "late": 5,
+    "safety": 6,
+    "satur.": 6,
+}
+"""Names, and the width that they need."""
+_WIDE_COLUMNS = 100
+"""Below this a folder has a line of its own, so that no number is cut."""
 
-def quality_table(rows: Sequence[tuple[str, TaskQuality]]) -> Table:
+
+def quality_table(rows: Sequence[tuple[str, TaskQuality]], columns: int) -> RenderableType:
     """One row for each folder and task.
 
     Args:
         rows: (folder, figures).
+        columns: Of the terminal.
     """
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("folder", overflow="fold")
-    for name in ("success", "failure", "unlab.", "steps", "length", "late", "safety", "saturated"):
-        table.add_column(name, justify="right")
+    if columns >= _WIDE_COLUMNS:
+        table = _table("folder")
+        for folder, row in rows:
+            table.add_row(_where(folder, row), *_numbers(row))
+        return table
+    lines: list[RenderableType] = []
     for folder, row in rows:
-        table.add_row(
-            folder,
-            *(str(row.outcomes[outcome]) for outcome in Outcome),
-            str(row.steps),
-            f"{row.shortest}-{row.longest}",
-            str(row.overruns),
-            str(sum(row.interventions.values())),
-            f"{row.saturation:.2f}",
-        )
+        table = _table(header=not lines)
+        table.add_row(*_numbers(row))
+        lines += [table, Text(f"  {_where(folder, row)}", style="dim", overflow="fold")]
+    return Group(*lines)
+
+
+def _table(*first: str, header: bool = True) -> Table:
+    table = Table(
+        box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_header=header
+    )
+    for name in first:
+        table.add_column(name, overflow="fold")
+    for name, width in _COLUMNS.items():
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
     return table
+
+
+def _where(folder: str, row: TaskQuality) -> str:
+    return folder if Path(folder).name == row.task else f"{folder}: {row.task}"
+
+
+def _numbers(row: TaskQuality) -> list[str]:
+    return [
+        *(str(row.outcomes[outcome]) for outcome in Outcome),
+        str(row.steps),
+        f"{row.shortest}-{row.longest}",
+        str(row.overruns),
+        str(sum(row.interventions.values())),
+        f"{row.saturation:.2f}",
+    ]
 
 
 def quality_data(folder: str, row: TaskQuality) -> dict[str, object]:

@@ -218,7 +218,7 @@ def stats(
     folders = folders_in(place, folder, task)
     rows = [(place.said(one), row) for one in folders for row in quality(one)]
     if rows:
-        console.show(quality_table(rows))
+        console.show(quality_table(rows, console.results().size.width))
     else:
         console.note("There is no episode yet. Record some with `ptrctl record`.")
     console.document({"folders": [quality_data(*row) for row in rows]})

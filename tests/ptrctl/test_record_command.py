@@ -167,7 +167,7 @@ def test_data_label_changes_a_label_and_stats_count_it(demos: Path) -> None:
         "labelled_by": "operator",
     }
     assert ptrctl(demos, "data", "label", "last", "success").exit_code == 0
-    assert "saturated" in ptrctl(demos, "data", "stats").stdout
+    assert "satur." in ptrctl(demos, "data", "stats").stdout
 
 
 def test_an_episode_that_does_not_exist_or_is_not_unique_is_an_error(demos: Path) -> None:
