@@ -76,7 +76,11 @@ class Operator(Protocol):
         ...
 
     def held(self, why: str) -> None:
-        """The arm was stopped and holds; its next motion needs consent again."""
+        """The arm was stopped and holds; without consent nothing moves it, nor parks it."""
+        ...
+
+    def ask_again(self, why: str) -> None:
+        """The next motion to the start pose needs consent again, though nothing went wrong."""
         ...
 
     def ready(self, observe: Callable[[], Observation]) -> bool:
@@ -132,6 +136,8 @@ class NobodyThere:
         return self.wants_to_quit
 
     def held(self, why: str) -> None: ...
+
+    def ask_again(self, why: str) -> None: ...
 
     def ready(self, observe: Callable[[], Observation]) -> bool:
         return not self.wants_to_quit
@@ -195,6 +201,8 @@ class AtTheKeys:
         self._quit = False
         self.has_moved = False
         """The arm was let go to its start pose."""
+        self.stopped = False
+        """A fault or the operator stopped the arm, and nobody has let it move since."""
         self._paused = False
         self._said: Command | None = None
         self._why = ""
@@ -211,7 +219,7 @@ class AtTheKeys:
         self._show(Moment.MOVING)
         if self.wants_to_quit:
             return False
-        self.has_moved = True
+        self.has_moved, self.stopped = True, False
         return True
 
     def halt(self) -> bool:
@@ -223,6 +231,10 @@ class AtTheKeys:
         return self._interrupts.requested or button is Command.HOLD
 
     def held(self, why: str) -> None:
+        self.stopped = True
+        self.ask_again(why)
+
+    def ask_again(self, why: str) -> None:
         self._ask_to_move = self._asks_from_then_on
         self._why = self._panel.view.message = why
         self._show(Moment.BUSY)

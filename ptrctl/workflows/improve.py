@@ -298,7 +298,7 @@ class _Session:
         if trial == 0 or stuck or not self.scene_is_ours:
             task = self.alternation.promising
             if not self.simulated:
-                self.listeners.operator.held(f"Lay the scene out for {task}.")
+                self.listeners.operator.ask_again(f"Lay the scene out for {task}.")
             return task, plan.practice_seeds[trial], None
         return (plan.backward if self.forward_is_done(log) else plan.task), None, None
 

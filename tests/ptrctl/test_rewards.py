@@ -67,7 +67,7 @@ class Asked(NobodyThere):
         self.outcome = outcome
         self.told: list[str] = []
 
-    def held(self, why: str) -> None:
+    def ask_again(self, why: str) -> None:
         self.told.append(why)
 
     def verdict(self, end: EpisodeEnd) -> Verdict:
