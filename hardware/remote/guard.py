@@ -153,10 +153,13 @@ class GuardedArm:
             self._hold_or_note()
 
     def taken(self) -> None:
-        """A client takes control: what the server did by itself ends."""
+        """A client takes control: what the server did by itself is over when this returns.
+
+        Raises:
+            MotorFault: It goes on.
+        """
+        self._end_motion()
         self._silenced = False
-        if self._motion is not None:
-            self._motion.cancel()
 
     def _hold_or_note(self) -> None:
         """Hold; if the arm does not confirm it, say so and try again a control period later."""
@@ -280,12 +283,12 @@ class GuardedArm:
         """Begin to park; without `asked_s` by the server's own decision."""
         if asked_s is not None:
             self._require_fresh(asked_s)
-        self._begin(
-            "parking",
-            lambda should_stop: self._robot.stop(Stop.PARK, should_stop=should_stop),
-            watched=asked_s is not None,
-        )
-        self.may_be_up = False
+
+        def move(should_stop: ShouldStop) -> None:
+            self._robot.stop(Stop.PARK, should_stop=should_stop)
+            self.may_be_up = False
+
+        self._begin("parking", move, watched=asked_s is not None)
 
     def cancel(self) -> None:
         """Ask the motion to stop."""

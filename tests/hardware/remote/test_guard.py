@@ -283,6 +283,30 @@ def test_parking_by_itself_gives_way_to_a_client() -> None:
     assert bench.robot.log[-2:] == ["stop hold", "start None"]
 
 
+def test_an_arm_may_be_up_until_it_has_been_parked(bench) -> None:
+    bench.apply()
+    bench.robot.fails["move"] = MotorFault("The joint elbow is behind.")
+    bench.arm.park()
+    with pytest.raises(MotorFault):
+        bench.ended()
+    assert bench.arm.may_be_up
+    del bench.robot.fails["move"]
+    bench.arm.park()
+    bench.ended()
+    assert not bench.arm.may_be_up
+
+
+def test_who_takes_control_finds_the_arm_at_rest_and_it_may_be_up() -> None:
+    bench = Bench(motion_s=1e9)
+    bench.robot.clock = _Patient(bench.clock)
+    bench.arm.may_be_up = True
+    bench.arm.park()
+    bench.arm.taken()
+    assert bench.arm.motion_words == ""
+    bench.arm.read_state()
+    assert bench.arm.may_be_up
+
+
 def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_motion() -> None:
     bench = Bench(motion_s=1e9)
     bench.robot.clock = _Patient(bench.clock)
