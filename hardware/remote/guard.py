@@ -114,6 +114,10 @@ class GuardedArm:
 
     def tick(self) -> None:
         """Enforce the dead-man rule; called between any two messages, and all the time."""
+        if self._motion is not None and not self._motion.running:
+            self._note_end(self._motion)
+            if self._motion.by_itself:
+                self._motion = None  # Nobody else waits for it.
         now_s = self._clock.now_s()
         if self._due_s is not None and now_s > self._due_s:
             self._silenced = True
@@ -126,9 +130,6 @@ class GuardedArm:
             and not self.motion_words
         ):
             self._hold_or_note()
-        if self._motion is not None and self._motion.by_itself and not self._motion.running:
-            with suppress(PtrctlError):  # Noted for the panel; nobody else waits for it.
-                self.motion_ended()
 
     def lock(self, locked: bool) -> None:
         """The operator beside the arm holds it, or gives it free again."""
@@ -306,15 +307,24 @@ class GuardedArm:
             return True
         if motion.running:
             return False
+        self._note_end(motion)
         self._motion = None
-        if motion.error is not None and not isinstance(motion.error, MotionStopped):
-            self.note_fault(motion.error)
-            raise motion.error
-        # There or stopped on the way: either way the arm has confirmed that it stands.
-        self._hold_again_s = None
         if motion.error is not None:
             raise motion.error
         return True
+
+    def _note_end(self, motion: Motion) -> None:
+        """Once for each motion that is over: does the arm stand?"""
+        if motion.noted:
+            return
+        motion.noted = True
+        if motion.error is None or isinstance(motion.error, MotionStopped):
+            # There or stopped on the way: either way the arm has confirmed that it stands.
+            self._hold_again_s = None
+        else:
+            self.note_fault(motion.error)
+            # Its own hold may have failed as well.
+            self._hold_again_s = self._clock.now_s()
 
     def judged(self, judge: Judge) -> Score:
         """The score now; the judge looks at the world that the arm moves in."""
@@ -349,7 +359,7 @@ class GuardedArm:
         Raises:
             MotorFault: It goes on.
         """
-        if self._motion is None or not self._motion.running:
+        if self._motion is None:
             return
         self._motion.cancel()
         if not self._motion.join(END_OF_MOTION_S):
@@ -358,6 +368,7 @@ class GuardedArm:
                 f"It stops within {END_OF_MOTION_S:g} s.",
                 "Support the arm and switch its power off.",
             )
+        self._note_end(self._motion)
 
     def _require_rest(self) -> None:
         if self.motion_words:

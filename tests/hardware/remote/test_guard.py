@@ -327,6 +327,33 @@ def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_mot
     assert bench.arm.mood is Mood.STILL
 
 
+@pytest.mark.parametrize("what", ["start", "parking", "parking by itself"])
+def test_after_a_motion_that_failed_the_arm_is_held_until_it_confirms_it(bench, what) -> None:
+    bench.robot.fails["move"] = MotorFault("The joint elbow is behind.")
+    bench.robot.fails["stop"] = LostConnection("The bus is silent.")
+    if what == "start":
+        bench.arm.start(None, bench.clock.now_s())
+    else:
+        bench.arm.park(bench.clock.now_s() if what == "parking" else None)
+    assert bench.arm._motion.join(10.0)
+    for tries in range(3):
+        bench.arm.tick()
+        assert bench.arm.mood is Mood.NOT_HELD
+        assert bench.holds == tries
+        bench.wait(PERIOD_S + 0.01)
+    del bench.robot.fails["stop"]
+    bench.arm.tick()
+    assert bench.holds == 3
+    assert bench.arm.mood is Mood.STILL
+    assert "elbow" in bench.arm.faults[0]
+    if what != "parking by itself":
+        with pytest.raises(MotorFault, match="elbow"):
+            bench.arm.motion_ended()
+    bench.wait(1.0)
+    bench.arm.tick()
+    assert bench.holds == 3
+
+
 def test_an_arm_without_torque_needs_no_hold_and_is_parked_all_the_same(bench: Bench) -> None:
     bench.robot.fails["stop"] = TorqueOff("The arm's torque is off, so it does not hold.")
     bench.arm.lock(True)
