@@ -272,12 +272,19 @@ class GuardedArm:
         self.may_be_up = False
 
     def start(self, seed: int | None, asked_s: float) -> None:
-        """Begin to move to the start; `motion_ended` tells when it is there."""
+        """Open anew the cameras that have failed, and begin to move to the start; `motion_ended`
+        tells when it is there."""
         self._require_fresh(asked_s)
-        self._begin(
-            "moving to the start",
-            lambda should_stop: self._robot.move_to_start(seed=seed, should_stop=should_stop),
-        )
+
+        def move(should_stop: ShouldStop) -> None:
+            # Opening a camera takes seconds, in which the client has to be answered.
+            if not self._pictures.reopen(should_stop):
+                with suppress(TorqueOff):
+                    self._robot.stop(Stop.HOLD)
+                raise MotionStopped("The motion was stopped before it began; the arm holds.")
+            self._robot.move_to_start(seed=seed, should_stop=should_stop)
+
+        self._begin("moving to the start", move)
         self.may_be_up = True
 
     def park(self, asked_s: float | None = None) -> None:

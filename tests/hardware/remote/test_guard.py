@@ -377,6 +377,59 @@ class StalledCamera(FakeCamera):
         return super().read()
 
 
+class BreakableCamera(FakeCamera):
+    """Fails until it is opened anew, which may be kept waiting."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        super().__init__(clock)
+        self.failed = False
+        self.opens = threading.Event()
+        self.opens.set()
+
+    def connect(self) -> None:
+        self.opens.wait(10)
+        self.failed = False
+
+    def read(self):
+        if self.failed:
+            raise CameraFault("The camera has sent no picture for 0.5 s.")
+        return super().read()
+
+
+def with_broken_camera() -> tuple[GuardedArm, BreakableCamera, SlowRobot]:
+    """An arm whose camera has failed after it was connected."""
+    clock = SimulatedClock()
+    robot, camera = SlowRobot(clock), BreakableCamera(clock)
+    arm = GuardedArm(Station(robot, [camera], clock=clock), ServeOptions())
+    arm.connect()
+    camera.failed = True
+    with pytest.raises(CameraFault):
+        arm.observe()
+    return arm, camera, robot
+
+
+def test_a_camera_that_failed_is_opened_anew_with_the_next_start() -> None:
+    arm, _, robot = with_broken_camera()
+    arm.start(3, 0.0)
+    assert arm._motion.join(10.0)
+    assert arm.motion_ended()
+    assert robot.log[-1] == "start 3"
+    assert arm.observe()[0].keys() == {"grey"}
+
+
+def test_a_start_is_stopped_while_it_waits_for_a_camera() -> None:
+    arm, camera, robot = with_broken_camera()
+    camera.opens.clear()
+    arm.start(3, 0.0)
+    arm.hold()
+    assert arm.mood is Mood.STILL
+    assert "start 3" not in robot.log
+    with pytest.raises(MotionStopped):
+        arm.motion_ended()
+    camera.opens.set()
+    arm.disconnect()
+
+
 def test_a_stalled_camera_holds_nobody_up() -> None:
     camera = StalledCamera()
     pictures = Pictures({"grey": camera})
