@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from hardware.faults import CameraFault
 from hardware.loop import Signal
 from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperator import Button
@@ -67,7 +68,7 @@ class Operator(Protocol):
         """Whether the arm may move to its start pose now; waits for consent. False quits.
 
         Args:
-            observe: See `ready`.
+            observe: See `ready`; a camera that fails meanwhile is opened anew by the motion.
         """
         ...
 
@@ -213,7 +214,9 @@ class AtTheKeys:
         return self._quit or self._interrupts.requested
 
     def may_move(self, observe: Callable[[], Observation]) -> bool:
-        if self._ask_to_move and not self._started(Moment.MOVE, observe):
+        if self._ask_to_move and not self._started(
+            Moment.MOVE, lambda: self._look_if_possible(observe)
+        ):
             return False
         self._ask_to_move = False
         self._show(Moment.MOVING)
@@ -248,7 +251,7 @@ class AtTheKeys:
         self._look(observe)
         if self.wants_to_quit:
             return False
-        if self._wait_for_start and not self._started(Moment.READY, observe):
+        if self._wait_for_start and not self._started(Moment.READY, lambda: self._look(observe)):
             return False
         self._show(Moment.RUNNING)
         return True
@@ -257,10 +260,18 @@ class AtTheKeys:
         self._panel.see(observe())
         self._panel.refresh()
 
-    def _started(self, moment: Moment, observe: Callable[[], Observation]) -> bool:
+    def _look_if_possible(self, observe: Callable[[], Observation]) -> None:
+        try:
+            self._look(observe)
+        except CameraFault as fault:
+            # Before a motion a picture is but a help, and the motion opens the camera anew.
+            self._panel.view.message = self._panel.view.message or fault.found
+            self._panel.refresh()
+
+    def _started(self, moment: Moment, look: Callable[[], None]) -> bool:
         """Wait for the start key; False if the operator quits instead."""
         while not self.wants_to_quit:
-            command = self._next_command(moment, lambda: self._look(observe))
+            command = self._next_command(moment, look)
             if command is Command.QUIT:
                 self._quit = True
             elif command is Command.START:
