@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from typing import Any
 
 import lz4.frame
@@ -76,11 +77,20 @@ def unpack(packed: bytes) -> Any:
     if len(plain) > MAX_UNPACKED_BYTES:
         raise _refusal(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
     try:
+        _check_program(plain)
         return _Copier().copy(_Reader(io.BytesIO(plain)).load(), MAX_DEPTH)
     except ProtocolError:
         raise
     except Exception as problem:  # A damaged pickle can raise anything.
         raise _refusal(f"{type(problem).__name__}: {problem}") from problem
+
+
+def _check_program(plain: bytes) -> None:
+    """Refuse what would make the reader reserve memory without end: it has a place for every
+    number up to the highest one under which a value is remembered."""
+    for index, (opcode, argument, _) in enumerate(pickletools.genops(plain)):
+        if index > MAX_VALUES or (opcode.name.endswith("PUT") and (argument or 0) > MAX_VALUES):
+            raise _refusal(f"it holds more than {MAX_VALUES} values")
 
 
 class _Type:

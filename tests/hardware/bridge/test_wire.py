@@ -163,6 +163,12 @@ def test_a_few_bytes_that_stand_for_millions_of_values_are_refused() -> None:
         unpack(message)
 
 
+@pytest.mark.parametrize("remember", [b"r\x00\x00\x20\x00", b"p2000000\n"])
+def test_a_value_that_is_remembered_under_a_vast_number_is_refused(remember) -> None:
+    with pytest.raises(ProtocolError, match="more than 100000 values"):
+        unpack(lz4.frame.compress(b"\x80\x04N" + remember + b"."))
+
+
 def test_an_array_that_is_named_again_and_again_is_not_copied_without_end(monkeypatch) -> None:
     array = np.zeros(1000)
     monkeypatch.setattr(wire, "MAX_UNPACKED_BYTES", 10 * array.nbytes)
