@@ -334,6 +334,8 @@ class JointArm(Connected):
             for joints in way:
                 self._goal_rad = joints
                 self._drive.send(joints, opening, self._glide_s)
+                # Whoever holds the arm on its way keeps the gripper as it was told here.
+                self._commanded[GRIPPER] = opening
                 # A whole period, however late it is: rushing to catch up would be a jump.
                 self._clock.wait_until_s(self._clock.now_s() + self._glide_s)
                 self._require_near(joints, BLOCKED_RAD)

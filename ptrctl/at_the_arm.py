@@ -49,8 +49,8 @@ def at_the_arm(
     """The live panel and the operator at the keys.
 
     A real arm asks before its first motion. At the end of a session that went well it parks,
-    where Space or Esc stops it; after a fault or a signal it holds. What it confirms is said; an
-    arm that was never moved is left as it was.
+    where Space or Esc stops it; after a signal, or stopped by a fault or the operator and not let
+    go again, it holds. What it confirms is said; an arm that was never moved is left as it was.
 
     Args:
         view: What the panel shows.
@@ -79,7 +79,7 @@ def at_the_arm(
                 ask_to_move=real,
             )
             yield panel, operator
-            if real and operator.has_moved and not interrupts.requested:
+            if real and operator.has_moved and not operator.stopped and not interrupts.requested:
                 parked = at_rest(_park(cell, operator), cell.station.robot.features, park)
     finally:
         if real and operator is not None and operator.has_moved:

@@ -68,6 +68,7 @@ class Jog:
         points: (x, y, z) in m of each point taken.
         pose: (6,) taken; None until then.
         message: The last thing said.
+        held: The operator holds the arm, until the next key that moves it.
         done: The operator has finished.
         cancelled: The operator has given up.
     """
@@ -76,6 +77,7 @@ class Jog:
     points: list[FloatArray] = field(default_factory=list)
     pose: FloatArray | None = None
     message: str = ""
+    held: bool = False
     done: bool = False
     cancelled: bool = False
 
@@ -163,8 +165,9 @@ def _drive(cell: Cell, taken: Jog, interrupts: Interrupts, camera: str) -> None:
             for key in keys.poll():
                 _press(key, taken, keyboard, cell)
             panel.refresh()
-            over = taken.done or taken.cancelled or interrupts.requested
-            return Signal.STOP if over else Signal.RUN
+            if taken.done or taken.cancelled or interrupts.requested:
+                return Signal.STOP
+            return Signal.PAUSE if taken.held else Signal.RUN
 
         loop = ControlLoop(
             cell.station, robot.features.control_rate_hz, subscribers=(panel,), signal=signal
@@ -183,7 +186,7 @@ def _press(key: Key, taken: Jog, keyboard: KeyboardTeleoperator, cell: Cell) -> 
     robot = cell.station.robot
     if key.name in HOLD_KEYS:
         keyboard.begin()
-        taken.message = "The arm holds."
+        taken.held, taken.message = True, "The arm holds."
     elif key.name == "enter":
         taken.take(robot.commanded_state, robot.read_state().state)
     elif key.name == "backspace" and taken.wants_box:
@@ -194,7 +197,7 @@ def _press(key: Key, taken: Jog, keyboard: KeyboardTeleoperator, cell: Cell) -> 
         taken.cancelled = True
     elif moves_the_arm(key.name):
         keyboard.press(key)
-        taken.message = ""
+        taken.held, taken.message = False, ""
     else:
         taken.message = f"The key `{key.name}` does nothing here."
 
@@ -228,9 +231,14 @@ class _Panel(Subscriber):
         self._screen.changed()
 
     def on_step(self, step: Step) -> None:
+        self._see(step.observation, step.interventions)
+
+    def on_pause(self, observation: Observation) -> None:
+        self._see(observation, ())
+
+    def _see(self, observation: Observation, rules: tuple[str, ...]) -> None:
         with self._lock:
-            self._seen = step.observation
-            self._rules = step.interventions
+            self._seen, self._rules = observation, rules
         self._screen.changed()
 
     def _draw(self, columns: int, rows: int) -> RenderableType:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from hardware.faults import CameraFault
 from hardware.loop import Signal
 from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperator import Button
@@ -67,7 +68,7 @@ class Operator(Protocol):
         """Whether the arm may move to its start pose now; waits for consent. False quits.
 
         Args:
-            observe: See `ready`.
+            observe: See `ready`; a camera that fails meanwhile is opened anew by the motion.
         """
         ...
 
@@ -76,7 +77,11 @@ class Operator(Protocol):
         ...
 
     def held(self, why: str) -> None:
-        """The arm was stopped and holds; its next motion needs consent again."""
+        """The arm was stopped and holds; without consent nothing moves it, nor parks it."""
+        ...
+
+    def ask_again(self, why: str) -> None:
+        """The next motion to the start pose needs consent again, though nothing went wrong."""
         ...
 
     def ready(self, observe: Callable[[], Observation]) -> bool:
@@ -132,6 +137,8 @@ class NobodyThere:
         return self.wants_to_quit
 
     def held(self, why: str) -> None: ...
+
+    def ask_again(self, why: str) -> None: ...
 
     def ready(self, observe: Callable[[], Observation]) -> bool:
         return not self.wants_to_quit
@@ -195,6 +202,8 @@ class AtTheKeys:
         self._quit = False
         self.has_moved = False
         """The arm was let go to its start pose."""
+        self.stopped = False
+        """A fault or the operator stopped the arm, and nobody has let it move since."""
         self._paused = False
         self._said: Command | None = None
         self._why = ""
@@ -205,13 +214,15 @@ class AtTheKeys:
         return self._quit or self._interrupts.requested
 
     def may_move(self, observe: Callable[[], Observation]) -> bool:
-        if self._ask_to_move and not self._started(Moment.MOVE, observe):
+        if self._ask_to_move and not self._started(
+            Moment.MOVE, lambda: self._look_if_possible(observe)
+        ):
             return False
         self._ask_to_move = False
         self._show(Moment.MOVING)
         if self.wants_to_quit:
             return False
-        self.has_moved = True
+        self.has_moved, self.stopped = True, False
         return True
 
     def halt(self) -> bool:
@@ -223,6 +234,10 @@ class AtTheKeys:
         return self._interrupts.requested or button is Command.HOLD
 
     def held(self, why: str) -> None:
+        self.stopped = True
+        self.ask_again(why)
+
+    def ask_again(self, why: str) -> None:
         self._ask_to_move = self._asks_from_then_on
         self._why = self._panel.view.message = why
         self._show(Moment.BUSY)
@@ -236,7 +251,7 @@ class AtTheKeys:
         self._look(observe)
         if self.wants_to_quit:
             return False
-        if self._wait_for_start and not self._started(Moment.READY, observe):
+        if self._wait_for_start and not self._started(Moment.READY, lambda: self._look(observe)):
             return False
         self._show(Moment.RUNNING)
         return True
@@ -245,10 +260,18 @@ class AtTheKeys:
         self._panel.see(observe())
         self._panel.refresh()
 
-    def _started(self, moment: Moment, observe: Callable[[], Observation]) -> bool:
+    def _look_if_possible(self, observe: Callable[[], Observation]) -> None:
+        try:
+            self._look(observe)
+        except CameraFault as fault:
+            # Before a motion a picture is but a help, and the motion opens the camera anew.
+            self._panel.view.message = self._panel.view.message or fault.found
+            self._panel.refresh()
+
+    def _started(self, moment: Moment, look: Callable[[], None]) -> bool:
         """Wait for the start key; False if the operator quits instead."""
         while not self.wants_to_quit:
-            command = self._next_command(moment, lambda: self._look(observe))
+            command = self._next_command(moment, look)
             if command is Command.QUIT:
                 self._quit = True
             elif command is Command.START:

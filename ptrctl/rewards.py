@@ -149,7 +149,7 @@ class ClassifierReward:
         if not detector.uncertain:
             return Verdict(Label(Outcome.FAILURE, surest, "classifier"))
         if operator.can_label:
-            operator.held(f"The classifier is uncertain ({surest}): did the trial succeed?")
+            operator.ask_again(f"The classifier is uncertain ({surest}): did the trial succeed?")
             return operator.verdict(end)
         return Verdict(Label(Outcome.FAILURE, NOBODY_TO_ASK, "classifier"))
 

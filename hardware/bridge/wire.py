@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from typing import Any
 
 import lz4.frame
@@ -24,6 +25,8 @@ MAX_PACKED_BYTES = 16_000_000
 MAX_UNPACKED_BYTES = 64_000_000
 """A reply with a 640x480 picture and a resized float one takes about 1 MB."""
 MAX_DEPTH = 6
+MAX_VALUES = 100_000
+"""A reply holds a few dozen."""
 
 PROTOCOL = 4
 """The newest pickle protocol that the server's Python 3.8 reads by default."""
@@ -74,11 +77,20 @@ def unpack(packed: bytes) -> Any:
     if len(plain) > MAX_UNPACKED_BYTES:
         raise _refusal(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
     try:
-        return _as_plain(_Reader(io.BytesIO(plain)).load(), MAX_DEPTH)
+        _check_program(plain)
+        return _Copier().copy(_Reader(io.BytesIO(plain)).load(), MAX_DEPTH)
     except ProtocolError:
         raise
     except Exception as problem:  # A damaged pickle can raise anything.
         raise _refusal(f"{type(problem).__name__}: {problem}") from problem
+
+
+def _check_program(plain: bytes) -> None:
+    """Refuse what would make the reader reserve memory without end: it has a place for every
+    number up to the highest one under which a value is remembered."""
+    for index, (opcode, argument, _) in enumerate(pickletools.genops(plain)):
+        if index > MAX_VALUES or (opcode.name.endswith("PUT") and (argument or 0) > MAX_VALUES):
+            raise _refusal(f"it holds more than {MAX_VALUES} values")
 
 
 class _Type:
@@ -166,17 +178,34 @@ class _Reader(pickle.Unpickler):
         raise _refusal("it refers to something outside itself")
 
 
-def _as_plain(value: Any, depth: int) -> Any:
-    if depth == 0:
-        raise _refusal("it is nested too deeply")
-    if value is None or isinstance(value, (str, bytes, bool, int, float)):
-        return value
-    if isinstance(value, dict):
-        return {
-            _as_plain(key, depth - 1): _as_plain(item, depth - 1) for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple, set)):
-        return type(value)(_as_plain(item, depth - 1) for item in value)
-    if isinstance(value, _Array):
-        return value.resolve()
-    raise _refusal(f"it holds a {type(value).__name__}")
+class _Copier:
+    """Makes plain values of one message.
+
+    A few bytes of it may name the same value again and again, and each is copied: how much comes
+    of it is limited as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._values_left = MAX_VALUES
+        self._bytes_left = MAX_UNPACKED_BYTES
+
+    def copy(self, value: Any, depth: int) -> Any:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise _refusal(f"it holds more than {MAX_VALUES} values")
+        if depth == 0:
+            raise _refusal("it is nested too deeply")
+        if value is None or isinstance(value, (str, bytes, bool, int, float)):
+            return value
+        if isinstance(value, dict):
+            return {
+                self.copy(key, depth - 1): self.copy(item, depth - 1) for key, item in value.items()
+            }
+        if isinstance(value, (list, tuple, set)):
+            return type(value)(self.copy(item, depth - 1) for item in value)
+        if isinstance(value, _Array):
+            self._bytes_left -= len(value.data)
+            if self._bytes_left < 0:
+                raise _refusal(f"its arrays hold more than {MAX_UNPACKED_BYTES} bytes")
+            return value.resolve()
+        raise _refusal(f"it holds a {type(value).__name__}")

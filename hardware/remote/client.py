@@ -11,7 +11,7 @@ import numpy as np
 from hardware.camera import CameraFeatures
 from hardware.connected import Connected
 from hardware.faults import CameraFault
-from hardware.remote.link import Link
+from hardware.remote.link import STOP_S, Link
 from hardware.remote.protocol import array_fields
 from hardware.remote.served import Served, ServedCamera
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
@@ -20,8 +20,6 @@ from recordings.records import ACTION_SIZE, FloatArray, Frame, Score
 
 POLL_S = 0.05
 """How often the server is asked whether a motion is over."""
-STOP_S = 3.0
-"""A stop is confirmed by the motors, which takes longer than an answer."""
 
 
 class RemoteRobot(Connected):

@@ -114,6 +114,10 @@ class GuardedArm:
 
     def tick(self) -> None:
         """Enforce the dead-man rule; called between any two messages, and all the time."""
+        if self._motion is not None and not self._motion.running:
+            self._note_end(self._motion)
+            if self._motion.by_itself:
+                self._motion = None  # Nobody else waits for it.
         now_s = self._clock.now_s()
         if self._due_s is not None and now_s > self._due_s:
             self._silenced = True
@@ -126,9 +130,6 @@ class GuardedArm:
             and not self.motion_words
         ):
             self._hold_or_note()
-        if self._motion is not None and self._motion.by_itself and not self._motion.running:
-            with suppress(PtrctlError):  # Noted for the panel; nobody else waits for it.
-                self.motion_ended()
 
     def lock(self, locked: bool) -> None:
         """The operator beside the arm holds it, or gives it free again."""
@@ -153,10 +154,13 @@ class GuardedArm:
             self._hold_or_note()
 
     def taken(self) -> None:
-        """A client takes control: what the server did by itself ends."""
+        """A client takes control: what the server did by itself is over when this returns.
+
+        Raises:
+            MotorFault: It goes on.
+        """
+        self._end_motion()
         self._silenced = False
-        if self._motion is not None:
-            self._motion.cancel()
 
     def _hold_or_note(self) -> None:
         """Hold; if the arm does not confirm it, say so and try again a control period later."""
@@ -268,24 +272,31 @@ class GuardedArm:
         self.may_be_up = False
 
     def start(self, seed: int | None, asked_s: float) -> None:
-        """Begin to move to the start; `motion_ended` tells when it is there."""
+        """Open anew the cameras that have failed, and begin to move to the start; `motion_ended`
+        tells when it is there."""
         self._require_fresh(asked_s)
-        self._begin(
-            "moving to the start",
-            lambda should_stop: self._robot.move_to_start(seed=seed, should_stop=should_stop),
-        )
+
+        def move(should_stop: ShouldStop) -> None:
+            # Opening a camera takes seconds, in which the client has to be answered.
+            if not self._pictures.reopen(should_stop):
+                with suppress(TorqueOff):
+                    self._robot.stop(Stop.HOLD)
+                raise MotionStopped("The motion was stopped before it began; the arm holds.")
+            self._robot.move_to_start(seed=seed, should_stop=should_stop)
+
+        self._begin("moving to the start", move)
         self.may_be_up = True
 
     def park(self, asked_s: float | None = None) -> None:
         """Begin to park; without `asked_s` by the server's own decision."""
         if asked_s is not None:
             self._require_fresh(asked_s)
-        self._begin(
-            "parking",
-            lambda should_stop: self._robot.stop(Stop.PARK, should_stop=should_stop),
-            watched=asked_s is not None,
-        )
-        self.may_be_up = False
+
+        def move(should_stop: ShouldStop) -> None:
+            self._robot.stop(Stop.PARK, should_stop=should_stop)
+            self.may_be_up = False
+
+        self._begin("parking", move, watched=asked_s is not None)
 
     def cancel(self) -> None:
         """Ask the motion to stop."""
@@ -303,15 +314,24 @@ class GuardedArm:
             return True
         if motion.running:
             return False
+        self._note_end(motion)
         self._motion = None
-        if motion.error is not None and not isinstance(motion.error, MotionStopped):
-            self.note_fault(motion.error)
-            raise motion.error
-        # There or stopped on the way: either way the arm has confirmed that it stands.
-        self._hold_again_s = None
         if motion.error is not None:
             raise motion.error
         return True
+
+    def _note_end(self, motion: Motion) -> None:
+        """Once for each motion that is over: does the arm stand?"""
+        if motion.noted:
+            return
+        motion.noted = True
+        if motion.error is None or isinstance(motion.error, MotionStopped):
+            # There or stopped on the way: either way the arm has confirmed that it stands.
+            self._hold_again_s = None
+        else:
+            self.note_fault(motion.error)
+            # Its own hold may have failed as well.
+            self._hold_again_s = self._clock.now_s()
 
     def judged(self, judge: Judge) -> Score:
         """The score now; the judge looks at the world that the arm moves in."""
@@ -346,7 +366,7 @@ class GuardedArm:
         Raises:
             MotorFault: It goes on.
         """
-        if self._motion is None or not self._motion.running:
+        if self._motion is None:
             return
         self._motion.cancel()
         if not self._motion.join(END_OF_MOTION_S):
@@ -355,6 +375,7 @@ class GuardedArm:
                 f"It stops within {END_OF_MOTION_S:g} s.",
                 "Support the arm and switch its power off.",
             )
+        self._note_end(self._motion)
 
     def _require_rest(self) -> None:
         if self.motion_words:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 BEAT_S = 0.5
 """The server hears of us at least this often."""
+STOP_S = 3.0
+"""A stop is confirmed by the motors, which takes longer than an answer."""
 CLOCK_ROUND_TRIPS = 8
 SHARED_FOR_S = 0.1
 """What came with one answer serves the arm and all cameras of one observation, and nobody later."""
@@ -93,8 +95,7 @@ class Link:
             try:
                 self._take(expected)
             except BaseException:
-                self._session = b""
-                self._hang_up()
+                self._leave()
                 raise
             self._closed = threading.Event()
             threading.Thread(
@@ -108,8 +109,13 @@ class Link:
         if self._users:
             return
         self._closed.set()
-        with contextlib.suppress(PtrctlError):  # A server that is gone need not be told.
-            self.ask("leave")
+        self._leave()
+
+    def _leave(self) -> None:
+        """Give control back, if it was taken, and hang up; never raises."""
+        if self._session:
+            with contextlib.suppress(PtrctlError):  # A server that is gone need not be told.
+                self.ask("leave")
         self._session = b""
         self._hang_up()
 
@@ -124,7 +130,8 @@ class Link:
         self.measure_clock()
         name = f"{sockets.gethostname()}:{os.getpid()}"
         wanted = {"challenge": challenge, "name": name, "image_size": self._image_size}
-        answer = self._request("take", wanted, self._timeout_s)
+        # The arm may be parking by itself, and is stopped first.
+        answer = self._request("take", wanted, self._timeout_s + STOP_S)
         self._session = self.checked(lambda: answer.data("session", 16))
         # Answers name the request alone: no answer to another session's may pass for one of ours.
         self._last_id = secrets.randbits(60)

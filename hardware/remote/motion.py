@@ -37,6 +37,8 @@ class Motion:
     ) -> None:
         self.words = words
         self.error: PtrctlError | None = None
+        self.noted = False
+        """What its end says of the arm has been taken note of."""
         self._move = move
         self._clock = clock
         self._silence_s = silence_s

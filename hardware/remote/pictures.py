@@ -6,15 +6,18 @@ Runs on Python 3.8: it is part of `hardware.remote.serve`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import ExitStack, suppress
 
 from hardware.camera import Camera
 from hardware.faults import CameraFault
+from hardware.robot import ShouldStop
 from recordings.records import Frame
 
 CLOSE_WAIT_S = 10.0
+LOOK_EVERY_S = 0.1
+"""How often it is asked whether to go on waiting for a camera that is opened anew."""
 
 
 class Pictures:
@@ -39,6 +42,25 @@ class Pictures:
             for camera in self._cameras.values():
                 stack.enter_context(camera)
             self._open = stack.pop_all()
+
+    def reopen(self, should_stop: ShouldStop) -> bool:
+        """Open anew the cameras that have failed; False if it was told to stop meanwhile.
+
+        Raises:
+            RobotError: A camera does not come back.
+        """
+        if self._late is not None and not self._late.done():
+            raise self._stalled("still no picture")
+        reopening = self._worker.submit(self._reopen)
+        while not wait([reopening], LOOK_EVERY_S).done:
+            if should_stop():
+                return False
+        reopening.result()
+        return True
+
+    def _reopen(self) -> None:
+        for camera in self._cameras.values():
+            camera.connect()
 
     def disconnect(self) -> None:
         """Safe to call twice. A camera that does not close is given up: the arm has to be."""

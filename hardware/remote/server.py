@@ -175,6 +175,8 @@ class ArmServer:
             and not self._arm.motion_words
             and not self.locked
         ):
+            # Should it fail, it is tried again as much later.
+            self._alone_since_s = now_s
             self._arm.park()
 
     def status(self) -> ServerStatus:
@@ -289,16 +291,17 @@ class ArmServer:
                 "One client at a time.",
                 f"Stop it first; if it died, wait {self._options.gone_after_s:g} s.",
             )
+        name, image_size = body.text("name"), body.whole("image_size", 0, protocol.MAX_EDGE)
+        self._arm.taken()
         now_s = self._clock.now_s()
         self._client = Client(
             session=secrets.token_bytes(16),
-            name=body.text("name"),
-            image_size=body.whole("image_size", 0, protocol.MAX_EDGE),
+            name=name,
+            image_size=image_size,
             since_s=now_s,
             heard_s=now_s,
             last_id=0,
         )
-        self._arm.taken()
         return {"session": self._client.session}
 
     def _free(self) -> None:

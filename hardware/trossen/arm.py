@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from hardware.faults import LostConnection
+from hardware.faults import LostConnection, TorqueOff
 from hardware.joint_arm import JointArm
 from hardware.kinds import ArmRequest
 from hardware.robot import RobotFeatures, ShouldStop, Stop, never_stop
 from hardware.standstill import wait_until_still
 from hardware.trossen import TrossenSettings, widowx_ai
 from hardware.trossen.drive import TrossenDrive
-from recordings.errors import RobotError
 
 NAME = "trossen"
 FOLDED_RAD = 0.05
@@ -90,7 +89,7 @@ class TrossenArm(JointArm):
         self._face_fault()
         if not self._torque:
             wait_until_still(self._drive, self._clock)
-            raise RobotError(
+            raise TorqueOff(
                 "The arm's joints are braked and stand still; its torque is off, so it does not "
                 "hold.",
                 "Only an arm under torque holds.",

@@ -140,11 +140,11 @@ def run_attempt(
         judge=reward.judge(cell),
         success_steps=settings.success_steps,
     )
-    if isinstance(decider, StopsWhenHopeless) and decider.gave_up:
-        verdict = Verdict(decider.label(end))
-    elif end.reason is EndReason.FAULT:
+    if end.reason is EndReason.FAULT:
         operator.held(f"The arm was stopped: {end.fault}")
         verdict = Verdict(Label(Outcome.UNLABELLED, end.fault))
+    elif isinstance(decider, StopsWhenHopeless) and decider.gave_up:
+        verdict = Verdict(decider.label(end))
     else:
         verdict = reward.verdict(cell, end, operator)
     label = verdict.label or Label()

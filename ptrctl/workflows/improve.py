@@ -6,7 +6,6 @@ the least completed one is tried next.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,13 +28,14 @@ from ptrctl.statistics import Rate
 from ptrctl.threads import ACTING_THREADS, torch_threads
 from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
 from ptrctl.workflows.alternation import Alternation, by_memory
-from ptrctl.workflows.attempt import AttemptSettings, Listeners, now_utc, run_attempt
+from ptrctl.workflows.attempt import Attempt, AttemptSettings, Listeners, now_utc, run_attempt
 from ptrctl.workflows.evaluate import (
     ATTEMPTS_PER_TRIAL,
     EvaluationEvent,
     TrialFinished,
     TrialStarting,
     evaluate,
+    failed_record,
     interrupted_record,
     record_attempt,
 )
@@ -214,24 +214,14 @@ class _Session:
     def practise(self, trial: int, log: TrialLog) -> bool:
         """One practice trial and the learning after it; False if the operator stopped it."""
         plan = self.plan
+        start = plan.practice_seeds[trial]
         while True:
             task, seed, carry = self.choose(trial, log)
             cell = _use_task(self.cell, task) if plan.backward else self.cell
-            settings = AttemptSettings(
-                kind="improve",
-                max_steps=max(MOST_PERIODS, plan.max_steps) if carry else plan.max_steps,
-                success_steps=plan.success_steps,
-                episodes=self.folder / "practice" / "episodes",
-                stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
-            )
-            policy = self.learner.policy(stochastic=True, noise_scale=plan.noise_scale)
-            policy.meter = self.meter if task == plan.task else None
-            policy.trial_seed = plan.practice_seeds[trial]
-            done = counted_trials(log.records)
+            settings, policy = self.settings(task, carry), self.policy(trial, task)
             how = " from memory" if carry else ""
             self.on_event(Phase(f"practice, {task}{how}" if plan.backward else "practice"))
-            self.on_event(TrialStarting(trial, plan.trials, _rate(done)))
-            start = plan.practice_seeds[trial]
+            self.on_event(TrialStarting(trial, plan.trials, _rate(counted_trials(log.records))))
             log.start(trial, start, now_utc())
             try:
                 with torch_threads(ACTING_THREADS):
@@ -241,32 +231,19 @@ class _Session:
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
-            except MotorFault as fault:
-                if seed is not None or not self.simulated:
+            except RobotError as problem:
+                log.append(failed_record(trial, start, problem))
+                if not (isinstance(problem, MotorFault) and seed is None and self.simulated):
                     raise
                 # Wedged into what it left behind: the simulator lays out the scene anew.
-                log.append(_wedged_record(trial, start, fault))
                 self.scene_is_ours = False
                 continue
             if attempt is None:
                 log.append(interrupted_record(trial, start))
                 return False
             self.scene_is_ours = attempt.end.reason is not EndReason.FAULT
-            record = record_attempt(attempt, trial, start, self.folder / "practice")
-            if attempt.counts and self.truth is not None:
-                line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
-                append_json_line(self.agreement_path, line)
+            self.keep(attempt, trial, log)
             if attempt.counts:
-                # Learning comes before the line that counts the trial: a kill in between runs
-                # the trial again from the state before it.
-                self.take_up(record)
-                metrics = self.learning.after_trial(trial)
-                self.learning.save(trial + 1)
-            log.append(record)
-            done = counted_trials(log.records)
-            self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
-            if attempt.counts:
-                self.on_event(Learned(trial, metrics))
                 return True
             if attempt.redo:
                 continue
@@ -279,6 +256,45 @@ class _Session:
                     "A trial is run again once after a fault.",
                     "Run `ptrctl doctor`, mend the cell, then repeat the command.",
                 )
+
+    def settings(self, task: str, carry: Carry | None) -> AttemptSettings:
+        """Of an attempt at a task, from memory if somebody carries it out so."""
+        plan = self.plan
+        return AttemptSettings(
+            kind="improve",
+            max_steps=max(MOST_PERIODS, plan.max_steps) if carry else plan.max_steps,
+            success_steps=plan.success_steps,
+            episodes=self.folder / "practice" / "episodes",
+            stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
+        )
+
+    def policy(self, trial: int, task: str) -> Policy:
+        """The policy as it has learned until now, which explores."""
+        policy = self.learner.policy(stochastic=True, noise_scale=self.plan.noise_scale)
+        policy.meter = self.meter if task == self.plan.task else None
+        policy.trial_seed = self.plan.practice_seeds[trial]
+        return policy
+
+    def keep(self, attempt: Attempt, trial: int, log: TrialLog) -> None:
+        """Write down an attempt, and learn from one that counts."""
+        plan = self.plan
+        record = record_attempt(
+            attempt, trial, plan.practice_seeds[trial], self.folder / "practice"
+        )
+        if attempt.counts and self.truth is not None:
+            line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
+            append_json_line(self.agreement_path, line)
+        if attempt.counts:
+            # Learning comes before the line that counts the trial: a kill in between runs
+            # the trial again from the state before it.
+            self.take_up(record)
+            metrics = self.learning.after_trial(trial)
+            self.learning.save(trial + 1)
+        log.append(record)
+        done = counted_trials(log.records)
+        self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
+        if attempt.counts:
+            self.on_event(Learned(trial, metrics))
 
     def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None, Carry | None]:
         """The task to practise now, the start state, and who does it from memory.
@@ -298,7 +314,7 @@ class _Session:
         if trial == 0 or stuck or not self.scene_is_ours:
             task = self.alternation.promising
             if not self.simulated:
-                self.listeners.operator.held(f"Lay the scene out for {task}.")
+                self.listeners.operator.ask_again(f"Lay the scene out for {task}.")
             return task, plan.practice_seeds[trial], None
         return (plan.backward if self.forward_is_done(log) else plan.task), None, None
 
@@ -435,12 +451,6 @@ class _Session:
             from_memory=from_memory,
             own=own,
         )
-
-
-def _wedged_record(trial: int, seed: int, fault: MotorFault) -> TrialRecord:
-    """The line of an attempt that did not begin, for the arm could not reach its start pose."""
-    stopped = interrupted_record(trial, seed)
-    return dataclasses.replace(stopped, reason=fault.found, end_reason=EndReason.FAULT.value)
 
 
 def _use_task(cell: Cell, task: str) -> Cell:

@@ -133,7 +133,7 @@ class PracticeLearning:
                 self.on_event(Learning(trial, self.plan.trials, done, total, apart))
                 metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))
         # Nobody expects an arm that has stood still for so long to move by itself.
-        self.operator.held("The policy has learned from the trial.")
+        self.operator.ask_again("The policy has learned from the trial.")
         return mean_metrics(metrics)
 
     @cached_property

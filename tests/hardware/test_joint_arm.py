@@ -42,6 +42,7 @@ class Obedient:
         self.blocked_rad: float | None = None
         self.torque = True
         self.sent: list[tuple[float, FloatArray]] = []
+        self.openings: list[float] = []
 
     identity: Mapping[str, Any] = {}
 
@@ -56,6 +57,7 @@ class Obedient:
 
     def send(self, joints_rad: FloatArray, opening: float, duration_s: float) -> None:
         self.sent.append((self.clock.now_s(), joints_rad.copy()))
+        self.openings.append(opening)
         self.joints_rad = joints_rad.copy()
         if self.blocked_rad is not None:
             self.joints_rad[5] = max(self.joints_rad[5], self.blocked_rad)
@@ -151,6 +153,17 @@ def test_a_slow_control_rate_does_not_keep_the_operator_waiting() -> None:
     with pytest.raises(MotionStopped):
         arm.move_to_start(should_stop=should_stop)
     assert np.diff(asked_s).max() < 0.21
+
+
+def test_parking_after_a_stopped_start_leaves_the_gripper_as_the_start_opened_it() -> None:
+    arm, drive = make_arm()
+    arm.move_to_start()
+    arm.apply(np.array([0, 0, 0, 0, 0, 0, 0.0]))
+    with pytest.raises(MotionStopped):
+        arm.move_to_start(should_stop=lambda: True)
+    assert arm.commanded_state[6] == 1.0
+    arm.stop(Stop.PARK)
+    assert drive.openings[-1] == 1.0
 
 
 def test_an_arm_that_creeps_as_fast_as_in_fine_teleoperation_does_not_stand_still() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hardware.faults import CameraFault
+from hardware.robot import ShouldStop, never_stop
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
@@ -19,9 +21,9 @@ from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
-from recordings.records import Label, Observation, Outcome
+from recordings.records import Frame, Label, Observation, Outcome
 from tests.ptrctl.quiet_screen import QuietScreen
-from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
+from tests.ptrctl.workflows.fake_cell import FakeCamera, Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
 from tests.recordings.episodes import make_end
 
@@ -60,6 +62,58 @@ def test_a_discarded_trial_is_run_again(tmp_path: Path) -> None:
     summary = by_keys(tmp_path, keys)
     assert summary.complete
     assert len(summary.aborted) == 1
+
+
+def test_a_trial_is_run_again_after_its_camera_failed_once(tmp_path: Path) -> None:
+    class FailsOnce(FakeCamera):
+        """In the first episode, until it is opened anew."""
+
+        pictures = 0
+        failed = False
+
+        def connect(self) -> None:
+            self.failed = False
+
+        def read(self) -> Frame:
+            self.pictures += 1
+            self.failed = self.failed or self.pictures == 5
+            if self.failed:
+                raise CameraFault("The camera has sent no picture for 0.5 s.")
+            return super().read()
+
+    cell = make_fake_cell(judged=False)
+    robot = cell.station.robot
+    camera = FailsOnce(robot)
+    cell.station.cameras["front"] = camera
+
+    def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
+        camera.connect()
+        robot.move_to_start(seed=seed)
+
+    cell.start = start
+    view = View("test", control_rate_hz=5.0)
+    panel = LivePanel(view, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+    keys = ScriptedKeys(["s", "s", None, None, "s", "s", None, "y", None, "q"])
+    operator = AtTheKeys(keys, panel, Interrupts(), wait_for_start=True, ask_to_move=True)
+    with cell.station:
+        summary = evaluate(PLAN, cell, Walker(), tmp_path, listeners=Listeners((panel,), operator))
+    assert [record.end_reason for record in summary.aborted[:1]] == ["fault"]
+    assert [record.success for record in summary.counted] == [True]
+
+
+def test_before_the_arm_has_moved_a_camera_that_fails_is_said(tmp_path: Path) -> None:
+    view = View("test", control_rate_hz=5.0)
+    panel = LivePanel(view, QuietScreen(), tmp_path)  # type: ignore[arg-type]
+    keys = ScriptedKeys([None, "q"])
+    operator = AtTheKeys(keys, panel, Interrupts(), wait_for_start=True, ask_to_move=True)
+
+    def observe() -> Observation:
+        seen.append(view.message)
+        raise CameraFault("The camera has sent no picture for 0.5 s.")
+
+    seen: list[str] = []
+    assert not operator.may_move(observe)
+    assert seen == ["", "The camera has sent no picture for 0.5 s."]
 
 
 def test_without_a_terminal_nobody_can_label(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hardware.faults import MotorFault
+from hardware.faults import LostConnection, MotorFault
 from hardware.registry import Cell
 from policies.labelling import Hand
 from policies.tasks import TaskSlots
@@ -67,7 +67,7 @@ class Asked(NobodyThere):
         self.outcome = outcome
         self.told: list[str] = []
 
-    def held(self, why: str) -> None:
+    def ask_again(self, why: str) -> None:
         self.told.append(why)
 
     def verdict(self, end: EpisodeEnd) -> Verdict:
@@ -233,16 +233,40 @@ def test_the_simulator_lays_the_scene_out_anew_where_the_arm_is_wedged(
         if not simulated:
             with pytest.raises(MotorFault):
                 session.practise(1, log)
-            return
-        assert session.practise(1, log)
-    assert starts == [None, PLAN.practice_seeds[1]]
-    wedged, done = log.records
+        else:
+            assert session.practise(1, log)
+            assert starts == [None, PLAN.practice_seeds[1]]
+    wedged, *done = TrialLog(tmp_path / "practice").records
     assert (wedged.status, wedged.reason, wedged.end_reason) == (
         "aborted",
         "A joint is behind.",
         "fault",
     )
-    assert done.success
+    assert [record.success for record in done] == ([True] if simulated else [])
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_lost_connection_between_practice_trials_is_not_taken_for_a_kill(
+    tmp_path: Path, simulated: bool
+) -> None:
+    cell = cell_without_truth()
+    arm: Any = cell.station.robot
+    arm.features = dataclasses.replace(arm.features, simulated=simulated)
+
+    def start(seed: int | None, should_stop: Any = None) -> None:
+        raise LostConnection("Nobody answers.")
+
+    session = session_of(
+        tmp_path, learns_nothing(), reward(ahead), dataclasses.replace(cell, start=start)
+    )
+    with session.cell.station, pytest.raises(LostConnection):
+        session.practise(0, TrialLog(tmp_path / "practice"))
+    (record,) = TrialLog(tmp_path / "practice").records
+    assert (record.status, record.reason, record.end_reason) == (
+        "aborted",
+        "Nobody answers.",
+        "fault",
+    )
 
 
 def test_the_operators_reward_asks_no_simulator(tmp_path: Path) -> None:

@@ -153,6 +153,30 @@ def test_a_reply_that_unpacks_to_far_too_much_is_refused(monkeypatch) -> None:
         unpack(packed({"state": 1}))
 
 
+def test_a_few_bytes_that_stand_for_millions_of_values_are_refused() -> None:
+    shared: object = 0
+    for _ in range(5):
+        shared = [shared] * 14
+    message = packed(shared)
+    assert len(message) < 200
+    with pytest.raises(ProtocolError, match="more than 100000 values"):
+        unpack(message)
+
+
+@pytest.mark.parametrize("remember", [b"r\x00\x00\x20\x00", b"p2000000\n"])
+def test_a_value_that_is_remembered_under_a_vast_number_is_refused(remember) -> None:
+    with pytest.raises(ProtocolError, match="more than 100000 values"):
+        unpack(lz4.frame.compress(b"\x80\x04N" + remember + b"."))
+
+
+def test_an_array_that_is_named_again_and_again_is_not_copied_without_end(monkeypatch) -> None:
+    array = np.zeros(1000)
+    monkeypatch.setattr(wire, "MAX_UNPACKED_BYTES", 10 * array.nbytes)
+    assert len(unpack(packed([array] * 10))) == 10
+    with pytest.raises(ProtocolError, match="arrays hold more"):
+        unpack(packed([array] * 11))
+
+
 def test_a_value_that_holds_itself_is_refused() -> None:
     ring: list[object] = []
     ring.append(ring)

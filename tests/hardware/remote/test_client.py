@@ -221,6 +221,29 @@ def test_after_the_first_has_left_the_second_may_come() -> None:
             second.apply(STEP)
 
 
+def test_who_comes_while_the_arm_parks_by_itself_is_let_in_and_it_parks_again_later() -> None:
+    place = station(motion_s=1e9)
+    with serving(place, park_after_s=0.05, **PATIENT) as server:
+        server._arm.may_be_up = True
+        for _ in range(2):
+            wait_for(lambda: server.status().mood is Mood.MOVING)
+            with remote_robot(server) as robot:
+                assert server.status().mood is Mood.STILL
+                robot.read_state()
+
+
+def test_who_fails_to_begin_gives_control_back() -> None:
+    place = station()
+    with serving(place) as server:
+        place.robot.fails["read"] = MotorFault("Motor 4 is hot.", "Below 60.", "Let it cool.")
+        with pytest.raises(MotorFault):
+            remote_robot(server).connect()
+        assert server.status().client == ""
+        del place.robot.fails["read"]
+        with remote_robot(server) as robot:
+            robot.apply(STEP)
+
+
 def test_the_requests_of_two_sessions_have_no_number_in_common() -> None:
     """So that no answer of one passes for an answer of the other."""
     first = []

@@ -283,6 +283,30 @@ def test_parking_by_itself_gives_way_to_a_client() -> None:
     assert bench.robot.log[-2:] == ["stop hold", "start None"]
 
 
+def test_an_arm_may_be_up_until_it_has_been_parked(bench) -> None:
+    bench.apply()
+    bench.robot.fails["move"] = MotorFault("The joint elbow is behind.")
+    bench.arm.park()
+    with pytest.raises(MotorFault):
+        bench.ended()
+    assert bench.arm.may_be_up
+    del bench.robot.fails["move"]
+    bench.arm.park()
+    bench.ended()
+    assert not bench.arm.may_be_up
+
+
+def test_who_takes_control_finds_the_arm_at_rest_and_it_may_be_up() -> None:
+    bench = Bench(motion_s=1e9)
+    bench.robot.clock = _Patient(bench.clock)
+    bench.arm.may_be_up = True
+    bench.arm.park()
+    bench.arm.taken()
+    assert bench.arm.motion_words == ""
+    bench.arm.read_state()
+    assert bench.arm.may_be_up
+
+
 def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_motion() -> None:
     bench = Bench(motion_s=1e9)
     bench.robot.clock = _Patient(bench.clock)
@@ -301,6 +325,33 @@ def test_a_hold_that_was_not_confirmed_is_not_tried_again_in_the_middle_of_a_mot
     with pytest.raises(MotionStopped):
         bench.ended()
     assert bench.arm.mood is Mood.STILL
+
+
+@pytest.mark.parametrize("what", ["start", "parking", "parking by itself"])
+def test_after_a_motion_that_failed_the_arm_is_held_until_it_confirms_it(bench, what) -> None:
+    bench.robot.fails["move"] = MotorFault("The joint elbow is behind.")
+    bench.robot.fails["stop"] = LostConnection("The bus is silent.")
+    if what == "start":
+        bench.arm.start(None, bench.clock.now_s())
+    else:
+        bench.arm.park(bench.clock.now_s() if what == "parking" else None)
+    assert bench.arm._motion.join(10.0)
+    for tries in range(3):
+        bench.arm.tick()
+        assert bench.arm.mood is Mood.NOT_HELD
+        assert bench.holds == tries
+        bench.wait(PERIOD_S + 0.01)
+    del bench.robot.fails["stop"]
+    bench.arm.tick()
+    assert bench.holds == 3
+    assert bench.arm.mood is Mood.STILL
+    assert "elbow" in bench.arm.faults[0]
+    if what != "parking by itself":
+        with pytest.raises(MotorFault, match="elbow"):
+            bench.arm.motion_ended()
+    bench.wait(1.0)
+    bench.arm.tick()
+    assert bench.holds == 3
 
 
 def test_an_arm_without_torque_needs_no_hold_and_is_parked_all_the_same(bench: Bench) -> None:
@@ -324,6 +375,59 @@ class StalledCamera(FakeCamera):
     def read(self):
         self.go_on.wait(10)
         return super().read()
+
+
+class BreakableCamera(FakeCamera):
+    """Fails until it is opened anew, which may be kept waiting."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        super().__init__(clock)
+        self.failed = False
+        self.opens = threading.Event()
+        self.opens.set()
+
+    def connect(self) -> None:
+        self.opens.wait(10)
+        self.failed = False
+
+    def read(self):
+        if self.failed:
+            raise CameraFault("The camera has sent no picture for 0.5 s.")
+        return super().read()
+
+
+def with_broken_camera() -> tuple[GuardedArm, BreakableCamera, SlowRobot]:
+    """An arm whose camera has failed after it was connected."""
+    clock = SimulatedClock()
+    robot, camera = SlowRobot(clock), BreakableCamera(clock)
+    arm = GuardedArm(Station(robot, [camera], clock=clock), ServeOptions())
+    arm.connect()
+    camera.failed = True
+    with pytest.raises(CameraFault):
+        arm.observe()
+    return arm, camera, robot
+
+
+def test_a_camera_that_failed_is_opened_anew_with_the_next_start() -> None:
+    arm, _, robot = with_broken_camera()
+    arm.start(3, 0.0)
+    assert arm._motion.join(10.0)
+    assert arm.motion_ended()
+    assert robot.log[-1] == "start 3"
+    assert arm.observe()[0].keys() == {"grey"}
+
+
+def test_a_start_is_stopped_while_it_waits_for_a_camera() -> None:
+    arm, camera, robot = with_broken_camera()
+    camera.opens.clear()
+    arm.start(3, 0.0)
+    arm.hold()
+    assert arm.mood is Mood.STILL
+    assert "start 3" not in robot.log
+    with pytest.raises(MotionStopped):
+        arm.motion_ended()
+    camera.opens.set()
+    arm.disconnect()
 
 
 def test_a_stalled_camera_holds_nobody_up() -> None:

@@ -160,6 +160,22 @@ def test_a_client_that_is_gone_leaves_a_held_arm_that_parks_later(caller) -> Non
     assert caller.robot.log.count("stop park") == 1
 
 
+def test_a_parking_that_failed_is_tried_again_as_much_later(caller) -> None:
+    caller.take()
+    caller.apply()
+    caller.ask("leave")
+    caller.robot.fails["move"] = MotorFault("The joint elbow is behind.")
+    caller.wait(301.0)
+    assert caller.server._arm._motion.join(10.0)
+    caller.wait(299.0)
+    assert caller.server._arm.motion_words == ""
+    assert "stop park" not in caller.robot.log
+    del caller.robot.fails["move"]
+    caller.wait(2.0)
+    assert caller.server._arm._motion.join(10.0)
+    assert caller.robot.log[-1] == "stop park"
+
+
 def test_an_arm_that_nobody_moved_is_not_parked(caller) -> None:
     caller.wait(1e6)
     assert caller.robot.log == ["connect"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hardware.faults import Unreachable
+from hardware.faults import TorqueOff, Unreachable
 from hardware.robot import Stop
 from hardware.trossen import TrossenSettings, widowx_ai
 from hardware.trossen.controller import Controller
@@ -112,7 +112,7 @@ def test_letting_go_brakes_the_joints_where_they_are_and_parking_folds_them_late
     np.testing.assert_allclose(arm.read_state().joint_positions_rad, before, atol=0.01)
     with pytest.raises(RobotError, match="torque is off"):
         arm.apply(hold_action(1.0))
-    with pytest.raises(RobotError, match="braked and stand still"):
+    with pytest.raises(TorqueOff, match="braked and stand still"):
         arm.stop(Stop.HOLD)
     arm.stop(Stop.PARK)
     wait_until(lambda: is_folded(simulator))

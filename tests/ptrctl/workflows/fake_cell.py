@@ -158,9 +158,11 @@ class Walker:
         return Decision(np.array([self._step_m, 0, 0, 0, 0, 0, 1.0]), extras={"q": 1.0})
 
 
-def make_fake_cell(faults: set[int] | None = None, *, judged: bool = True) -> Cell:
+def make_fake_cell(
+    faults: set[int] | None = None, *, judged: bool = True, arm: FakeArm | None = None
+) -> Cell:
     """A cell around one `FakeArm`; not yet connected."""
-    arm = FakeArm(faults)
+    arm = arm or FakeArm(faults)
     station = Station(arm, [FakeCamera(arm)], clock=SimulatedClock())
     return Cell(
         station=station,
@@ -168,6 +170,8 @@ def make_fake_cell(faults: set[int] | None = None, *, judged: bool = True) -> Ce
         criterion="the gripper is 30 cm ahead",
         backward_task="",
         scene={},
-        start=lambda seed, should_stop=never_stop: arm.move_to_start(seed=seed),
+        start=lambda seed, should_stop=never_stop: arm.move_to_start(
+            seed=seed, should_stop=should_stop
+        ),
         judge=FakeJudge(arm) if judged else None,
     )

@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hardware.faults import MotorFault
+from hardware.robot import Stop
+from ptrctl.interrupts import Interrupts
+from ptrctl.operator_side import NobodyThere
 from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan, load_plan
 from ptrctl.trials import check_comparable
+from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
 from recordings.reader import read_episode
 from recordings.records import Decision, EpisodeInfo, Observation
-from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
+from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
 
 RULE = StopRule(below=0.1, meter="feed")
@@ -61,6 +67,37 @@ def test_three_low_chances_in_a_row_end_a_trial_as_a_failure(tmp_path: Path) -> 
     # All that the rule was applied to can be read afterwards.
     assert episode.extras["chance"].tolist() == [0.5, 0.05, 0.05, 0.2, 0.09, 0.08, 0.07]
     assert episode.label.reason == "stopped as hopeless at step 7"
+
+
+def test_a_trial_that_is_given_up_while_the_arm_fails_is_a_fault(tmp_path: Path) -> None:
+    class DoesNotHold(FakeArm):
+        """Until it has moved again."""
+
+        holds = False
+
+        def move_to_start(self, **how: Any) -> None:
+            self.holds = len(self.starts) > 1
+            super().move_to_start(**how)
+
+        def stop(self, kind: Stop = Stop.HOLD, **how: Any) -> None:
+            if not self.holds:
+                raise MotorFault("A motor has no torque.")
+
+    class Told(NobodyThere):
+        why = ""
+
+        def held(self, why: str) -> None:
+            self.why = why
+
+    plan = dataclasses.replace(ONE, stop_hopeless=RULE)
+    operator = Told(Interrupts())
+    cell = make_fake_cell(arm=DoesNotHold())
+    with cell.station:
+        listeners = Listeners(operator=operator)
+        summary = evaluate(plan, cell, Meters([0.0]), tmp_path, listeners=listeners)
+    assert "no torque" in operator.why
+    assert [record.end_reason for record in summary.aborted] == ["fault"]
+    assert [record.labelled_by for record in summary.counted] == ["meter"]
 
 
 @pytest.mark.parametrize("chances", [[0.01, 0.01, 0.2], [0.1], [None]])

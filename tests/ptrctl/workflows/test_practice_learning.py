@@ -48,7 +48,7 @@ class Operator(NobodyThere):
         super().__init__(Interrupts())
         self.told: list[str] = []
 
-    def held(self, why: str) -> None:
+    def ask_again(self, why: str) -> None:
         self.told.append(why)
 
 
