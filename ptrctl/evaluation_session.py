@@ -436,7 +436,7 @@ def _show(
         rows["mean progress"] = f"{summary.mean_progress:.2f}"
         rows["furthest stage"] = stages
     rows["aborted"] = len(summary.aborted)
-    rows |= films_lacking(summary.counted)
+    rows |= films_lacking(summary.counted, summary.folder)
     if plan.stop_hopeless is not None:
         rows["given up"] = (
             f"{sum(r.labelled_by == LABELLED_BY for r in summary.counted)} as hopeless"
@@ -470,9 +470,9 @@ def _show(
     )
 
 
-def films_lacking(counted: Sequence[TrialRecord]) -> dict[str, str]:
+def films_lacking(counted: Sequence[TrialRecord], folder: Path) -> dict[str, str]:
     """A row for a panel if some trials have no film: it could not be written."""
-    lacking = sum(not record.video for record in counted)
+    lacking = sum(not (record.video and (folder / record.video).exists()) for record in counted)
     return {"films": f"{lacking} of {len(counted)} could not be written"} if lacking else {}
 
 

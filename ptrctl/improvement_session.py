@@ -411,7 +411,7 @@ def _show(
         "verdict": result.verdict,
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
-        **films_lacking(result.practice),
+        **films_lacking(result.practice, workspace.trials(session) / "practice"),
     }
     lacks = _lacks(plan, result)
     if lacks == "trials":

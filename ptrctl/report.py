@@ -148,7 +148,10 @@ def _clip(record: TrialRecord, path: Path, budget: _Budget) -> dict[str, Any] | 
     video = path.read_bytes()
     if not budget.take(len(video)):
         return None
-    first, last = _first_and_last_picture(path)
+    pictures = _first_and_last_picture(path)
+    if pictures is None:
+        return None
+    first, last = pictures
     return {
         "record": record,
         "video": _data_uri(video, "video/mp4"),
@@ -157,11 +160,17 @@ def _clip(record: TrialRecord, path: Path, budget: _Budget) -> dict[str, Any] | 
     }
 
 
-def _first_and_last_picture(path: Path) -> tuple[ImageArray, ImageArray]:
+def _first_and_last_picture(path: Path) -> tuple[ImageArray, ImageArray] | None:
+    """None if the file is no film, as after a power cut."""
     import av
 
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
+    try:
+        with av.open(str(path)) as container:
+            frames = list(container.decode(video=0))
+    except av.FFmpegError:
+        return None
+    if not frames:
+        return None
     first, last = (
         np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in (frames[0], frames[-1])
     )

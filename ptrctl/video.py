@@ -64,7 +64,7 @@ def write_video(pictures: Sequence[ImageArray], path: Path, rate_hz: float) -> N
         rate_hz: Pictures a second; the control rate shows the trial in real time.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written.
+        OSError: The disk is full or the folder cannot be written; nothing is left behind.
     """
     import av
 
@@ -73,18 +73,24 @@ def write_video(pictures: Sequence[ImageArray], path: Path, rate_hz: float) -> N
     height, width = _video_size(pictures[0])
     codec = next(name for name in _CODECS if name in av.codecs_available)
     options = {"preset": "veryfast", "crf": "26"} if codec == "libx264" else {"crf": "36", "b": "0"}
-    with av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream(
-            codec, rate=Fraction(rate_hz).limit_denominator(1000), options=options
-        )
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for picture in pictures:
-            sized = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(sized), "rgb24")))
-        container.mux(stream.encode())
-    os.replace(temporary, path)
+    try:
+        with av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream(
+                codec, rate=Fraction(rate_hz).limit_denominator(1000), options=options
+            )
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.thread_count = 1
+            for picture in pictures:
+                sized = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(sized), "rgb24")))
+            container.mux(stream.encode())
+        with temporary.open("rb") as file:
+            # A name on the disk without what it stands for would be no film after a power cut.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _video_size(picture: ImageArray) -> tuple[int, int]:

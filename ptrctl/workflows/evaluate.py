@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,7 @@ def evaluate(
             break
         record = record_attempt(attempt, trial, seed, folder)
         log.append(record)
+        write_film(attempt, record, folder)
         on_event(TrialFinished(record, len(counted_trials(log.records)), plan.trials, _rate(log)))
         if attempt.counts or attempt.redo:
             continue
@@ -152,17 +154,9 @@ def evaluate(
 
 
 def record_attempt(attempt: Attempt, trial: int, seed: int, folder: Path) -> TrialRecord:
-    """The line of an attempt; also writes its video into the session's folder."""
+    """The line of an attempt in the session's folder; see `write_film`."""
     end, score = attempt.end, attempt.end.final_score
     success = attempt.label.outcome is Outcome.SUCCESS
-    video = folder / "videos" / f"{attempt.info.episode_id}.mp4"
-    filmed = bool(attempt.pictures)
-    if filmed:
-        # The verdict is worth more than the film.
-        try:
-            write_video(attempt.pictures, video, attempt.info.control_rate_hz)
-        except OSError:
-            filmed = False
     return TrialRecord(
         trial=trial,
         seed=seed,
@@ -177,10 +171,21 @@ def record_attempt(attempt: Attempt, trial: int, seed: int, folder: Path) -> Tri
         overruns=end.overruns,
         interventions=dict(end.interventions),
         duration_s=end.duration_s,
-        video=str(video.relative_to(folder)) if filmed else "",
+        video=f"videos/{attempt.info.episode_id}.mp4" if attempt.pictures else "",
         episode=str(attempt.episode.relative_to(folder)) if attempt.episode else "",
         finished_at=now_utc(),
     )
+
+
+def write_film(attempt: Attempt, record: TrialRecord, folder: Path) -> None:
+    """Write an attempt's film, if it has one, into the session's folder.
+
+    After its line, and at no cost to it: the verdict is worth more than the film, which takes
+    seconds and may find the disk full.
+    """
+    if record.video:
+        with contextlib.suppress(OSError):
+            write_video(attempt.pictures, folder / record.video, attempt.info.control_rate_hz)
 
 
 def failed_record(trial: int, seed: int, problem: RobotError) -> TrialRecord:

@@ -38,6 +38,7 @@ from ptrctl.workflows.evaluate import (
     failed_record,
     interrupted_record,
     record_attempt,
+    write_film,
 )
 from ptrctl.workflows.improve_result import (
     NOTHING_LEARNED,
@@ -278,9 +279,8 @@ class _Session:
     def keep(self, attempt: Attempt, trial: int, log: TrialLog) -> None:
         """Write down an attempt, and learn from one that counts."""
         plan = self.plan
-        record = record_attempt(
-            attempt, trial, plan.practice_seeds[trial], self.folder / "practice"
-        )
+        folder = self.folder / "practice"
+        record = record_attempt(attempt, trial, plan.practice_seeds[trial], folder)
         if attempt.counts and self.truth is not None:
             line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
             append_json_line(self.agreement_path, line)
@@ -291,6 +291,7 @@ class _Session:
             metrics = self.learning.after_trial(trial)
             self.learning.save(trial + 1)
         log.append(record)
+        write_film(attempt, record, folder)
         done = counted_trials(log.records)
         self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
         if attempt.counts:

@@ -49,6 +49,14 @@ def session(folder: Path, outcomes: tuple[bool, ...]) -> TrialSummary:
     return summarise(PLAN, [fault, *records], folder)
 
 
+@pytest.mark.parametrize("left", [b"", b"not a film"])
+def test_a_film_that_a_power_cut_left_empty_costs_no_report(tmp_path: Path, left: bytes) -> None:
+    summary = session(tmp_path, (True, False))
+    (tmp_path / "0.mp4").write_bytes(left)
+    page = render_report(Report(title="t", lead="l", sessions={"s": summary}))
+    assert page.count("<video") == 1
+
+
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
     before = session(tmp_path / "before", (False, False, True))

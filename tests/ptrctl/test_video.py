@@ -29,3 +29,13 @@ def test_a_video_holds_every_picture_at_the_control_rate(
     for frame, value in zip(frames, brightness, strict=True):
         assert float(frame.mean()) == pytest.approx(value, abs=6)
     assert [p.name for p in path.parent.iterdir()] == ["trial.mp4"]
+
+
+def test_a_video_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_video([np.zeros((48, 64, 3), np.uint8)], tmp_path / "trial.mp4", 5.0)
+    assert list(tmp_path.iterdir()) == []
