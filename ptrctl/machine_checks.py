@@ -95,16 +95,8 @@ def check_torch() -> Finding:
             f"PyTorch cannot be imported: {problem}.",
             "Run `pip install 'torch>=2.6,<2.14'`.",
         )
-    return Finding("torch", Health.OK, f"PyTorch {torch.__version__}")
-
-
-def check_gpu() -> Finding:
-    if not is_installed("torch"):
-        return Finding("GPU", Health.ABSENT, "PyTorch is missing, so none can be used.")
-    torch = importlib.import_module("torch")
-    if torch.cuda.is_available():
-        return Finding("GPU", Health.OK, str(torch.cuda.get_device_name(0)))
-    return Finding("GPU", Health.ABSENT, "None; the `cpu` preset needs none.")
+    found = f"PyTorch {torch.__version__}; every command computes on the CPU"
+    return Finding("torch", Health.OK, found)
 
 
 def check_rendering() -> Finding:

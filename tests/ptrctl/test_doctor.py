@@ -29,7 +29,7 @@ from ptrctl.connection_checks import (
     check_usb,
 )
 from ptrctl.device_checks import check_arm, check_camera, examined
-from ptrctl.machine_checks import check_extras, check_processor, check_time_of_day
+from ptrctl.machine_checks import check_extras, check_processor, check_time_of_day, check_torch
 from ptrctl.main import app
 from ptrctl.profile import Profile
 from ptrctl.udev import RULES
@@ -297,6 +297,10 @@ def test_missing_extras_are_named_with_their_command(monkeypatch: pytest.MonkeyP
     finding = check_extras()
     assert finding.health is Health.ABSENT
     assert "pip install 'ptrctl[dynamixel]'" in finding.fix
+
+
+def test_no_gpu_is_promised_to_training() -> None:
+    assert "computes on the CPU" in check_torch().found
 
 
 def test_the_simulated_arm_needs_no_check() -> None:
