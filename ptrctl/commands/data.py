@@ -11,7 +11,7 @@ import typer
 from ptrctl import console
 from ptrctl.commands.generate import generate
 from ptrctl.options import JsonOption, WorkspaceOption
-from recordings.errors import RecordingError, UsageError
+from recordings.errors import RecordingError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
 data.command()(generate)
@@ -231,17 +231,15 @@ def recover(
     json: JsonOption = False,
 ) -> None:
     """Recover what a killed session left over; nothing is deleted."""
-    from ptrctl.workspace import open_workspace
+    from ptrctl.workspace import existing_folder, open_workspace
     from recordings.recovery import recover as recover_folder
 
     place = open_workspace(workspace)
-    if folder is not None and not folder.is_dir():
-        raise UsageError(
-            f"There is no folder `{folder}`.",
-            "A folder of episodes was expected.",
-            "Leave `--folder` out to look through the whole workspace.",
-        )
-    folders = place.episode_folders() if folder is None else [folder]
+    if folder is None:
+        folders = place.episode_folders()
+    else:
+        otherwise = "Leave `--folder` out to look through the whole workspace."
+        folders = [existing_folder(folder, otherwise)]
     treated = [leftover for one in folders for leftover in recover_folder(one)]
     console.outcome_panel(
         f"{len(treated)} interrupted episodes were treated"
@@ -280,15 +278,10 @@ def excerpt(
 ) -> None:
     """Copy some successes of every task with small pictures, to rehearse them later."""
     from ptrctl.next_command import next_command
-    from ptrctl.workspace import Workspace
+    from ptrctl.workspace import Workspace, existing_folder
     from recordings.excerpt import excerpt as make_excerpt
 
-    if not source.is_dir():
-        raise UsageError(
-            f"There is no folder `{source}`.",
-            "A folder of episodes was expected.",
-            "Name one, such as `demos/put_carrot_on_plate`.",
-        )
+    existing_folder(source, "Name one, such as `demos/put_carrot_on_plate`.")
     with console.progress("copying episodes", 100) as bar:
         count = make_excerpt(
             source,
