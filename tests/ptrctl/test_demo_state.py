@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from ptrctl.commands.demo import demo
 from ptrctl.demo_state import STATE_FILE, DemoOptions, DemoState, quickly
 from recordings.errors import RecordingError, UsageError
 
@@ -23,3 +26,11 @@ def test_a_damaged_state_is_said_to_be_one(tmp_path: Path, text: str) -> None:
     (tmp_path / STATE_FILE).write_text(text)
     with pytest.raises(RecordingError, match="does not say what of the demo is done"):
         DemoState(tmp_path / STATE_FILE, DemoOptions(), "a digest")
+
+
+def test_the_command_does_what_the_demo_does_by_default() -> None:
+    flags = {name: flag.default for name, flag in inspect.signature(demo).parameters.items()}
+    defaults = asdict(DemoOptions())
+    shared = flags.keys() & defaults.keys()
+    assert {"steps", "trials", "practice"} <= shared
+    assert {name: flags[name] for name in shared} == {name: defaults[name] for name in shared}
