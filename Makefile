@@ -3,7 +3,7 @@
 PTRCTL := .venv/bin/ptrctl
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-dev demo test lint format checkpoint clean
+.PHONY: help setup setup-dev demo test lint format clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

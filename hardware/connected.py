@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TypeVar
 
+from hardware.robot import RobotFeatures
+from recordings.errors import RobotError
+
 T = TypeVar("T", bound="Connected")
 
 
@@ -31,3 +34,22 @@ class Connected(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.disconnect()
+
+
+class ConnectedArm(Connected):
+    """Base of arms that refuse what needs a connection while there is none."""
+
+    _connected: bool
+
+    @property
+    @abstractmethod
+    def features(self) -> RobotFeatures:
+        """See `Robot.features`."""
+
+    def _require_connection(self) -> None:
+        if not self._connected:
+            raise RobotError(
+                f"The arm {self.features.name} is not connected.",
+                "Connect before use.",
+                "Run the command again.",
+            )

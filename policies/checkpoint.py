@@ -22,9 +22,10 @@ import torch
 from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.networks import PolicyNetworks
-from policies.storage import file_sha256, read_tensors, sync_folder, write_file, write_tensors
+from policies.storage import file_sha256, read_tensors, write_file, write_tensors
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, PtrctlError
+from recordings.files import sync_folder
 from recordings.images import RESIZE_ROUTINE
 from recordings.records import ACTION_HIGH, ACTION_LOW, ACTION_NAMES, STATE_NAMES
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from recordings.errors import CheckpointError
+from recordings.files import replace_file
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -23,31 +23,15 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         CheckpointError: The disk is full or cannot be written.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        sync_folder(path.parent)
+        replace_file(path, content)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise CheckpointError(
             f"`{path}` could not be written: {error.strerror}.",
             "Earlier files are as they were.",
             "Make room on the disk, then run the same command again; `ptrctl doctor` shows "
             "how much is left.",
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hardware.clock import MonotonicClock
 from hardware.kinds import ArmRequest
 from hardware.modules import ARM_MODULES
@@ -59,14 +61,11 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
             f"{PROFILE_NAME}.",
         )
     if profile.workspace_low_m is not None and profile.workspace_high_m is not None:
-        box = features.workspace
         cell.station.safety = SafetyEnvelope(
-            WorkspaceBox(
-                profile.workspace_low_m,
-                profile.workspace_high_m,
-                box.max_roll_rad,
-                box.max_pitch_rad,
-                box.max_yaw_rad,
+            replace(
+                features.workspace,
+                low_m=profile.workspace_low_m,
+                high_m=profile.workspace_high_m,
             )
         )
     return cell

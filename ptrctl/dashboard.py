@@ -110,11 +110,6 @@ class Display(Protocol):
         """Shows what the camera sees."""
         ...
 
-    @property
-    def stages_s(self) -> dict[str, float]:
-        """Stage to the seconds that it used."""
-        ...
-
 
 def _left_in_words(left_s: float | None) -> str:
     return "" if left_s is None else f", about {console.duration(left_s)} left"
@@ -201,10 +196,6 @@ class PlainLines:
     def listener(self) -> Subscriber:
         return Subscriber()
 
-    @property
-    def stages_s(self) -> dict[str, float]:
-        return self._stages.used
-
 
 @dataclass
 class _Picture(Subscriber):
@@ -276,10 +267,6 @@ class Dashboard:
     @property
     def listener(self) -> Subscriber:
         return self._picture
-
-    @property
-    def stages_s(self) -> dict[str, float]:
-        return self._stages.used
 
     def draw(self, columns: int, rows: int) -> RenderableType:
         """The whole panel."""
@@ -388,10 +375,6 @@ class OnPanel:
     @property
     def listener(self) -> Subscriber:
         return self._panel
-
-    @property
-    def stages_s(self) -> dict[str, float]:
-        return self._stages.used
 
     def _say(self, stage: str, words: str) -> None:
         self._panel.view.rows[stage] = words

@@ -23,6 +23,7 @@ from ptrctl.demo_state import (
     require_own_folder,
 )
 from ptrctl.evaluation_session import (
+    EXPECTED_TRIAL_S,
     EvaluateOptions,
     check_checkpoint_fits,
     comparison_json,
@@ -30,7 +31,12 @@ from ptrctl.evaluation_session import (
     make_plan,
     run_trials,
 )
-from ptrctl.improvement_session import ImproveOptions, improvement_of, practise
+from ptrctl.improvement_session import (
+    ImproveOptions,
+    expected_practice_s,
+    improvement_of,
+    practise,
+)
 from ptrctl.improvement_session import make_plan as make_practice_plan
 from ptrctl.interrupts import Interrupts
 from ptrctl.operator_side import NobodyThere
@@ -101,12 +107,10 @@ def _run_alone(workspace: Workspace, options: DemoOptions) -> bool:
 
 def expected_stages(options: DemoOptions) -> list[Stage]:
     """The stages in order, with guesses of their durations on two cores."""
-    scored = options.trials * 0.7
-    practice = (
-        options.practice * (1.0 + options.updates * EXPECTED_UPDATE_S) + options.selection * 2
-    )
+    scored = options.trials * EXPECTED_TRIAL_S
+    practice = expected_practice_s(options.practice, options.updates, options.selection)
     stages = [
-        Stage(RECORD, options.demonstrations * 0.5),
+        Stage(RECORD, options.demonstrations * EXPECTED_TRIAL_S),
         Stage(TUNE, options.steps * EXPECTED_UPDATE_S),
         Stage(BEFORE, scored),
         Stage(PRACTISE, practice, several_parts=True),

@@ -34,7 +34,7 @@ class DemoOptions:
     """
 
     demonstrations: int = 10
-    steps: int = 1000
+    steps: int = 500
     trials: int = 50
     practice: int = 20
     selection: int = 20

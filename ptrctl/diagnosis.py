@@ -19,7 +19,6 @@ from ptrctl.device_checks import check_arm, check_camera, check_teleoperator, ex
 from ptrctl.machine_checks import (
     check_clock,
     check_extras,
-    check_gpu,
     check_packages,
     check_processor,
     check_python,
@@ -65,7 +64,6 @@ def examine(workspace: Workspace, robot: str | None = None) -> list[Area]:
                 check_packages,
                 check_extras,
                 check_torch,
-                check_gpu,
                 check_rendering,
                 check_processor,
                 check_clock,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ptrctl.console import duration
 from ptrctl.halfblocks import HalfBlocks
-from ptrctl.workspace import Workspace, check_name, episode_folders_in
+from ptrctl.workspace import Workspace, check_name, episode_folders_in, existing_folder
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError
 from recordings.reader import Episode, EpisodeSummary, read_summary
@@ -29,17 +29,17 @@ def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> l
     that hold episodes.
 
     Raises:
-        RecordingError: The folder named does not exist, or holds no episode.
-        UsageError: The task named has no demonstrations.
+        RecordingError: The folder named holds no episode.
+        UsageError: It does not exist, or the task named has no demonstrations.
     """
     if folder is not None:
-        found = episode_folders_in(folder)
+        otherwise = "Leave `--folder` out to look through the whole workspace."
+        found = episode_folders_in(existing_folder(folder, otherwise))
         if not found:
-            there = EpisodeFolder(folder).path
             raise RecordingError(
-                f"There is no episode in {there}, nor in a folder below it.",
+                f"There is no episode in {folder}, nor in a folder below it.",
                 "A folder of episodes was expected.",
-                "Leave `--folder` out to look through the whole workspace.",
+                otherwise,
             )
         return found
     if task is not None:
@@ -52,8 +52,8 @@ def recordings_in(workspace: Workspace, folder: Path | None, task: str | None) -
     """The recordings of `folders_in`.
 
     Raises:
-        RecordingError: The folder named does not exist.
-        UsageError: The task named has no demonstrations.
+        RecordingError: The folder named holds no episode.
+        UsageError: It does not exist, or the task named has no demonstrations.
     """
     folders = folders_in(workspace, folder, task)
     return [path for one in folders for path in EpisodeFolder(one).paths()]

@@ -42,6 +42,7 @@ from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
+from ptrctl.training_session import EXPECTED_UPDATE_S
 from ptrctl.trials import TrialSummary, load_summary
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.improve import freeze_practice, improve
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from policies.meter import Meter
 
 SELECTION_TRIALS = 20
-EXPECTED_PRACTICE_S = 2.5
 EXPECTED_CLASSIFIER_S = 120.0
 
 
@@ -169,10 +169,16 @@ def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
 
 def expected_s(plan: ImprovePlan) -> float:
     """A guess of the time that a classifier's training, practice and selection take."""
-    measured = 1 + -(-plan.trials // plan.candidate_every)
-    selection = measured * len(plan.selection_seeds) * EXPECTED_TRIAL_S
     classifier = EXPECTED_CLASSIFIER_S if plan.reward == "classifier" else 0.0
-    return classifier + plan.trials * EXPECTED_PRACTICE_S + selection
+    selection = len(plan.selection_seeds)
+    return classifier + expected_practice_s(plan.trials, plan.updates_per_trial, selection)
+
+
+def expected_practice_s(trials: int, updates_per_trial: int, selection_trials: int) -> float:
+    """A guess of the time that practice and the scored trials of its candidates take."""
+    practice = trials * (EXPECTED_TRIAL_S + updates_per_trial * EXPECTED_UPDATE_S)
+    measured = 1 + -(-trials // ImprovePlan.candidate_every)
+    return practice + measured * selection_trials * EXPECTED_TRIAL_S
 
 
 def make_plan(

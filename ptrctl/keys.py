@@ -10,7 +10,6 @@ import select
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -160,29 +159,3 @@ def _keep_interrupt_key(fd: int) -> None:
 def _name(press: KeyPress) -> str:
     key = press.key.value if isinstance(press.key, Keys) else press.key
     return _NAMES.get(key, key)
-
-
-class ScriptedKeys:
-    """Keys from a list, for tests and rehearsals: each call takes what is due.
-
-    Args:
-        names: Key names; None stands for a call in which nothing is pressed.
-        now_s: The clock.
-    """
-
-    def __init__(
-        self, names: Iterable[str | None], now_s: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._names = list(names)
-        self._now_s = now_s
-
-    def poll(self) -> list[Key]:
-        if not self._names:
-            return []
-        name = self._names.pop(0)
-        return [] if name is None else [Key(name, self._now_s())]
-
-    def wait(self, timeout_s: float) -> list[Key]:
-        if not self._names:
-            raise EOFError("the scripted keys are used up")
-        return self.poll()

@@ -6,16 +6,17 @@ import importlib
 import importlib.util
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 
 from hardware.checks import Finding, Health
 from ptrctl import console
 
-NEEDED_MODULES = ("numpy", "h5py", "mujoco", "av", "safetensors", "scipy", "gymnasium")
 EXTRAS = {
     "dynamixel": "dynamixel_sdk",
     "interbotix": "modern_robotics",
@@ -63,12 +64,27 @@ def check_python() -> Finding:
 
 
 def check_packages() -> Finding:
-    missing = [name for name in NEEDED_MODULES if not is_installed(name)]
+    missing = [name for name in needed_packages() if not is_there(name)]
     if missing:
         return Finding(
             "packages", Health.FAIL, f"Missing: {', '.join(missing)}.", "Run `pip install ptrctl`."
         )
     return Finding("packages", Health.OK, "All needed packages are installed.")
+
+
+def needed_packages() -> list[str]:
+    """What ptrctl was installed with, by the names of the package index; extras apart."""
+    declared = [words for words in requires("ptrctl") or [] if "extra ==" not in words]
+    return [re.split(r"[^\w.-]", words, maxsplit=1)[0] for words in declared]
+
+
+def is_there(package: str) -> bool:
+    """Whether a package is installed, by its name of the package index."""
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def check_extras() -> Finding:
@@ -95,16 +111,8 @@ def check_torch() -> Finding:
             f"PyTorch cannot be imported: {problem}.",
             "Run `pip install 'torch>=2.6,<2.14'`.",
         )
-    return Finding("torch", Health.OK, f"PyTorch {torch.__version__}")
-
-
-def check_gpu() -> Finding:
-    if not is_installed("torch"):
-        return Finding("GPU", Health.ABSENT, "PyTorch is missing, so none can be used.")
-    torch = importlib.import_module("torch")
-    if torch.cuda.is_available():
-        return Finding("GPU", Health.OK, str(torch.cuda.get_device_name(0)))
-    return Finding("GPU", Health.ABSENT, "None; the `cpu` preset needs none.")
+    found = f"PyTorch {torch.__version__}; every command computes on the CPU"
+    return Finding("torch", Health.OK, found)
 
 
 def check_rendering() -> Finding:

@@ -141,7 +141,7 @@ def _record(
 
     stack.enter_context(cell.station)
     if not console.is_interactive():
-        lines = PlainLines(plan)
+        lines = EpisodeLines(plan)
         return record(plan, cell, make_decider, NobodyThere(interrupts), lines)
 
     view = View(
@@ -232,7 +232,7 @@ def _check_cell(cell: Cell, demonstrator: Demonstrator, ask: bool) -> None:
         )
 
 
-class PlainLines(RecordListener):
+class EpisodeLines(RecordListener):
     """One line an episode, on stderr, where there is no terminal."""
 
     def __init__(self, plan: RecordPlan) -> None:

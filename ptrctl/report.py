@@ -81,7 +81,6 @@ def write_report(report: Report, path: Path) -> Path:
 def render_report(report: Report) -> str:
     """The page as HTML text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("ptrctl", "templates"),
@@ -110,8 +109,8 @@ def render_report(report: Report) -> str:
             }
             for name, summary in report.sessions.items()
         ],
-        learning_curve=Markup(learning),
-        training_chart=Markup(training),
+        learning_curve=learning,
+        training_chart=training,
         plans=_plans(report.sessions),
         total_s=sum(report.stages_s.values()),
     )

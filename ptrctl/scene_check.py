@@ -17,9 +17,6 @@ from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
 from recordings.records import ImageArray
 
-TOLERANCE_PERCENT = 2.0
-"""Of the picture's width, at the corner that has moved most. Two pixels of 128 are 1.6 %."""
-
 IN_PLACE, MOVED, UNCLEAR = "in place", "moved", "not comparable"
 
 

@@ -167,22 +167,6 @@ def mcnemar_p_value(only_new: int, only_old: int, *, two_sided: bool = True) -> 
     return min(1.0, 2.0 * tail(max(only_new, only_old)))
 
 
-def boschloo_p_value(old: Rate, new: Rate) -> float:
-    """One-sided Boschloo test that the new rate is higher, for unpaired trials of fixed number.
-
-    Source: R. D. Boschloo, Statistica Neerlandica 1970.
-    """
-    from scipy.stats import boschloo_exact
-
-    if old.trials == 0 or new.trials == 0 or old.successes + new.successes == 0:
-        return 1.0
-    table = [
-        [old.successes, new.successes],
-        [old.trials - old.successes, new.trials - new.successes],
-    ]
-    return float(boschloo_exact(table, alternative="less").pvalue)
-
-
 def paired_bet_e_value(only_new: int, only_old: int) -> float:
     """Evidence against "the new policy wins at most half of the discordant pairs".
 

@@ -15,6 +15,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import HOLD_KEYS
 from ptrctl.next_command import next_command, parking_command, scene_flags
 from ptrctl.profile import Profile, load_profile
+from ptrctl.questions import confirm
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
@@ -85,12 +86,9 @@ def _may_let_go(features: RobotFeatures) -> bool:
             "An arm without torque may drop.",
             "Support it and add `--yes`.",
         )
-    import questionary
-
     then = "only its brakes hold the arm" if features.brakes else "the arm drops"
-    question = f"Without torque {then}. Is it supported by hand?"
     with console.asking():
-        return bool(questionary.confirm(question, default=False).unsafe_ask())
+        return confirm(f"Without torque {then}. Is it supported by hand?", default=False)
 
 
 @contextmanager

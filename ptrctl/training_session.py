@@ -25,7 +25,7 @@ from ptrctl.workflows.finetune import (
     pack_prior,
     pretrain,
 )
-from ptrctl.workspace import Workspace, check_folder_name, open_workspace
+from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
 from recordings.errors import UsageError
 
 if TYPE_CHECKING:
@@ -412,11 +412,7 @@ def folders_exist(folders: Sequence[Path]) -> tuple[Path, ...]:
     Raises:
         UsageError: One is missing.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(
-                f"There is no folder `{folder}`.",
-                "It should hold recordings.",
-                f"Make it with `ptrctl data generate --out {folder}`.",
-            )
-    return tuple(folders)
+    return tuple(
+        existing_folder(folder, f"Make it with `ptrctl data generate --out {folder}`.")
+        for folder in folders
+    )

@@ -101,7 +101,7 @@ def ask(profile: Profile, flags: SetupFlags, *, take_defaults: bool) -> Profile:
     profile = _with_flags(profile, flags)
     questions_open = [question for question in QUESTIONS if not flags.gives(*question.given)]
     if take_defaults:
-        return _with_defaults(profile, flags)
+        return _with_defaults(profile)
     applying = [question for question in questions_open if question.applies(profile)]
     if applying and not console.is_interactive():
         raise UsageError(
@@ -150,7 +150,7 @@ def _with_flags(profile: Profile, flags: SetupFlags) -> Profile:
     return profile.with_flags(camera=chosen)
 
 
-def _with_defaults(profile: Profile, flags: SetupFlags) -> Profile:
+def _with_defaults(profile: Profile) -> Profile:
     """Without questions: what the profile says, else the one thing that was found."""
     profile = replace(profile, task=profile.task or DEFAULT_TASK)
     if not is_ours(profile.robot):

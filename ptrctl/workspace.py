@@ -118,6 +118,22 @@ def episode_folders_in(folder: Path) -> list[Path]:
     )
 
 
+def existing_folder(folder: Path, try_next: str) -> Path:
+    """`folder`, in which episodes are looked for.
+
+    Args:
+        try_next: What to type if it is not there.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder `{folder}`.", "A folder of episodes was expected.", try_next
+        )
+    return folder
+
+
 def check_folder_name(name: str, flag: str, *, taken: Iterable[str] = ()) -> str:
     """`name` if one new folder of the workspace can be called so.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from recordings.errors import RecordingError
-from recordings.json_form import label_to_json, to_json
 from recordings.reader import EpisodeSummary, read_summary
 from recordings.records import Outcome
 from recordings.schema import EPISODE_SUFFIX
@@ -35,10 +33,6 @@ class EpisodeFolder:
                 "A folder of recordings was expected.",
                 "Run `ptrctl record` to make one.",
             )
-
-    def __len__(self) -> int:
-        """How many episodes there are, without opening them."""
-        return len(self.paths())
 
     def paths(self) -> list[Path]:
         """The recordings, by name; names sort by time."""
@@ -74,26 +68,6 @@ class EpisodeFolder:
     def counts(self) -> dict[Outcome, int]:
         """Number of episodes by outcome; every outcome is there."""
         return count_outcomes(self.summaries())
-
-    def total_steps(self) -> int:
-        """Number of steps in all episodes."""
-        return sum(summary.steps for summary in self.summaries())
-
-    def digest(self) -> str:
-        """SHA-256 of names, sizes, contents and labels, hexadecimal.
-
-        It is quick: the hash of an episode's contents was stored when it was recorded.
-        """
-        rows = [
-            [
-                summary.path.name,
-                summary.size_bytes,
-                summary.content_hash,
-                label_to_json(summary.label),
-            ]
-            for summary in self.summaries()
-        ]
-        return hashlib.sha256(to_json(rows).encode()).hexdigest()
 
 
 def count_outcomes(summaries: Sequence[EpisodeSummary]) -> dict[Outcome, int]:

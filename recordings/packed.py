@@ -34,8 +34,6 @@ from recordings.records import ImageArray, Outcome
 
 PACK_VERSION = 1
 
-_COPY_ROWS = 4096
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PackedDataset:
@@ -51,7 +49,7 @@ class PackedDataset:
         step: (T,) int32, 0-based within the episode.
         length: (T,) int32, steps of the transition's episode.
         success, unlabelled: (T,) bool, the outcome of the transition's episode.
-        episode_ids, kinds, seeds, outcomes: E values each.
+        episode_ids, seeds, outcomes: E values each.
         scenes: E texts, the same for episodes that were recorded in the same place.
         episode_tasks: (E,) int32, index into `tasks`.
         tasks: Sorted names.
@@ -72,7 +70,6 @@ class PackedDataset:
     success: npt.NDArray[np.bool_]
     unlabelled: npt.NDArray[np.bool_]
     episode_ids: tuple[str, ...]
-    kinds: tuple[str, ...]
     seeds: tuple[int | None, ...]
     outcomes: tuple[Outcome, ...]
     scenes: tuple[str, ...]
@@ -190,78 +187,6 @@ def pack(
     )
 
 
-def concat(datasets: Sequence[PackedDataset], cache_folder: Path) -> PackedDataset:
-    """Several datasets as one; their frames are copied on the disk, not into memory.
-
-    Args:
-        datasets: With the same cameras, image size and control rate.
-        cache_folder: As for `pack`; a copy made before is reused.
-
-    Raises:
-        RecordingError: They differ in cameras, image size or control rate, or the disk is full.
-    """
-    first = datasets[0]
-    for other in datasets[1:]:
-        _check_alike(first, other)
-    digest = _digest(["concat", [dataset.digest for dataset in datasets]])
-    destination = cache_folder / digest
-    if not destination.is_dir():
-        with new_store_folder(destination) as folder:
-            _copy_stores(datasets, folder)
-    store = open_store(destination, first.cameras)
-    frames = np.cumsum([0, *(len(dataset.states) for dataset in datasets)])
-    episodes = np.cumsum([0, *(len(dataset.episode_ids) for dataset in datasets)])
-    tasks = tuple(sorted({task for dataset in datasets for task in dataset.tasks}))
-    task_maps = [
-        np.array([tasks.index(task) for task in dataset.tasks], dtype=np.int32)
-        for dataset in datasets
-    ]
-
-    def joined(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([getattr(dataset, name) for dataset in datasets])
-
-    def chained(name: str) -> tuple[Any, ...]:
-        return tuple(value for dataset in datasets for value in getattr(dataset, name))
-
-    return PackedDataset(
-        images=store.images,
-        states=store.states,
-        actions=store.actions,
-        frame=np.concatenate(
-            [dataset.frame + start for dataset, start in zip(datasets, frames[:-1], strict=True)]
-        ),
-        episode=np.concatenate(
-            [
-                (dataset.episode + start).astype(np.int32)
-                for dataset, start in zip(datasets, episodes[:-1], strict=True)
-            ]
-        ),
-        task=np.concatenate(
-            [table[dataset.task] for dataset, table in zip(datasets, task_maps, strict=True)]
-        ),
-        episode_tasks=np.concatenate(
-            [
-                table[dataset.episode_tasks]
-                for dataset, table in zip(datasets, task_maps, strict=True)
-            ]
-        ),
-        step=joined("step"),
-        length=joined("length"),
-        success=joined("success"),
-        unlabelled=joined("unlabelled"),
-        episode_ids=chained("episode_ids"),
-        kinds=chained("kinds"),
-        seeds=chained("seeds"),
-        outcomes=chained("outcomes"),
-        scenes=chained("scenes"),
-        tasks=tasks,
-        cameras=first.cameras,
-        image_size=first.image_size,
-        digest=digest,
-        control_rate_hz=first.control_rate_hz,
-    )
-
-
 def _dataset(
     summaries: Sequence[EpisodeSummary],
     places: Sequence[EpisodePlace],
@@ -295,7 +220,6 @@ def _dataset(
         success=success[episode],
         unlabelled=unlabelled[episode],
         episode_ids=ids,
-        kinds=tuple(summary.info.kind for summary in summaries),
         seeds=tuple(summary.info.seed for summary in summaries),
         outcomes=outcomes,
         scenes=tuple(_scene(summary) for summary in summaries),
@@ -352,38 +276,6 @@ def _common_rate(summaries: Sequence[EpisodeSummary]) -> float:
                 "Train on episodes of one control rate.",
             )
     return first.info.control_rate_hz
-
-
-def _check_alike(first: PackedDataset, other: PackedDataset) -> None:
-    for name in ("cameras", "image_size", "control_rate_hz"):
-        here, there = getattr(first, name), getattr(other, name)
-        if here != there:
-            raise RecordingError(
-                f"Two datasets differ in {name}: {here} and {there}.",
-                "Data can only be joined if it agrees.",
-                "Pack both with the same cameras and image size.",
-            )
-
-
-def _copy_stores(datasets: Sequence[PackedDataset], folder: Path) -> None:
-    first = datasets[0]
-    store = create_store(
-        folder,
-        first.cameras,
-        first.image_size,
-        sum(len(dataset.states) for dataset in datasets),
-        sum(len(dataset) for dataset in datasets),
-    )
-    store.actions[...] = np.concatenate([dataset.actions for dataset in datasets])
-    start = 0
-    for dataset in datasets:
-        for row in range(0, len(dataset.states), _COPY_ROWS):
-            rows = slice(row, min(row + _COPY_ROWS, len(dataset.states)))
-            target = slice(start + rows.start, start + rows.stop)
-            store.states[target] = dataset.states[rows]
-            for camera in first.cameras:
-                store.images[camera][target] = dataset.images[camera][rows]
-        start += len(dataset.states)
 
 
 def _digest(value: object) -> str:

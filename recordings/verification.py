@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recordings.dataset import EpisodeFolder
 from recordings.episode_file import content_hash
 from recordings.errors import RecordingError
 from recordings.reader import Episode, open_recording, read_episode
@@ -45,15 +44,6 @@ class Problem:
     serious: bool
     message: str
     step: int | None = None
-
-
-def verify(folder: Path) -> list[Problem]:
-    """Every defect in the finished recordings of a folder.
-
-    Raises:
-        RecordingError: There is no such folder.
-    """
-    return [problem for path in EpisodeFolder(folder).paths() for problem in verify_episode(path)]
 
 
 def verify_episode(path: Path) -> list[Problem]:

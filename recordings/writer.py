@@ -261,21 +261,10 @@ class EpisodeRecorder:
 
     Args:
         folder: Where recordings go.
-        image_codec, jpeg_quality, flush_every: As for `EpisodeWriter`.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        image_codec: ImageCodec = "jpeg",
-        jpeg_quality: int = 95,
-        flush_every: int = 5,
-    ) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.image_codec: ImageCodec = image_codec
-        self.jpeg_quality = jpeg_quality
-        self.flush_every = flush_every
         self._writer: EpisodeWriter | None = None
         self._ended = False
 
@@ -298,13 +287,7 @@ class EpisodeRecorder:
         if self.waiting and self.steps:
             self.label(Label())
         self.discard()
-        self._writer = EpisodeWriter(
-            self.folder,
-            info,
-            image_codec=self.image_codec,
-            jpeg_quality=self.jpeg_quality,
-            flush_every=self.flush_every,
-        )
+        self._writer = EpisodeWriter(self.folder, info)
 
     def on_step(self, step: Step) -> None:
         """Keep a step."""

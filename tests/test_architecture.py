@@ -46,14 +46,46 @@ RESTRICTED_UNPICKLING = "hardware/bridge/wire.py"
 """A foreign wire format forces it there; its tests prove that nothing a message names is called."""
 
 
+WAYS_TO_PRINT = {
+    *("print", "sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"),
+    *("typer.echo", "typer.secho", "click.echo", "click.secho"),
+    *("Console", "rich.print", "questionary.print"),
+}
+MAY_PRINT = {
+    "ptrctl/console.py": {"sys.stdout", "sys.stderr", "Console"},
+    # The version is told before anything else is loaded; help beside a question belongs to it.
+    "ptrctl/main.py": {"typer.echo"},
+    "ptrctl/questions.py": {"questionary.print"},
+    # A program of its own for the robot's machine, where ptrctl is not installed.
+    "hardware/remote/serve.py": {"sys.stderr"},
+}
+
+
+def ways_to_print(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            names.add(ast.unparse(node))
+        elif isinstance(node, ast.Call):
+            names.add(ast.unparse(node.func))
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names & WAYS_TO_PRINT
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_console_prints_and_nothing_is_unpickled(path) -> None:
+def test_only_the_console_prints(path) -> None:
+    assert ways_to_print(path) == MAY_PRINT.get(path.relative_to(ROOT).as_posix(), set())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_unpickled_or_evaluated(path) -> None:
     calls = {
         node.func.id
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    assert not calls & {"print", "input", "eval", "exec", "breakpoint"}
+    assert not calls & {"input", "eval", "exec", "breakpoint"}
     forbidden = {"pickle", "dill", "joblib", "pdb"}
     if path.relative_to(ROOT).as_posix() == RESTRICTED_UNPICKLING:
         forbidden.remove("pickle")

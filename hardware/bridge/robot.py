@@ -20,7 +20,7 @@ from hardware.bridge.geometry import (
 )
 from hardware.bridge.settings import BridgeSettings
 from hardware.bridge.ways import GLIDE_PERIOD_S, JointEstimate
-from hardware.connected import Connected
+from hardware.connected import ConnectedArm
 from hardware.faults import LostConnection, MotionStopped, MotorFault, Unreachable
 from hardware.joint_arm import GRIPPER_S, Solver
 from hardware.kinds import ArmRequest
@@ -44,7 +44,7 @@ STILL_READINGS = 12
 """So many moves to one pose, over 0.2 s each, bring the arm to rest, or the hold has failed."""
 
 
-class BridgeRobot(Connected):
+class BridgeRobot(ConnectedArm):
     """Drives the arm by displacements, as the server does, and stops it by absolute poses.
 
     The server reports the gripper's pose and no joints: `RobotState.joint_positions_rad` are
@@ -369,14 +369,6 @@ class BridgeRobot(Connected):
         self._commanded = state.copy()
         self._joints.joints_rad = self._joints.anywhere(state)
         self._following.begin(state)
-
-    def _require_connection(self) -> None:
-        if not self._connected:
-            raise RobotError(
-                f"The arm {self._features.name} is not connected.",
-                "Connect before use.",
-                "Run the command again.",
-            )
 
 
 def _stop_if(should_stop: ShouldStop) -> None:

@@ -39,7 +39,8 @@ def _make(settings: DynamixelSettings, request: ArmRequest) -> tuple[Robot, Sequ
     return make_arm(settings, request), ()
 
 
-def _discover() -> Sequence[Discovered]:
+def discover() -> Sequence[Discovered]:
+    """Every U2D2 that is plugged in, whatever hangs on it."""
     from hardware.dynamixel.ports import adapters
 
     return [Discovered(f"U2D2 {a.serial} on {a.port}", {"port": a.port}) for a in adapters()]
@@ -56,6 +57,6 @@ KIND = ArmKind(
     summary="WidowX 250s on a U2D2 (USB), no ROS",
     settings=DynamixelSettings,
     make=_make,
-    discover=_discover,
+    discover=discover,
     check=_check,
 )

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 TICKS_PER_TURN = 4096
 CENTRE_TICKS = 2048
-RAD_S_PER_UNIT = 0.229 * 2.0 * math.pi / 60.0
-"""Present_Velocity counts 0.229 revolutions a minute."""
 STILL_UNITS = 2
-"""Velocities up to this are noise, 0.05 rad/s."""
+"""Velocities up to this are noise, 0.05 rad/s; one counts 0.229 revolutions a minute."""
 PWM_FULL = 885
 WATCHDOG_UNIT_S = 0.020
 WATCHDOG_TRIPPED = -1

@@ -40,11 +40,6 @@ class GripperLoop:
         self._held: tuple[float, float] | None = None
         self._last_move: tuple[float, float, float] | None = None
 
-    @property
-    def grasping(self) -> bool:
-        """Whether it has met something and only holds it."""
-        return self._held is not None
-
     def aim(self, opening: float | None) -> None:
         """Go for an opening 0..1; None stops pushing altogether."""
         self._goal_m = None if opening is None else wx250s.opening_to_finger(opening)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hardware.camera import CameraFeatures
-from hardware.connected import Connected
+from hardware.connected import Connected, ConnectedArm
 from hardware.faults import CameraFault
 from hardware.remote.link import STOP_S, Link
 from hardware.remote.protocol import array_fields
@@ -22,7 +22,7 @@ POLL_S = 0.05
 """How often the server is asked whether a motion is over."""
 
 
-class RemoteRobot(Connected):
+class RemoteRobot(ConnectedArm):
     """An arm on another machine.
 
     Args:
@@ -131,14 +131,6 @@ class RemoteRobot(Connected):
                 with contextlib.suppress(PtrctlError):  # The first error is the one to tell.
                     self._link.ask("hold", more_time_s=STOP_S)
             raise
-
-    def _require_connection(self) -> None:
-        if not self._connected:
-            raise RobotError(
-                f"The arm {self.features.name} is not connected.",
-                "Connect before use.",
-                "Run the command again.",
-            )
 
 
 class JudgedRemoteRobot(RemoteRobot):

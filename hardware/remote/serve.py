@@ -11,6 +11,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
 from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
-from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
@@ -141,12 +141,10 @@ def make_station(given: argparse.Namespace) -> Station:
     cameras = [make_camera(words, clock, given.image_size) for words in given.camera]
     box = robot.features.workspace
     try:
-        box = WorkspaceBox(
-            tuple(given.box_low or box.low_m),
-            tuple(given.box_high or box.high_m),
-            box.max_roll_rad,
-            box.max_pitch_rad,
-            box.max_yaw_rad,
+        box = replace(
+            box,
+            low_m=tuple(given.box_low or box.low_m),
+            high_m=tuple(given.box_high or box.high_m),
         )
     except ValueError as problem:
         raise UsageError(

@@ -114,7 +114,6 @@ class ScriptedDemonstrator:
         if self.failure == "missed_grasp":
             angle = self._rng.uniform(-np.pi, np.pi)
             miss = self._rng.uniform(0.035, 0.06) * np.array([np.cos(angle), np.sin(angle)])
-        yaw = 0.0
         for _ in range(3):
             thing = world.object_position_m(task.object)
             yaw = world.object_yaw_rad(task.object) if kind.elongated else 0.0
@@ -130,9 +129,9 @@ class ScriptedDemonstrator:
             if self.failure == "missed_grasp" or world.pads_touching(task.object) == 2:
                 break
             yield from self._stay(1, yaw, 1.0)
-        yield from self._carry(yaw)
+        yield from self._carry()
 
-    def _carry(self, yaw: float) -> Iterator[FloatArray]:
+    def _carry(self) -> Iterator[FloatArray]:
         world, task = self._world, self._world.task
         start = world.container_position_m(task.container)
         kind = CONTAINERS[task.container]

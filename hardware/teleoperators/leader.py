@@ -19,8 +19,9 @@ import numpy as np
 
 from hardware import wx250s
 from hardware.checks import Finding, Health
+from hardware.dynamixel import discover
 from hardware.joint_arm import Solver
-from hardware.kinds import Discovered, TeleoperatorKind
+from hardware.kinds import TeleoperatorKind
 from hardware.settings import setting
 from hardware.teleoperator import FAST, HandPose, Rate, Speed, TeleopReading
 from recordings.errors import PtrctlError, RobotError
@@ -181,12 +182,6 @@ def _make(settings: LeaderSettings) -> Leader:
     return Leader(ServoReader(settings), Kinematics())
 
 
-def _discover() -> Sequence[Discovered]:
-    from hardware.dynamixel.ports import adapters
-
-    return [Discovered(f"U2D2 {a.serial} on {a.port}", {"port": a.port}) for a in adapters()]
-
-
 def _check(settings: LeaderSettings) -> Sequence[Finding]:
     try:
         leader = _make(settings)
@@ -202,6 +197,6 @@ KIND = TeleoperatorKind(
     summary="a second WidowX 250s without torque, moved by hand",
     settings=LeaderSettings,
     make=_make,
-    discover=_discover,
+    discover=discover,
     check=_check,
 )

@@ -11,7 +11,7 @@ import typer
 from ptrctl import console
 from ptrctl.commands.generate import generate
 from ptrctl.options import JsonOption, WorkspaceOption
-from recordings.errors import RecordingError, UsageError
+from recordings.errors import RecordingError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
 data.command()(generate)
@@ -275,15 +275,10 @@ def excerpt(
 ) -> None:
     """Copy some successes of every task with small pictures, to rehearse them later."""
     from ptrctl.next_command import next_command
-    from ptrctl.workspace import Workspace
+    from ptrctl.workspace import Workspace, existing_folder
     from recordings.excerpt import excerpt as make_excerpt
 
-    if not source.is_dir():
-        raise UsageError(
-            f"There is no folder `{source}`.",
-            "A folder of episodes was expected.",
-            "Name one, such as `demos/put_carrot_on_plate`.",
-        )
+    existing_folder(source, "Name one, such as `demos/put_carrot_on_plate`.")
     with console.progress("copying episodes", 100) as bar:
         count = make_excerpt(
             source,

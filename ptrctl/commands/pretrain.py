@@ -39,7 +39,7 @@ def pretrain(
     precision: Annotated[
         PrecisionName | None,
         typer.Option(
-            help="Of the encoder; bfloat16 needs a CPU or GPU with it to be faster.",
+            help="Of the encoder; bfloat16 needs a CPU with it to be faster.",
             show_default="the preset's",
         ),
     ] = None,

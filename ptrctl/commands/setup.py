@@ -23,6 +23,9 @@ Pose = tuple[float, float, float, float, float, float] | None
 
 ARM, CAMERAS, CHECK = "Arm", "Cameras", "Check"
 
+TOLERANCE_PERCENT = 2.0
+"""Of the picture's width, at the corner that has moved most. Two pixels of 128 are 1.6 %."""
+
 
 def setup(
     *,
@@ -133,7 +136,7 @@ def setup(
             help="What a corner of the picture may have moved, in percent of its width.",
             rich_help_panel=CHECK,
         ),
-    ] = 2.0,
+    ] = TOLERANCE_PERCENT,
     list_tasks: Annotated[
         bool, typer.Option("--list-tasks", help="Only list the tasks of the simulator.")
     ] = False,

@@ -29,7 +29,13 @@ from ptrctl.connection_checks import (
     check_usb,
 )
 from ptrctl.device_checks import check_arm, check_camera, examined
-from ptrctl.machine_checks import check_extras, check_processor, check_time_of_day
+from ptrctl.machine_checks import (
+    check_extras,
+    check_packages,
+    check_processor,
+    check_time_of_day,
+    check_torch,
+)
 from ptrctl.main import app
 from ptrctl.profile import Profile
 from ptrctl.udev import RULES
@@ -292,11 +298,23 @@ def test_the_time_of_day_is_judged_by_what_the_system_says(
     assert check_time_of_day().health is health
 
 
+def test_every_package_that_is_declared_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = ["numpy>=1.26", "nobodys-solver<2,>=1.0", "nobodys-tests>=8; extra == 'dev'"]
+    monkeypatch.setattr(machine_checks, "requires", lambda name: declared)
+    finding = check_packages()
+    assert finding.health is Health.FAIL
+    assert finding.found == "Missing: nobodys-solver."
+
+
 def test_missing_extras_are_named_with_their_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_checks, "is_installed", lambda module: module != "dynamixel_sdk")
     finding = check_extras()
     assert finding.health is Health.ABSENT
     assert "pip install 'ptrctl[dynamixel]'" in finding.fix
+
+
+def test_no_gpu_is_promised_to_training() -> None:
+    assert "computes on the CPU" in check_torch().found
 
 
 def test_the_simulated_arm_needs_no_check() -> None:

@@ -14,7 +14,7 @@ from hardware.robot import ShouldStop, never_stop
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
-from ptrctl.keys import Key, ScriptedKeys
+from ptrctl.keys import Key
 from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.trials import TrialSummary
@@ -23,6 +23,7 @@ from ptrctl.workflows.evaluate import evaluate
 from recordings.errors import UsageError
 from recordings.records import Frame, Label, Observation, Outcome
 from tests.ptrctl.quiet_screen import QuietScreen
+from tests.ptrctl.scripted_keys import ScriptedKeys
 from tests.ptrctl.workflows.fake_cell import FakeCamera, Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
 from tests.recordings.episodes import make_end

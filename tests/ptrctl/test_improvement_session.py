@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from ptrctl.improvement_session import _lacks, session_name, warn_of_memory
+from ptrctl.demo_session import PRACTISE, expected_stages
+from ptrctl.demo_state import DemoOptions
+from ptrctl.improvement_session import _lacks, expected_s, session_name, warn_of_memory
 from ptrctl.practice_display import telling
 from ptrctl.trials import TrialRecord
 from ptrctl.workflows.improve_result import ImproveResult
@@ -92,3 +94,15 @@ def test_what_a_practice_that_came_to_nothing_lacks(
     plan = replace(PLAN, trials=4, practice_seeds=(1, 2, 3, 4))
     assert _lacks(plan, result) == lacks
     assert _lacks(plan, replace(result, complete=False)) is None
+
+
+def test_practice_is_expected_to_take_as_long_in_a_demo_as_alone() -> None:
+    plan = replace(
+        PLAN,
+        trials=20,
+        practice_seeds=tuple(range(20)),
+        selection_seeds=tuple(range(20, 40)),
+        updates_per_trial=50,
+    )
+    stages = {stage.name: stage.expected_s for stage in expected_stages(DemoOptions())}
+    assert stages[PRACTISE] == pytest.approx(expected_s(plan))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ptrctl.keys import ScriptedKeys, TerminalKeys
+from ptrctl.keys import TerminalKeys
 from recordings.errors import UsageError
 
 
@@ -106,10 +106,3 @@ def test_without_a_terminal_the_error_names_the_scripted_demonstrator(
         monkeypatch.setattr(sys, "stdin", nothing)
         with pytest.raises(UsageError, match="--demonstrator scripted"), TerminalKeys():
             pass
-
-
-def test_scripted_keys_come_in_order_and_then_end() -> None:
-    keys = ScriptedKeys(["a", None, "b"], now_s=lambda: 1.0)
-    assert [[key.name for key in keys.poll()] for _ in range(4)] == [["a"], [], ["b"], []]
-    with pytest.raises(EOFError):
-        keys.wait(0.1)

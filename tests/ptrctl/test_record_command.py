@@ -56,7 +56,7 @@ def test_the_scripted_demonstrator_records_without_a_terminal(tmp_path: Path) ->
     assert f"ptrctl finetune --task {TASK}" in " ".join(result.stdout.split())
     assert "Kept: success, 1 of 1 wanted; " in result.stderr
     assert "using the simulated arm" in result.stderr
-    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 1
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1
 
 
 def test_recording_again_continues_towards_the_total(demos: Path) -> None:
@@ -172,7 +172,7 @@ def test_data_label_changes_a_label_and_stats_count_it(demos: Path) -> None:
 
 def test_an_episode_that_does_not_exist_or_is_not_unique_is_an_error(demos: Path) -> None:
     missing = ptrctl(demos, "data", "show", "nonsense")
-    assert missing.exit_code == 4
+    assert missing.exit_code == 2
     assert "ptrctl data list" in missing.stderr
     several = ptrctl(demos, "data", "label", "202", "success")
     assert several.exit_code == 2
@@ -210,13 +210,13 @@ def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_pa
     assert len(list(quarantine.iterdir())) == 2
     assert ptrctl(tmp_path, "data", "verify").exit_code == 0
     assert ptrctl(tmp_path, *record).exit_code == 0
-    assert len(EpisodeFolder(broken.parent)) == 2
+    assert len(EpisodeFolder(broken.parent).paths()) == 2
 
 
 def test_recover_says_when_there_is_nothing(demos: Path) -> None:
     assert as_json(ptrctl(demos, "data", "recover", "--json"))["recovered"] == []
     missing = ptrctl(demos, "data", "recover", "--folder", str(demos / "nowhere"))
-    assert missing.exit_code == 4
+    assert missing.exit_code == 2
 
 
 @pytest.mark.parametrize("text", ["[robot\n", "[camera]\nimage_size = 33.5\n"])
@@ -363,7 +363,7 @@ def test_a_full_disk_ends_with_4_keeps_what_there_was_and_recover_saves_it(tmp_p
     assert run.returncode == 4, run.stderr
     assert "Error: " in run.stderr
     assert "Traceback" not in run.stderr
-    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 0
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 0
 
     checks = json.loads(ptrctl(tmp_path, "doctor", "--json").stdout)["checks"]
     leftovers = next(check for check in checks if check["name"] == "leftovers")
@@ -371,4 +371,4 @@ def test_a_full_disk_ends_with_4_keeps_what_there_was_and_recover_saves_it(tmp_p
     (recovered,) = as_json(ptrctl(tmp_path, "data", "recover", "--json"))["recovered"]
     assert recovered["fate"] == "recovered"
     assert recovered["steps"] >= 1
-    assert len(EpisodeFolder(tmp_path / "demos" / TASK)) == 1
+    assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1

@@ -9,7 +9,6 @@ from scipy import special, stats
 
 from ptrctl.statistics import (
     Rate,
-    boschloo_p_value,
     clopper_pearson_interval,
     compare_paired,
     mcnemar_p_value,
@@ -84,22 +83,6 @@ def test_mcnemar_agrees_with_the_binomial_test(wins: int, losses: int) -> None:
     one_sided = stats.binomtest(wins, wins + losses, alternative="greater").pvalue
     assert mcnemar_p_value(wins, losses) == pytest.approx(expected)
     assert mcnemar_p_value(wins, losses, two_sided=False) == pytest.approx(one_sided)
-
-
-@pytest.mark.parametrize(
-    ("trials", "old", "new"), [(10, 0, 4), (10, 3, 8), (10, 5, 9), (10, 6, 10), (20, 4, 10)]
-)
-def test_boschloo_finds_the_smallest_significant_counts(trials: int, old: int, new: int) -> None:
-    assert boschloo_p_value(Rate(old, trials), Rate(new, trials)) <= 0.05
-    assert boschloo_p_value(Rate(old, trials), Rate(new - 1, trials)) > 0.05
-
-
-def test_boschloo_of_three_against_seven_of_ten() -> None:
-    assert boschloo_p_value(Rate(3, 10), Rate(7, 10)) == pytest.approx(0.058, abs=0.001)
-
-
-def test_boschloo_without_successes_decides_nothing() -> None:
-    assert boschloo_p_value(Rate(0, 10), Rate(0, 10)) == 1.0
 
 
 @given(st.integers(0, 60), st.integers(0, 60))

@@ -51,7 +51,7 @@ def test_making_an_excerpt_twice_changes_nothing(source: Path, tmp_path: Path) -
     folder = tmp_path / "small"
     for _ in range(2):
         excerpt(source, folder, episodes_per_task=2, image_size=16)
-    assert len(EpisodeFolder(folder)) == 2
+    assert len(EpisodeFolder(folder).paths()) == 2
 
 
 def test_without_a_success_there_is_no_excerpt(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from recordings.errors import RecordingError
 from recordings.images import resize_image
 from recordings.labels import relabel
-from recordings.packed import PackedDataset, concat, pack
+from recordings.packed import PackedDataset, pack
 from recordings.reader import read_episode
 from recordings.records import Label, Outcome
 from tests.recordings.episodes import FAILURE, SUCCESS, record
@@ -39,7 +39,6 @@ def test_every_transition_is_packed_as_recorded(demos: Path, tmp_path: Path) -> 
     assert packed.success.tolist() == [True] * 4 + [False] * 7
     assert packed.unlabelled.tolist() == [False] * 8 + [True] * 3
     assert packed.episode_ids == ("e0", "e1", "e2")
-    assert packed.kinds == ("demo", "demo", "trial")
     assert packed.seeds == (7, 7, 7)
     assert packed.outcomes == (Outcome.SUCCESS, Outcome.FAILURE, Outcome.UNLABELLED)
     assert packed.control_rate_hz == 5.0
@@ -157,31 +156,6 @@ def test_an_empty_selection_cannot_be_sampled(demos: Path, tmp_path: Path) -> No
     nothing = pack([demos], tmp_path / "cache", 16).select(np.zeros(3, dtype=bool))
     with pytest.raises(RecordingError, match="holds no transition"):
         nothing.sample_indices(np.random.default_rng(0), 1)
-
-
-def test_joined_data_is_the_same_data(demos: Path, tmp_path: Path) -> None:
-    record(tmp_path / "more", "f0", steps=2, seed=9, task="close_drawer")
-    one = pack([demos], tmp_path / "cache", 16)
-    two = pack([tmp_path / "more"], tmp_path / "cache", 16)
-    kept = one.select(np.array([False, True, True]))
-    both = concat([kept, two], tmp_path / "cache")
-    assert len(both) == len(kept) + len(two)
-    assert both.tasks == ("close_drawer", "open_drawer", "put_carrot_on_plate")
-    assert both.episode_ids == ("e0", "e1", "e2", "f0")
-    whole = both.gather(np.arange(len(both)))
-    parts = [part.gather(np.arange(len(part))) for part in (kept, two)]
-    for name in ("image/front", "next_image/front", "state", "next_state", "action", "length"):
-        assert np.array_equal(whole[name], np.concatenate([part[name] for part in parts]))
-    names = [both.tasks[task] for task in whole["task"]]
-    assert names == ["open_drawer"] * 4 + ["put_carrot_on_plate"] * 3 + ["close_drawer"] * 2
-    assert [both.tasks[task] for task in both.episode_tasks][-1] == "close_drawer"
-    assert concat([kept, two], tmp_path / "cache").digest == both.digest
-
-
-def test_different_data_cannot_be_joined(demos: Path, tmp_path: Path) -> None:
-    parts = [pack([demos], tmp_path / "cache", size) for size in (8, 16)]
-    with pytest.raises(RecordingError, match="differ in image_size: 8 and 16"):
-        concat(parts, tmp_path / "cache")
 
 
 def test_folders_without_episodes_cannot_be_packed(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hardware.cameras.watch import PictureWatch
 from hardware.clock import MonotonicClock
 from hardware.faults import CameraFault
 from recordings.errors import SystemSetupError
-from tests.hardware.cameras.streams import HEIGHT, WIDTH, scene, wait_for
+from tests.hardware.cameras.streams import HEIGHT, WIDTH, scene
+from tests.waiting import wait_for
 
 CLOCK = MonotonicClock()
 

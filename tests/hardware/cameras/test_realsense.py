@@ -22,8 +22,8 @@ from tests.hardware.cameras.streams import (
     make_realsense_recording,
     scene,
     scenes,
-    wait_for,
 )
+from tests.waiting import wait_for
 
 rs = pytest.importorskip("pyrealsense2")
 CLOCK = MonotonicClock()

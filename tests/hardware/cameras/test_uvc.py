@@ -26,9 +26,9 @@ from tests.hardware.cameras.streams import (
     make_video,
     scene,
     scenes,
-    wait_for,
 )
 from tests.hardware.fakes import FastClock
+from tests.waiting import wait_for
 
 cv2 = pytest.importorskip("cv2")
 CLOCK = MonotonicClock()
@@ -98,7 +98,7 @@ def test_a_video_runs_by_the_clock_given(tmp_path) -> None:
     clock = FastClock(20.0)
     with camera(video, clock, max_age_s=600.0) as side:
         # Five seconds of the video.
-        wait_for(lambda: side.newest().number >= 50, timeout_s=4.0)
+        wait_for(lambda: side.newest().number >= 50, within_s=4.0)
 
 
 def test_the_end_of_a_video_is_a_fault(tmp_path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,9 +17,9 @@ from hardware.robot import Stop
 from recordings.errors import RobotError, SystemSetupError
 from tests.hardware.peers import open_peer
 from tests.hardware.peers.xs_node import GRIPPER, TICK_RAD
+from tests.waiting import wait_for
 
 PERIOD_S = 0.2
-WITHIN_S = 10.0
 HOLD = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
@@ -48,15 +47,6 @@ def robot(peer):
     with robot:
         robot.move_to_start()
         yield robot
-
-
-def eventually(happens: Callable[[], bool]) -> bool:
-    give_up_s = time.monotonic() + WITHIN_S
-    while not happens():
-        if time.monotonic() > give_up_s:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 def until_fault(peer, robot, act=HOLD) -> RobotError:
@@ -326,7 +316,7 @@ def test_joint_states_that_cannot_be_believed_are_a_lost_connection(peer, robot,
     with pytest.raises(LostConnection):
         robot.stop(Stop.HOLD)
     # In position mode an arm that hears nothing ends where it was last sent.
-    assert eventually(peer.is_still)
+    wait_for(peer.is_still)
 
 
 def test_a_frozen_topic_stops_the_gripper_from_pushing(peer, robot) -> None:
@@ -334,9 +324,9 @@ def test_a_frozen_topic_stops_the_gripper_from_pushing(peer, robot) -> None:
     closing = HOLD.copy()
     closing[6] = 0.0
     robot.apply(closing)
-    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] < 0)
+    wait_for(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] < 0)
     peer.node.freeze()
-    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == 0)
+    wait_for(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == 0)
 
 
 # Gripper.
@@ -347,14 +337,14 @@ def test_the_gripper_squeezes_an_object_gently_until_it_is_told_to_open(peer, ro
     closing = HOLD.copy()
     closing[6] = 0.0
     robot.apply(closing)
-    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
+    wait_for(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
     assert ("commands/joint_single", {"name": GRIPPER, "cmd": -350.0}) in peer.node.commands
     assert robot.read_state().state[6] == pytest.approx(0.4, abs=0.05)
     robot.stop(Stop.HOLD)
     # On a busy machine it may have taken a wait of the peer's for the object, and push on first.
-    assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
+    wait_for(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] == -120)
     robot.apply(HOLD)
-    assert eventually(lambda: robot.read_state().state[6] > 0.9)
+    wait_for(lambda: robot.read_state().state[6] > 0.9)
 
 
 @BOTH
@@ -366,7 +356,7 @@ def test_the_gripper_never_pushes_after_the_driver_is_gone(peer) -> None:
         closing = HOLD.copy()
         closing[6] = 0.0
         robot.apply(closing)
-        assert eventually(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] < 0)
+        wait_for(lambda: peer.node.registers[GRIPPER]["Goal_PWM"] < 0)
     assert peer.node.registers[GRIPPER]["Goal_PWM"] == 0
     assert all(registers["Torque_Enable"] for registers in peer.node.registers.values())
     commands = len(peer.node.commands)

@@ -27,7 +27,6 @@ from tests.hardware.peers import Peer
 from tests.hardware.peers.servo import SLEEP_TICKS, Joint, Servo, make_arm
 
 PING, READ, WRITE, REBOOT, STATUS, SYNC_READ, SYNC_WRITE = 1, 2, 3, 8, 0x55, 0x82, 0x83
-BROADCAST = 254
 HEADER = b"\xff\xff\xfd"
 INSTRUCTION_ERROR, CRC_ERROR = 2, 3
 ALERT = 0x80

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,11 +60,3 @@ def remote_cell(server: ArmServer, clock: Clock | None = None, **changes: Any) -
         clock=clock or MonotonicClock(),
     )
     return make_cell("remote", request)
-
-
-def wait_for(happened: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Return as soon as something has happened."""
-    until_s = time.monotonic() + within_s
-    while not happened():
-        assert time.monotonic() < until_s, "it did not happen"
-        time.sleep(0.005)

@@ -23,8 +23,8 @@ from tests.hardware.remote.serving import (
     remote_cell,
     remote_robot,
     serving,
-    wait_for,
 )
+from tests.waiting import wait_for
 
 STEP = np.array([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 

@@ -19,7 +19,7 @@ from hardware.registry import CellRequest, make_cell
 from recordings.errors import RobotError
 from tests.hardware.peers.remote import ROOT, TOKEN, Server, settings
 from tests.hardware.peers.remote_server import HELD_S, MOVED_S, MOVES, TASK
-from tests.hardware.remote.serving import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sim
 

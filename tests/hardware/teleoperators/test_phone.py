@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from hardware.teleoperators.phone import (
     quaternion_to_rotation,
 )
 from recordings.errors import RobotError, SystemSetupError, UsageError
+from tests.waiting import wait_for
 
 WAIT_S = 20.0
 
@@ -226,13 +226,6 @@ class Browser:
             origin=origin or self.address,  # type: ignore[arg-type]
             additional_headers={"Cookie": self.cookie},
         )
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def test_a_phone_drives_through_the_page_and_its_websocket(phone: Phone) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -16,6 +13,7 @@ from recordings.errors import RobotError, UsageError
 from recordings.records import hold_action
 from tests.hardware.peers.trossen import FOLDED, open_simulator
 from tests.hardware.trossen.conftest import make_arm
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sim
 
@@ -30,15 +28,6 @@ def drive(arm, *actions) -> list[np.ndarray]:
         arm._clock.wait_until_s(due_s)
         states.append(arm.read_state().state)
     return states
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """A loaded machine simulates slowly; what is to come has ten seconds."""
-    for _ in range(200):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it has not come to pass")
 
 
 def is_folded(simulator) -> bool:
@@ -85,11 +74,11 @@ def test_an_arm_that_is_held_does_not_jerk_its_gripper_to_its_goal(arm, simulato
     goal = arm._trossen._goal.copy()
     goal[[0, 6]] += [0.4, -0.04]
     arm._trossen.send(goal[:6], goal[6] / 0.044, 2.0)
-    wait_until(lambda: simulator.ask("positions")[6] < 0.04)
+    wait_for(lambda: simulator.ask("positions")[6] < 0.04)
     arm.stop(Stop.HOLD)
     just_held = simulator.ask("positions")
     assert just_held[6] > 0.01
-    wait_until(lambda: simulator.ask("positions")[6] < 0.006)
+    wait_for(lambda: simulator.ask("positions")[6] < 0.006)
     assert simulator.ask("positions")[0] == pytest.approx(just_held[0], abs=0.01)
 
 
@@ -97,9 +86,9 @@ def test_from_folded_to_the_start_and_back_it_touches_nothing() -> None:
     with open_simulator(positions=FOLDED) as simulator, make_arm(simulator) as arm:
         arm.move_to_start()
         start = widowx_ai.START_POSE[:3]
-        wait_until(lambda: np.allclose(arm.read_state().state[:3], start, rtol=0, atol=0.01))
+        wait_for(lambda: np.allclose(arm.read_state().state[:3], start, rtol=0, atol=0.01))
         arm.stop(Stop.PARK)
-        wait_until(lambda: is_folded(simulator))
+        wait_for(lambda: is_folded(simulator))
         assert simulator.ask("modes") == ["IDLE"] * 7
         assert simulator.ask("touched") == []
 
@@ -115,7 +104,7 @@ def test_letting_go_brakes_the_joints_where_they_are_and_parking_folds_them_late
     with pytest.raises(TorqueOff, match="braked and stand still"):
         arm.stop(Stop.HOLD)
     arm.stop(Stop.PARK)
-    wait_until(lambda: is_folded(simulator))
+    wait_for(lambda: is_folded(simulator))
     # Folded already: nothing moves, nor are the brakes released.
     arm.stop(Stop.PARK)
 
@@ -125,7 +114,7 @@ def test_an_arm_that_was_left_braked_is_parked_by_the_next_command(arm, simulato
     assert simulator.ask("modes") == ["IDLE"] * 7
     with make_arm(simulator) as other:
         other.stop(Stop.PARK)
-    wait_until(lambda: is_folded(simulator))
+    wait_for(lambda: is_folded(simulator))
 
 
 @pytest.mark.parametrize("bad", [np.nan, 3.5])
@@ -173,7 +162,7 @@ def test_start_poses_anywhere_in_the_workspace_are_found(simulator) -> None:
     with arm:
         arm.move_to_start()
         there = [0.3, -0.2, 0.05]
-        wait_until(lambda: np.allclose(arm.read_state().state[:3], there, rtol=0, atol=0.01))
+        wait_for(lambda: np.allclose(arm.read_state().state[:3], there, rtol=0, atol=0.01))
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:

@@ -13,7 +13,6 @@ from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
-from ptrctl.keys import ScriptedKeys
 from ptrctl.operator_side import AtTheKeys, NobodyThere
 from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
@@ -24,6 +23,7 @@ from recordings.reader import read_summary
 from recordings.records import EpisodeEnd, EpisodeInfo, Label, Observation, Outcome, Step
 from recordings.writer import EpisodeWriter, new_episode_id
 from tests.ptrctl.quiet_screen import QuietScreen
+from tests.ptrctl.scripted_keys import ScriptedKeys
 from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
 
 
