@@ -76,12 +76,12 @@ class LabelledEpisodes:
         tasks apart, which take turns in prior data.
         """
         if len(set(self.scenes)) < FEWEST_PLACES:
-            return [_number(f"{scene} {number}") for number, scene in enumerate(self.scenes)]
-        return [_number(scene) for scene in self.scenes]
+            return [by_lot(f"{scene} {number}") for number, scene in enumerate(self.scenes)]
+        return [by_lot(scene) for scene in self.scenes]
 
 
-def _number(text: str) -> int:
-    """0 to 2^56 - 1."""
+def by_lot(text: str) -> int:
+    """0 to 2^56 - 1, the same for the same text and as if drawn by lot."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
 
 

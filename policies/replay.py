@@ -13,7 +13,7 @@ import torch
 from policies.config import AlgorithmConfig
 from policies.labelling import grasps, label_episode, next_toggles
 from policies.normalise import normalise_actions
-from policies.packed_episodes import TransitionData, labelled_episodes
+from policies.packed_episodes import TransitionData, by_lot, labelled_episodes
 from policies.tasks import TaskSlots
 from recordings.records import GRIPPER, ImageArray
 
@@ -219,7 +219,7 @@ class ReplayBuffer:
             actions=actions,
             task=task,
             success=success,
-            group=self.episodes,
+            group=by_lot(str(self.episodes)),
         )
         for name, column in self._columns.items():
             column.extend(piece[name])

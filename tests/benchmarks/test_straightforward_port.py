@@ -53,6 +53,7 @@ def test_three_updates_have_the_losses_of_ours() -> None:
     buffer, rng = made_up_buffer(config), np.random.default_rng(1)
     ours = make_learner(config, make_networks(config, 0), seed=7)
     port = StraightforwardPort(config, make_networks(config, 0), seed=7)
+    port.generator.set_state(ours.critic_generator.get_state())  # type: ignore[attr-defined]
     for _ in range(3):
         batch = buffer.sample(rng, config.training.batch_size)
         mine, theirs = ours.update(batch), port.update(batch)

@@ -33,7 +33,7 @@ from hardware.sim.recipes import (
 )
 from hardware.sim.tasks import Verb, all_task_names, parse_task
 from hardware.sim.world import SimWorld
-from recordings.errors import RobotError, UsageError
+from recordings.errors import UsageError
 from recordings.records import EndReason
 from tests.hardware.fakes import episode_info
 
@@ -102,7 +102,7 @@ def test_a_task_that_does_not_exist_is_refused_with_a_hint(name) -> None:
 
 
 def test_an_arm_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(RobotError, match="sim-wx250s"):
+    with pytest.raises(UsageError, match="sim-wx250s"):
         make_cell("sim-wx250", CellRequest("open_drawer", realtime=False))
     assert "sim-wx250s" in robot_names()
 

@@ -93,8 +93,12 @@ def test_a_growing_buffer_holds_what_a_packed_one_does() -> None:
     packed = buffer_of(data)
     everything = np.arange(len(packed))
     one, other = grown.gather(everything), packed.gather(everything)
-    for name in one.__dataclass_fields__:
+    for name in set(one.__dataclass_fields__) - {"groups"}:
         assert (getattr(one, name) == getattr(other, name)).all(), name
+    # An episode is told from others whatever their numbers are.
+    for groups in (one.groups, other.groups):
+        assert groups.reshape(5, 6).eq(groups[::6, None]).all()
+        assert len(groups.unique()) == 5
     assert grown.episode_starts.tolist() == packed.episode_starts.tolist() == [0, 6, 12, 18, 24]
 
 
@@ -214,6 +218,19 @@ def test_every_critic_learns_of_every_task_where_tasks_take_turns(places: int) -
         (int(task), int(group) % 4) for task, group in zip(batch.tasks, batch.groups, strict=True)
     }
     assert len(held_out_by) == 8 * 4
+
+
+def test_every_critic_learns_of_both_tasks_where_practice_alternates() -> None:
+    buffer = ReplayBuffer.empty(32, ONE_STEP)
+    rng = np.random.default_rng(0)
+    for index in range(40):
+        images, states, actions = episode(rng, 2, 32, success=True)
+        buffer.add_episode(images, states, actions, task=index % 2, success=True)
+    batch = buffer.gather(buffer.episode_starts)
+    held_out_by = {
+        (int(task), int(group) % 4) for task, group in zip(batch.tasks, batch.groups, strict=True)
+    }
+    assert len(held_out_by) == 2 * 4
 
 
 def test_a_place_has_the_same_number_in_every_selection_of_episodes() -> None:

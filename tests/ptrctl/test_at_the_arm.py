@@ -14,11 +14,11 @@ from hardware.robot import ShouldStop, Stop, never_stop
 from ptrctl import console
 from ptrctl.at_the_arm import at_the_arm
 from ptrctl.interrupts import Interrupts
-from ptrctl.keys import ScriptedKeys
 from ptrctl.panels import View
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from tests.ptrctl.quiet_screen import QuietScreen
+from tests.ptrctl.scripted_keys import ScriptedKeys
 from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
 

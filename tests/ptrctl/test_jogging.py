@@ -12,10 +12,10 @@ from hardware.station import Station
 from ptrctl import console
 from ptrctl.interrupts import Interrupts
 from ptrctl.jogging import Jog, _drive
-from ptrctl.keys import ScriptedKeys
 from tests.hardware.fakes import FakeCamera
 from tests.hardware.test_joint_arm import make_arm
 from tests.ptrctl.quiet_screen import QuietScreen
+from tests.ptrctl.scripted_keys import ScriptedKeys
 
 
 @pytest.mark.parametrize("key", ["space", "escape"])

@@ -26,7 +26,7 @@ EPISODES_S = 0.6
 
 def said_to_be_kept(lines: str) -> int:
     """Episodes that the command told of, each after its file was whole."""
-    return sum(line.startswith("Episode ") for line in lines.splitlines())
+    return sum(line.startswith("Kept: ") for line in lines.splitlines())
 
 
 @pytest.mark.timeout(400)
