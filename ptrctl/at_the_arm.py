@@ -11,8 +11,8 @@ from hardware.registry import Cell
 from hardware.robot import RobotFeatures, Stop
 from hardware.teleoperation import TeleoperatedDecider
 from ptrctl import console
+from ptrctl.at_the_keys import AtTheKeys
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
 from recordings.errors import RobotError

@@ -39,7 +39,7 @@ from ptrctl.improvement_session import (
 )
 from ptrctl.improvement_session import make_plan as make_practice_plan
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.profile import Profile, save_profile
 from ptrctl.report import Improvement, Report, write_report
 from ptrctl.statistics import Rate

@@ -21,7 +21,7 @@ from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
-from ptrctl.operator_side import NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.panels import View, free_bytes
 from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
 from ptrctl.profile import BUILT_IN, Profile, load_profile

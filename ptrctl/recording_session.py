@@ -21,7 +21,7 @@ from ptrctl.demonstrators import KEYBOARD, Demonstrator, chosen_demonstrator
 from ptrctl.interrupts import Interrupts
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
-from ptrctl.operator_side import NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.panels import LivePanel, View, episode_line, free_bytes, gigabytes
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.teleoperator import KeyboardTeleoperator

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,19 @@ def test_imports_point_one_way(path) -> None:
         assert {name for name in names if name.startswith("recordings")} <= SHARED_WITH_HARDWARE
     if room != "ptrctl":
         assert not {name.split(".")[0] for name in names} & DISPLAY
+
+
+def test_workflows_load_nothing_that_shows() -> None:
+    workflows = sorted(path.stem for path in (ROOT / "ptrctl" / "workflows").glob("[!_]*.py"))
+    program = (
+        "import sys\n"
+        + "".join(f"import ptrctl.workflows.{name}\n" for name in workflows)
+        + f"print(*sys.modules.keys() & set({sorted(DISPLAY)}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
 
 
 RESTRICTED_UNPICKLING = "hardware/bridge/wire.py"

@@ -15,7 +15,7 @@ from hardware.faults import MotionStopped
 from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere, Operator, Verdict
+from ptrctl.operators import NobodyThere, Operator, Verdict
 from ptrctl.plan import StopRule
 from ptrctl.rewards import GroundTruth, Reward
 from ptrctl.video import TrialFilm

@@ -11,11 +11,11 @@ import pytest
 
 from hardware.faults import CameraFault
 from hardware.robot import ShouldStop, never_stop
+from ptrctl.at_the_keys import AtTheKeys
 from ptrctl.evaluation_session import listening
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
 from ptrctl.keys import Key
-from ptrctl.operator_side import AtTheKeys
 from ptrctl.panels import LivePanel, View
 from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners

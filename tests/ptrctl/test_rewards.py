@@ -16,7 +16,7 @@ from hardware.registry import Cell
 from policies.labelling import Hand
 from policies.tasks import TaskSlots
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere, Verdict
+from ptrctl.operators import NobodyThere, Verdict
 from ptrctl.rewards import (
     NOBODY_TO_ASK,
     PROBABILITY,

@@ -9,7 +9,7 @@ import pytest
 
 from hardware.loop import Signal, Subscriber
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere, Verdict
+from ptrctl.operators import NobodyThere, Verdict
 from ptrctl.plan import TrialPlan
 from ptrctl.trials import load_summary
 from ptrctl.workflows.attempt import Listeners

@@ -12,7 +12,7 @@ import pytest
 from hardware.faults import MotorFault
 from hardware.robot import Stop
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan, load_plan
 from ptrctl.trials import check_comparable
 from ptrctl.workflows.attempt import Listeners

@@ -12,7 +12,7 @@ import pytest
 
 import ptrctl.workflows.practice_learning as practice_learning_module
 from ptrctl.interrupts import Interrupts
-from ptrctl.operator_side import NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.workflows.practice_learning import (
     FIRST_DEMONSTRATIONS,
     Learned,

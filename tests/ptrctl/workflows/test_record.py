@@ -11,9 +11,10 @@ import pytest
 
 from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
+from ptrctl.at_the_keys import AtTheKeys
 from ptrctl.interrupts import Interrupts
 from ptrctl.keymap import Moment
-from ptrctl.operator_side import AtTheKeys, NobodyThere
+from ptrctl.operators import NobodyThere
 from ptrctl.panels import LivePanel, View
 from ptrctl.teleoperator import KeyboardTeleoperator
 from ptrctl.workflows.record import RecordListener, RecordPlan, RecordResult, record
