@@ -1,4 +1,4 @@
-"""The figures of `ptrctl data stats`, as a table and for JSON."""
+"""The figures of `ptrctl data stats` and the defects of `data verify`, as tables and for JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from recordings.quality import TaskQuality
 from recordings.records import Outcome
+from recordings.verification import Problem
 
 _COLUMNS = {
     "success": 7,
@@ -87,4 +88,24 @@ def quality_data(folder: str, row: TaskQuality) -> dict[str, object]:
         "overruns": row.overruns,
         "interventions": dict(row.interventions),
         "saturation": row.saturation,
+    }
+
+
+def problems_table(problems: Sequence[Problem]) -> Table:
+    """One row for each: how serious, where, what."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for problem in problems:
+        sign, style = ("✗ defect", "bold red") if problem.serious else ("! note", "yellow")
+        table.add_row(Text(sign, style=style), problem.path.stem, Text(problem.message))
+    return table
+
+
+def problem_data(problem: Problem) -> dict[str, object]:
+    """The same for JSON."""
+    return {
+        "path": str(problem.path),
+        "kind": problem.kind,
+        "serious": problem.serious,
+        "step": problem.step,
+        "message": problem.message,
     }

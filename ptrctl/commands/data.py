@@ -146,58 +146,9 @@ def verify(
     Commands that need every episode of a folder work again once damaged ones are in quarantine, a
     folder beside them; nothing is deleted.
     """
-    from rich.table import Table
-    from rich.text import Text
+    from ptrctl.quality_session import run_verification
 
-    from ptrctl.episodes import recordings_in
-    from ptrctl.next_command import next_command
-    from ptrctl.workspace import open_workspace
-    from recordings.recovery import set_aside
-    from recordings.verification import verify_episode
-
-    place = open_workspace(workspace)
-    paths = recordings_in(place, folder, task)
-    problems = []
-    with console.progress("Verifying", len(paths)) as progress:
-        for number, path in enumerate(paths, start=1):
-            problems += verify_episode(path)
-            progress.update(number)
-    serious = {problem.path for problem in problems if problem.serious}
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    for problem in problems:
-        sign, style = ("✗ defect", "bold red") if problem.serious else ("! note", "yellow")
-        table.add_row(Text(sign, style=style), problem.path.stem, Text(problem.message))
-    if problems:
-        console.show(table)
-    moved = [set_aside(path) for path in sorted(serious)] if quarantine else []
-    where = {"task": task, "folder": folder, "quarantine": True}
-    title = "Damaged episodes were moved" if moved else "Some episodes are damaged"
-    console.outcome_panel(
-        title if serious else "No episode is damaged",
-        {
-            "episodes": len(paths),
-            "damaged": len(serious),
-            "notes": sum(not problem.serious for problem in problems),
-        },
-        wrote=[place.said(path) for path in moved],
-        next_command=next_command("data verify", place, **where) if serious and not moved else None,
-        good=not serious or bool(moved),
-        data={
-            "episodes": len(paths),
-            "damaged": [str(path) for path in sorted(serious)],
-            "problems": [
-                {
-                    "path": str(problem.path),
-                    "kind": problem.kind,
-                    "serious": problem.serious,
-                    "step": problem.step,
-                    "message": problem.message,
-                }
-                for problem in problems
-            ],
-        },
-    )
-    if serious and not moved:
+    if not run_verification(workspace, task=task, folder=folder, quarantine=quarantine):
         raise typer.Exit(RecordingError.exit_code)
 
 
