@@ -44,8 +44,8 @@ from policies.selection import score_held_out
 from policies.training import STATE_FILE
 from ptrctl.checkpoints import PRETRAINED, shipped_folder
 from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
+from ptrctl.sessions.training import REHEARSAL
 from ptrctl.statistics import Rate
-from ptrctl.training_session import REHEARSAL
 from ptrctl.workflows.attempt import now_utc
 from ptrctl.workflows.finetune import (
     CHECKPOINTS_A_RUN,

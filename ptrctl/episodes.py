@@ -12,8 +12,8 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
-from ptrctl.console import duration
-from ptrctl.halfblocks import HalfBlocks
+from ptrctl.terminal.console import duration
+from ptrctl.terminal.halfblocks import HalfBlocks
 from ptrctl.workspace import Workspace, check_name, episode_folders_in, existing_folder
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptrctl import console
 from ptrctl.profile import Profile
+from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError

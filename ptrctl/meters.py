@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptrctl import console
 from ptrctl.files import read_json
 from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan
+from ptrctl.terminal import console
 from ptrctl.trials import TrialSummary, load_summary
 from ptrctl.workspace import Workspace
 from recordings.errors import PtrctlError, UsageError

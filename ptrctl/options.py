@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ptrctl import console
+from ptrctl.terminal import console
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, SIGTERM or SIGHUP."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from hardware.loop import Decider, Judge
 from hardware.registry import Cell
-from ptrctl.operators import Operator, Verdict
+from ptrctl.operator.operators import Operator, Verdict
 from recordings.errors import RobotError, UsageError
 from recordings.records import (
     GRIPPER,

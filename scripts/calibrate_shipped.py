@@ -18,10 +18,10 @@ from policies.checkpoint import load_checkpoint
 from policies.meter import METER_FILE, fit_meter, save_meter
 from policies.policy import Policy
 from ptrctl.checkpoints import PRETRAINED, shipped_folder
-from ptrctl.evaluation_session import MAX_STEPS
 from ptrctl.meters import trial_values
 from ptrctl.plan import TrialPlan
 from ptrctl.seeds import evaluation_seeds
+from ptrctl.sessions.evaluation import MAX_STEPS
 from ptrctl.workflows.attempt import now_utc
 from ptrctl.workflows.evaluate import evaluate
 

@@ -67,10 +67,10 @@ WAYS_TO_PRINT = {
     *("Console", "rich.print", "questionary.print"),
 }
 MAY_PRINT = {
-    "ptrctl/console.py": {"sys.stdout", "sys.stderr", "Console"},
+    "ptrctl/terminal/console.py": {"sys.stdout", "sys.stderr", "Console"},
     # The version is told before anything else is loaded; help beside a question belongs to it.
     "ptrctl/main.py": {"typer.echo"},
-    "ptrctl/questions.py": {"questionary.print"},
+    "ptrctl/setup/questions.py": {"questionary.print"},
     # A program of its own for the robot's machine, where ptrctl is not installed.
     "hardware/remote/serve.py": {"sys.stderr"},
 }

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ptrctl import console
 from ptrctl.commands.generate import generate
 from ptrctl.options import JsonOption, WorkspaceOption
+from ptrctl.terminal import console
 from recordings.errors import RecordingError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
@@ -146,7 +146,7 @@ def verify(
     Commands that need every episode of a folder work again once damaged ones are in quarantine, a
     folder beside them; nothing is deleted.
     """
-    from ptrctl.quality_session import run_verification
+    from ptrctl.sessions.quality import run_verification
 
     if not run_verification(workspace, task=task, folder=folder, quarantine=quarantine):
         raise typer.Exit(RecordingError.exit_code)

@@ -39,8 +39,8 @@ def demo(
 
     The task and the kitchen are new to the shipped checkpoint. Repeating the command goes on.
     """
-    from ptrctl.demo_session import run_demo
-    from ptrctl.demo_state import DemoOptions, quickly
+    from ptrctl.sessions.demo import run_demo
+    from ptrctl.sessions.demo_state import DemoOptions, quickly
 
     options = DemoOptions(
         steps=steps,

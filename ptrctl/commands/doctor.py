@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ptrctl import console
 from ptrctl.options import JsonOption, RobotOption, WorkspaceOption
+from ptrctl.terminal import console
 from recordings.errors import SystemSetupError
 
 
@@ -33,8 +33,8 @@ def doctor(
         return
 
     from hardware.checks import Health
-    from ptrctl.diagnosis import examine
-    from ptrctl.diagnosis_views import findings_data, findings_tables
+    from ptrctl.doctor.diagnosis import examine
+    from ptrctl.doctor.diagnosis_views import findings_data, findings_tables
     from ptrctl.workspace import open_workspace
 
     areas = examine(open_workspace(workspace), robot)
@@ -54,7 +54,7 @@ def doctor(
 def _print_udev_rules() -> None:
     from rich.text import Text
 
-    from ptrctl.udev import HOW_TO, RULES, RULES_PATH
+    from ptrctl.doctor.udev import HOW_TO, RULES, RULES_PATH
 
     console.show(Text(RULES.rstrip()), wrap=False)
     console.document({"path": str(RULES_PATH), "rules": RULES, "how_to": HOW_TO})

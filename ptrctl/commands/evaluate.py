@@ -50,7 +50,7 @@ def evaluate(
 
     The result is a count with its 95 % Wilson interval, and a report with videos.
     """
-    from ptrctl.evaluation_session import EvaluateOptions, run_evaluation
+    from ptrctl.sessions.evaluation import EvaluateOptions, run_evaluation
 
     finished = run_evaluation(
         workspace,

@@ -59,7 +59,7 @@ def finetune(
 ) -> None:
     """Learn a task from its demonstrations, starting from a checkpoint; resumes after a kill."""
     from ptrctl.checkpoints import PRETRAINED
-    from ptrctl.training_session import (
+    from ptrctl.sessions.training import (
         FinetuneOptions,
         check_one_start,
         folders_exist,

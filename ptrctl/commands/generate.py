@@ -27,8 +27,8 @@ def generate(
 ) -> None:
     """Make simulated data of many tasks for `ptrctl pretrain`; goes on where it stopped."""
     from hardware.sim.recipes import prior_recipe
-    from ptrctl import console
     from ptrctl.next_command import next_command
+    from ptrctl.terminal import console
     from ptrctl.workflows import generate as workflow
     from ptrctl.workspace import Workspace
 

@@ -104,8 +104,8 @@ def improve(
     json: JsonOption = False,
 ) -> None:
     """Let a policy practise by itself and learn between trials; rolls back if it gets worse."""
-    from ptrctl.improvement_session import ImproveOptions, run_improvement
-    from ptrctl.training_session import folders_exist
+    from ptrctl.sessions.improvement import ImproveOptions, run_improvement
+    from ptrctl.sessions.training import folders_exist
 
     finished = run_improvement(
         workspace,

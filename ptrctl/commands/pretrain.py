@@ -48,7 +48,7 @@ def pretrain(
     json: JsonOption = False,
 ) -> None:
     """Learn many tasks from prior data, as a start for fine-tuning; resumes after a kill."""
-    from ptrctl.training_session import PretrainOptions, folders_exist, run_pretraining
+    from ptrctl.sessions.training import PretrainOptions, folders_exist, run_pretraining
 
     run_pretraining(
         workspace,

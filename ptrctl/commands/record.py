@@ -94,7 +94,7 @@ def record(
 
     Every episode is safe on the disk before it counts. Keys are shown on the screen.
     """
-    from ptrctl.recording_session import RecordOptions, run_recording
+    from ptrctl.sessions.recording import RecordOptions, run_recording
 
     finished = run_recording(
         workspace,

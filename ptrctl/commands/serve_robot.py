@@ -45,7 +45,7 @@ def serve_robot(
 
     Ctrl-C holds the arm first, then ends. Space or Esc holds it at any moment.
     """
-    from ptrctl.serving import ServingOptions, run_serving
+    from ptrctl.sessions.serving import ServingOptions, run_serving
 
     run_serving(
         workspace,

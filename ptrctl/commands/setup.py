@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ptrctl import console
 from ptrctl.options import (
     JsonOption,
     KitchenOption,
@@ -16,6 +15,7 @@ from ptrctl.options import (
     WorkspaceOption,
     YesOption,
 )
+from ptrctl.terminal import console
 from recordings.errors import RobotError
 
 Corner = tuple[float, float, float] | None
@@ -153,8 +153,8 @@ def setup(
         _list_tasks()
         return
 
-    from ptrctl.setup_session import SetupOptions, run_scene_check, run_setup
-    from ptrctl.wizard import SetupFlags
+    from ptrctl.sessions.setup import SetupOptions, run_scene_check, run_setup
+    from ptrctl.setup.wizard import SetupFlags
 
     flags = SetupFlags(
         robot=robot,

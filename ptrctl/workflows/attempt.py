@@ -14,8 +14,8 @@ from pathlib import Path
 from hardware.faults import MotionStopped
 from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
-from ptrctl.interrupts import Interrupts
-from ptrctl.operators import NobodyThere, Operator, Verdict
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere, Operator, Verdict
 from ptrctl.plan import StopRule
 from ptrctl.rewards import GroundTruth, Reward
 from ptrctl.video import TrialFilm

@@ -12,7 +12,7 @@ import numpy as np
 from policies.online import OnlineLearner
 from policies.training import mean_metrics
 from ptrctl.files import read_json, write_json
-from ptrctl.operators import Operator
+from ptrctl.operator.operators import Operator
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.threads import learning_threads, torch_threads
 from recordings.reader import Episode

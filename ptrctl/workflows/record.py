@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
-from ptrctl.operators import Operator, Verdict
+from ptrctl.operator.operators import Operator, Verdict
 from ptrctl.workflows.attempt import bring_to_start, new_episode_info
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RobotError, UsageError

@@ -1,4 +1,4 @@
-"""Stands for `ptrctl.screen.Screen` where nothing is to be seen."""
+"""Stands for `ptrctl.terminal.screen.Screen` where nothing is to be seen."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Stands for `ptrctl.keys.TerminalKeys` where nobody types."""
+"""Stands for `ptrctl.terminal.keys.TerminalKeys` where nobody types."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from ptrctl.keys import Key
+from ptrctl.terminal.keys import Key
 
 
 class ScriptedKeys:

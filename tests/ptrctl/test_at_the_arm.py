@@ -11,10 +11,10 @@ import pytest
 
 from hardware.faults import MotionStopped
 from hardware.robot import ShouldStop, Stop, never_stop
-from ptrctl import console
-from ptrctl.at_the_arm import at_the_arm
-from ptrctl.interrupts import Interrupts
-from ptrctl.panels import View
+from ptrctl.operator.at_the_arm import at_the_arm
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.terminal import console
+from ptrctl.terminal.panels import View
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
 from tests.ptrctl.quiet_screen import QuietScreen
@@ -54,7 +54,9 @@ def ended(
 ) -> tuple[Stop, str]:
     """Trials until the operator quits: the last stop of the arm, and what is said of it."""
     said: list[str] = []
-    monkeypatch.setattr("ptrctl.keys.TerminalKeys", lambda: nullcontext(ScriptedKeys(keys)))
+    monkeypatch.setattr(
+        "ptrctl.terminal.keys.TerminalKeys", lambda: nullcontext(ScriptedKeys(keys))
+    )
     monkeypatch.setattr(console, "live", lambda **how: nullcontext(QuietScreen()))
     monkeypatch.setattr(console, "note", said.append)
     arm = RealArm(faults or set())

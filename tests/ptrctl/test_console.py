@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ptrctl import console
+from ptrctl.terminal import console
 from recordings.errors import UsageError
 
 LONG = "ptrctl evaluate --task put_carrot_on_plate --workspace " + "/a-folder" * 9

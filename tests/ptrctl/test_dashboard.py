@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ptrctl.dashboard import Dashboard, PlainLines, Stage
+from ptrctl.terminal.dashboard import Dashboard, PlainLines, Stage
 from recordings.records import Frame, Observation, Step
 from tests.ptrctl.quiet_screen import QuietScreen
 

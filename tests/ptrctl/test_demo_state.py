@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ptrctl.commands.demo import demo
-from ptrctl.demo_state import STATE_FILE, DemoOptions, DemoState, quickly
 from ptrctl.main import app
+from ptrctl.sessions.demo_state import STATE_FILE, DemoOptions, DemoState, quickly
 from ptrctl.workspace import Workspace
 from recordings.errors import RecordingError, UsageError
 
@@ -52,7 +52,7 @@ def test_the_demo_does_not_take_the_workspace_of_the_environment(
     monkeypatch.chdir(tmp_path)
     asked: list[Path] = []
     monkeypatch.setattr(
-        "ptrctl.demo_session.run_demo", lambda folder, options: not asked.append(folder)
+        "ptrctl.sessions.demo.run_demo", lambda folder, options: not asked.append(folder)
     )
     assert CliRunner().invoke(app, ["demo", "--quick"]).exit_code == 0
     assert asked == [Path("demo-workspace")]

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hardware.checks import Health
-from ptrctl import machine_checks
-from ptrctl.demonstrators import Demonstrator, chosen_demonstrator
-from ptrctl.device_checks import check_teleoperator
+from ptrctl.doctor import machine_checks
+from ptrctl.doctor.device_checks import check_teleoperator
 from ptrctl.main import app
+from ptrctl.operator.demonstrators import Demonstrator, chosen_demonstrator
 from ptrctl.profile import Profile, load_profile, save_profile
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
@@ -71,7 +71,7 @@ def test_the_doctor_asks_the_device_of_the_profile(
     )
     assert finding.health is Health.FAIL
     assert "cannot be opened" in finding.found
-    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    monkeypatch.setattr("ptrctl.doctor.diagnosis.check_rendering", machine_checks.check_python)
     (tmp_path / "ptrctl.toml").write_text("[teleoperator]\nkind = 'spacemoose'\n")
     checks = json.loads(CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"]).stdout)
     (found,) = (check for check in checks["checks"] if check["area"] == "teleoperator")

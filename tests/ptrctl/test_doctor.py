@@ -20,27 +20,27 @@ from hardware.checks import Finding, Health
 from hardware.kinds import ArmKind, CameraKind
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.settings import setting
-from ptrctl import connection_checks, device_checks, machine_checks
-from ptrctl.connection_checks import (
+from ptrctl.doctor import connection_checks, device_checks, machine_checks
+from ptrctl.doctor.connection_checks import (
     check_permissions,
     check_ports,
     check_ros,
     check_udev_rules,
     check_usb,
 )
-from ptrctl.device_checks import check_arm, check_camera, examined
-from ptrctl.machine_checks import (
+from ptrctl.doctor.device_checks import check_arm, check_camera, examined
+from ptrctl.doctor.machine_checks import (
     check_extras,
     check_packages,
     check_processor,
     check_time_of_day,
     check_torch,
 )
+from ptrctl.doctor.udev import RULES
+from ptrctl.doctor.workspace_checks import check_profile
 from ptrctl.main import app
 from ptrctl.profile import Profile
-from ptrctl.udev import RULES
 from ptrctl.workspace import Workspace
-from ptrctl.workspace_checks import check_profile
 from recordings.errors import RobotError, SystemSetupError
 
 
@@ -154,7 +154,7 @@ def test_the_command_groups_by_area_and_fails_with_6(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench(lost)
-    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    monkeypatch.setattr("ptrctl.doctor.diagnosis.check_rendering", machine_checks.check_python)
     (tmp_path / "ptrctl.toml").write_text(
         "[robot]\nname = 'bench'\n[cameras.wrist]\nkind = 'test-pattern'\n"
         "[camera]\nname = 'wrist'\n"
@@ -176,7 +176,7 @@ def test_an_arm_can_be_looked_at_before_there_is_a_profile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench(lambda settings: [Finding("motors", Health.OK, "nine")])
-    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    monkeypatch.setattr("ptrctl.doctor.diagnosis.check_rendering", machine_checks.check_python)
     words = ["doctor", "--robot", "bench", "-w", str(tmp_path), "--json"]
     checks = json.loads(CliRunner().invoke(app, words).stdout)["checks"]
     assert [c["found"] for c in checks if c["area"] == "arm"] == ["nine"]
@@ -325,7 +325,7 @@ def test_the_simulated_arm_needs_no_check() -> None:
 def test_a_teleoperator_other_than_the_keyboard_is_asked_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", machine_checks.check_python)
+    monkeypatch.setattr("ptrctl.doctor.diagnosis.check_rendering", machine_checks.check_python)
     (tmp_path / "ptrctl.toml").write_text("[teleoperator]\nkind = 'spacemouse'\n")
     result = CliRunner().invoke(app, ["doctor", "-w", str(tmp_path), "--json"])
     checks = json.loads(result.stdout)["checks"]

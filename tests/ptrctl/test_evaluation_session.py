@@ -11,12 +11,12 @@ import pytest
 
 from hardware.faults import CameraFault
 from hardware.robot import ShouldStop, never_stop
-from ptrctl.at_the_keys import AtTheKeys
-from ptrctl.evaluation_session import listening
-from ptrctl.interrupts import Interrupts
-from ptrctl.keymap import Moment
-from ptrctl.keys import Key
-from ptrctl.panels import LivePanel, View
+from ptrctl.operator.at_the_keys import AtTheKeys
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.sessions.evaluation import listening
+from ptrctl.terminal.keymap import Moment
+from ptrctl.terminal.keys import Key
+from ptrctl.terminal.panels import LivePanel, View
 from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ptrctl.demo_session import PRACTISE, expected_stages
-from ptrctl.demo_state import DemoOptions
-from ptrctl.improvement_session import _lacks, expected_s, session_name, warn_of_memory
-from ptrctl.practice_display import telling
+from ptrctl.sessions.demo import PRACTISE, expected_stages
+from ptrctl.sessions.demo_state import DemoOptions
+from ptrctl.sessions.improvement import _lacks, expected_s, session_name, warn_of_memory
+from ptrctl.sessions.practice_display import telling
 from ptrctl.trials import TrialRecord
 from ptrctl.workflows.improve_result import ImproveResult
 from ptrctl.workflows.practice_learning import Learned, Learning

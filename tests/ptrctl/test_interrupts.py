@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from ptrctl.interrupts import SIGNALS, Interrupts
+from ptrctl.operator.interrupts import SIGNALS, Interrupts
 
 
 @pytest.mark.parametrize("number", SIGNALS)

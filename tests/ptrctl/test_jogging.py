@@ -9,9 +9,9 @@ import pytest
 
 from hardware.registry import Cell
 from hardware.station import Station
-from ptrctl import console
-from ptrctl.interrupts import Interrupts
-from ptrctl.jogging import Jog, _drive
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.setup.jogging import Jog, _drive
+from ptrctl.terminal import console
 from tests.hardware.fakes import FakeCamera
 from tests.hardware.test_joint_arm import make_arm
 from tests.ptrctl.quiet_screen import QuietScreen
@@ -39,7 +39,7 @@ def test_a_blocked_arm_is_held_where_it_is_until_the_next_motion_key(
 
     # At the fine speed each press is one period of motion: the arm is led against the block.
     keys = ["e", "e", "e", key, None, None, "e", None, "q"]
-    monkeypatch.setattr("ptrctl.jogging.TerminalKeys", lambda: nullcontext(Keys(keys)))
+    monkeypatch.setattr("ptrctl.setup.jogging.TerminalKeys", lambda: nullcontext(Keys(keys)))
     monkeypatch.setattr(console, "live", lambda **how: nullcontext(QuietScreen()))
     taken = Jog(wants_box=True)
     _drive(cell, taken, Interrupts(), "")

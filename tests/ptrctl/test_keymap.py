@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from hardware.teleoperator import EPISODE_BUTTONS, Button
-from ptrctl.keymap import (
+from ptrctl.terminal.keymap import (
     BUTTON_COMMANDS,
     COMMAND_KEYS,
     FAILURE_REASONS,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ptrctl.keys import TerminalKeys
+from ptrctl.terminal.keys import TerminalKeys
 from recordings.errors import UsageError
 
 

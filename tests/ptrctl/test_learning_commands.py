@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from policies.presets import preset
 from policies.selection import CRITERIA, DEFAULT_CRITERION
-from ptrctl import improvement_session
 from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.plan import TRIALS_FILE
+from ptrctl.sessions import improvement as improvement_session
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK

@@ -15,9 +15,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ptrctl import console
-from ptrctl.console import duration, time_left
 from ptrctl.main import ErrorBoundary, app, main
+from ptrctl.terminal import console
+from ptrctl.terminal.console import duration, time_left
 from recordings.errors import (
     CheckpointError,
     PtrctlError,
@@ -135,7 +135,7 @@ def test_in_json_mode_what_nobody_foresaw_is_one_document_too(
 
 def test_signs_that_the_encoding_lacks_cost_no_result(tmp_path: Path) -> None:
     words = [sys.executable, "-c", "from ptrctl.main import main; main()", "doctor", "--help"]
-    shown = "from ptrctl import console; console.write_what_can_be_written(); "
+    shown = "from ptrctl.terminal import console; console.write_what_can_be_written(); "
     shown += "console.outcome_panel('Done', {'sign': '✓'})"
     for command in (words, [sys.executable, "-c", shown]):
         result = subprocess.run(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ptrctl.halfblocks import HalfBlocks, fit
-from ptrctl.keymap import Moment, arm_keys, command_keys_at
-from ptrctl.panels import LivePanel, View, draw, gauge, gigabytes
+from ptrctl.terminal.halfblocks import HalfBlocks, fit
+from ptrctl.terminal.keymap import Moment, arm_keys, command_keys_at
+from ptrctl.terminal.panels import LivePanel, View, draw, gauge, gigabytes
 from recordings.records import EpisodeInfo, Frame, Observation, Outcome, Score, Step
 from tests.ptrctl.quiet_screen import QuietScreen
 
@@ -177,7 +177,7 @@ def test_a_long_value_is_cut_and_not_the_names_beside_it() -> None:
 
 def test_the_rate_counts_steps_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 0.2, 0.4, 0.6, 0.61, 0.8])
-    monkeypatch.setattr("ptrctl.panels.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("ptrctl.terminal.panels.time.monotonic", lambda: next(times))
     shown = view()
     panel = LivePanel(shown, QuietScreen(), tmp_path)  # type: ignore[arg-type]
     for index in range(6):

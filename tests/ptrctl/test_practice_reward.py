@@ -16,10 +16,10 @@ from policies.labelled_pictures import LabelledPictures
 from policies.learners import make_networks
 from policies.presets import preset
 from policies.tasks import TaskSlots
-from ptrctl import practice_reward
 from ptrctl.files import write_json
 from ptrctl.plan import PLAN_FILE
-from ptrctl.practice_reward import PracticeReward, _telling, gather, make_reward
+from ptrctl.sessions import practice_reward
+from ptrctl.sessions.practice_reward import PracticeReward, _telling, gather, make_reward
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
 from recordings.records import Label, Outcome

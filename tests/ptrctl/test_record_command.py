@@ -14,8 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from hardware.checks import Finding, Health
+from ptrctl.doctor.machine_checks import check_rendering
 from ptrctl.episodes import _in_words
-from ptrctl.machine_checks import check_rendering
 from ptrctl.main import app
 from ptrctl.profile import load_profile
 from ptrctl.workspace import Workspace
@@ -289,7 +289,7 @@ def test_setup_lists_the_tasks(tmp_path: Path) -> None:
 def test_setup_refuses_an_arm_that_does_not_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptrctl.motion_check.TOLERANCE_M", 1e-6)
+    monkeypatch.setattr("ptrctl.setup.motion_check.TOLERANCE_M", 1e-6)
     result = ptrctl(tmp_path, "setup", "--yes", "--task", TASK)
     assert result.exit_code == 3
     assert "away from where it was sent" in result.stderr
@@ -308,7 +308,7 @@ def test_the_doctor_fails_with_6_and_names_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Finding("rendering", Health.FAIL, "Cannot draw.", "Run `sudo apt-get install x`.")
-    monkeypatch.setattr("ptrctl.diagnosis.check_rendering", lambda: broken)
+    monkeypatch.setattr("ptrctl.doctor.diagnosis.check_rendering", lambda: broken)
     result = ptrctl(tmp_path, "doctor")
     assert result.exit_code == 6
     assert "sudo apt-get install x" in result.stdout

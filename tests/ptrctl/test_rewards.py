@@ -15,8 +15,8 @@ from hardware.faults import LostConnection, MotorFault
 from hardware.registry import Cell
 from policies.labelling import Hand
 from policies.tasks import TaskSlots
-from ptrctl.interrupts import Interrupts
-from ptrctl.operators import NobodyThere, Verdict
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere, Verdict
 from ptrctl.rewards import (
     NOBODY_TO_ASK,
     PROBABILITY,

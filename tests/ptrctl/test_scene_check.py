@@ -15,7 +15,7 @@ from hardware.cameras.view_change import ViewChange
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from ptrctl.main import app
 from ptrctl.profile import Profile, save_profile
-from ptrctl.scene_check import IN_PLACE, MOVED, SceneCheck, in_words
+from ptrctl.setup.scene_check import IN_PLACE, MOVED, SceneCheck, in_words
 from ptrctl.workspace import Workspace
 
 pytestmark = pytest.mark.sim

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ptrctl.screen import Screen, screen
+from ptrctl.terminal.screen import Screen, screen
 
 
 class Stalled(io.StringIO):

@@ -13,12 +13,12 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
-from ptrctl import wizard
 from ptrctl.cells import make_cell
 from ptrctl.main import app
 from ptrctl.profile import Profile, load_profile, save_profile
-from ptrctl.setup_session import answers_as_command
-from ptrctl.wizard import SetupFlags
+from ptrctl.sessions.setup import answers_as_command
+from ptrctl.setup import wizard
+from ptrctl.setup.wizard import SetupFlags
 from ptrctl.workspace import Workspace
 from recordings.errors import PtrctlError, SystemSetupError, UsageError
 from tests.ptrctl.bench import ENVIRONMENT
@@ -136,7 +136,7 @@ def test_a_missing_camera_is_an_error_before_anything_moves(place: Path) -> None
 def test_after_a_failed_check_the_answers_can_be_given_again(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ptrctl.motion_check.TOLERANCE_M", 1e-6)
+    monkeypatch.setattr("ptrctl.setup.motion_check.TOLERANCE_M", 1e-6)
     result = setup(ALL, BOX, POSE, "--yes")
     assert result.exit_code == 3
     assert not (place / "ptrctl.toml").exists()
@@ -205,7 +205,7 @@ def test_a_workspace_that_cannot_be_written_is_noticed_before_anything_moves(
     def never(*args: Any, **named: Any) -> Any:
         raise AssertionError("the arm was reached")
 
-    monkeypatch.setattr("ptrctl.setup_session.make_cell", never)
+    monkeypatch.setattr("ptrctl.sessions.setup.make_cell", never)
     result = setup(ALL, BOX, POSE, "--yes --workspace /proc/lab")
     assert result.exit_code == SystemSetupError.exit_code
     assert "/proc/lab" in result.stderr

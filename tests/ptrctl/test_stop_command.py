@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from hardware import wx250s
 from hardware.modules import ARM_MODULES
 from hardware.robot import RobotFeatures
-from ptrctl import stopping
 from ptrctl.main import app
+from ptrctl.operator import stopping
 from tests.ptrctl.bench import ENVIRONMENT
 
 pytestmark = pytest.mark.sim

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.teleoperation import TeleoperatedDecider
-from ptrctl.keymap import MOTIONS, SPEED_KEYS
-from ptrctl.keys import Key
-from ptrctl.teleoperator import KeyboardTeleoperator
+from ptrctl.operator.teleoperator import KeyboardTeleoperator
+from ptrctl.terminal.keymap import MOTIONS, SPEED_KEYS
+from ptrctl.terminal.keys import Key
 from recordings.records import (
     ACTION_HIGH,
     ACTION_LOW,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hardware.loop import Signal, Subscriber
-from ptrctl.interrupts import Interrupts
-from ptrctl.operators import NobodyThere, Verdict
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere, Verdict
 from ptrctl.plan import TrialPlan
 from ptrctl.trials import load_summary
 from ptrctl.workflows.attempt import Listeners

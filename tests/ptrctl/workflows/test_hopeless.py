@@ -11,8 +11,8 @@ import pytest
 
 from hardware.faults import MotorFault
 from hardware.robot import Stop
-from ptrctl.interrupts import Interrupts
-from ptrctl.operators import NobodyThere
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere
 from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan, load_plan
 from ptrctl.trials import check_comparable
 from ptrctl.workflows.attempt import Listeners

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import ptrctl.workflows.practice_learning as practice_learning_module
-from ptrctl.interrupts import Interrupts
-from ptrctl.operators import NobodyThere
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere
 from ptrctl.workflows.practice_learning import (
     FIRST_DEMONSTRATIONS,
     Learned,

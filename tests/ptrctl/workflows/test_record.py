@@ -11,12 +11,12 @@ import pytest
 
 from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
-from ptrctl.at_the_keys import AtTheKeys
-from ptrctl.interrupts import Interrupts
-from ptrctl.keymap import Moment
-from ptrctl.operators import NobodyThere
-from ptrctl.panels import LivePanel, View
-from ptrctl.teleoperator import KeyboardTeleoperator
+from ptrctl.operator.at_the_keys import AtTheKeys
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.operators import NobodyThere
+from ptrctl.operator.teleoperator import KeyboardTeleoperator
+from ptrctl.terminal.keymap import Moment
+from ptrctl.terminal.panels import LivePanel, View
 from ptrctl.workflows.record import RecordListener, RecordPlan, RecordResult, record
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RobotError, UsageError

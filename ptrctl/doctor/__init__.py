@@ -1,0 +1,1 @@
+"""What `ptrctl doctor` looks at."""

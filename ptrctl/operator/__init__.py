@@ -1,0 +1,1 @@
+"""The operator beside the arm: consent, keys, devices, labels, stopping."""

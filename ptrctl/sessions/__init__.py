@@ -1,0 +1,2 @@
+"""A module for each long command: puts profile, arm, panel and workflow together, and shows the
+outcome."""

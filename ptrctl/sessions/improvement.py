@@ -1,0 +1,469 @@
+"""Puts `ptrctl improve` together: arm, checkpoint, offline data, panel, report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ptrctl.checkpoints import (
+    RECOMMENDED_FILE,
+    recommend,
+    recommended,
+    stands_for,
+)
+from ptrctl.files import count_lines, read_json
+from ptrctl.meters import refit_after, session_meter, stop_rule
+from ptrctl.next_command import changed, next_command, parking_command, scene_flags
+from ptrctl.operator.interrupts import Interrupts
+from ptrctl.plan import PLAN_FILE
+from ptrctl.practice_plan import ImprovePlan
+from ptrctl.profile import Profile
+from ptrctl.report import Improvement, Report, write_report
+from ptrctl.rewards import RewardName
+from ptrctl.seeds import practice_seeds, selection_seeds
+from ptrctl.sessions.evaluation import (
+    EXPECTED_TRIAL_S,
+    MAX_STEPS,
+    OTHER_SESSION,
+    PRACTICE,
+    films_lacking,
+    get_ready,
+    listening,
+    more_demonstrations,
+    place_and_policy,
+    scored,
+)
+from ptrctl.sessions.practice_display import ShowsProbability, telling
+from ptrctl.sessions.practice_learner import make_learner, practice_request
+from ptrctl.sessions.practice_reward import make_reward
+from ptrctl.sessions.training import EXPECTED_UPDATE_S
+from ptrctl.terminal import console
+from ptrctl.terminal.dashboard import Display, Stage
+from ptrctl.trials import TrialSummary, load_summary
+from ptrctl.workflows.attempt import Listeners, now_utc
+from ptrctl.workflows.improve import freeze_practice, improve
+from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
+from ptrctl.workspace import Workspace
+from recordings.errors import UsageError
+
+if TYPE_CHECKING:
+    from hardware.registry import Cell
+    from policies.checkpoint import Checkpoint
+    from policies.meter import Meter
+
+SELECTION_TRIALS = 20
+EXPECTED_CLASSIFIER_S = 120.0
+
+
+@dataclass(frozen=True)
+class ImproveOptions:
+    """What the command line says beyond the profile.
+
+    Args:
+        checkpoint: Its name; None takes the task's own, else the shipped one.
+        trials: Practice trials.
+        backward: Task that undoes the task; "" lays out the scene anew for every trial.
+        learner: None keeps the checkpoint's.
+        updates_per_trial: Learning steps after each trial.
+        selection_trials: Scored trials of each candidate.
+        noise_scale: Of exploration, in deviations that the policy has learned.
+        prior: Folders of prior data; none takes the shipped rehearsal set, if there is one.
+        seed: Chooses the start states, and seeds learning.
+        session: Name of the folder under trials/; None makes one.
+        max_steps: Time limit in control periods.
+        stop_hopeless: Give a practice trial up below this chance of success; None never does.
+        realtime: Run a simulated arm at the pace of a real one.
+        reward: Who labels practice trials; None takes the simulator, or else the operator.
+        examples: Folder of recordings that show the classifier how the task ends.
+        accept_classifier: Let it drive practice however often it is wrong.
+    """
+
+    checkpoint: str | None = None
+    trials: int = 20
+    backward: str = ""
+    learner: Literal["bc", "ptr"] | None = None
+    updates_per_trial: int = 50
+    selection_trials: int = SELECTION_TRIALS
+    noise_scale: float = 0.3
+    prior: tuple[Path, ...] = ()
+    seed: int = 0
+    session: str | None = None
+    max_steps: int = MAX_STEPS
+    stop_hopeless: float | None = None
+    realtime: bool = False
+    reward: RewardName | None = None
+    examples: Path | None = None
+    accept_classifier: bool = False
+
+
+def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
+    """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
+    workspace, profile, name, checkpoint, cell = get_ready(folder, flags, options)
+    task = cell.task
+    plan = make_plan(cell, checkpoint, name, profile, options)
+    session = options.session or session_name(plan)
+    meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
+    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, task, options.stop_hopeless))
+    warn_of_memory(plan, cell)
+    stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
+    alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
+    done_before = count_lines(workspace.trials(session))
+    with alone, Interrupts() as interrupts:
+        with (
+            cell.station,
+            listening(
+                f"ptrctl improve · {task}",
+                [stage],
+                dataclasses.replace(cell, judge=None) if plan.reward == "operator" else cell,
+                interrupts,
+                workspace.trials(session),
+                max_steps=options.max_steps,
+                camera=profile.camera,
+                park=parking_command(workspace, profile),
+            ) as (shown, listeners),
+        ):
+            result = practise(
+                workspace,
+                plan,
+                cell,
+                checkpoint,
+                session,
+                options=options,
+                shown=shown,
+                stage=stage.name,
+                listeners=listeners,
+                stopping=lambda: interrupts.requested,
+                meter=meter,
+            )
+        for tried in (result.before, *result.candidates):
+            refit_after(workspace, tried.checkpoint, plan.max_steps)
+        report = write_report(_report(plan, result), workspace.reports / f"{session}.html")
+        _show(
+            workspace,
+            plan,
+            result,
+            session=session,
+            report=report,
+            what_next=_next(workspace, profile, plan, result, options),
+            interrupted=interrupts.requested,
+            did_nothing=count_lines(workspace.trials(session)) == done_before,
+            backward=cell.backward_task,
+        )
+    return result.complete or not interrupts.requested
+
+
+def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
+    """On an arm: where it will put things down without looking."""
+    from policies.carrying import NEARBY_M
+
+    if plan.backward and not cell.station.robot.features.simulated:
+        console.note(
+            f"From memory the arm puts things down up to {NEARBY_M * 100:.0f} cm from where they "
+            "lay: keep the counter clear there."
+        )
+
+
+def expected_s(plan: ImprovePlan) -> float:
+    """A guess of the time that a classifier's training, practice and selection take."""
+    classifier = EXPECTED_CLASSIFIER_S if plan.reward == "classifier" else 0.0
+    selection = len(plan.selection_seeds)
+    return classifier + expected_practice_s(plan.trials, plan.updates_per_trial, selection)
+
+
+def expected_practice_s(trials: int, updates_per_trial: int, selection_trials: int) -> float:
+    """A guess of the time that practice and the scored trials of its candidates take."""
+    practice = trials * (EXPECTED_TRIAL_S + updates_per_trial * EXPECTED_UPDATE_S)
+    measured = 1 + -(-trials // ImprovePlan.candidate_every)
+    return practice + measured * selection_trials * EXPECTED_TRIAL_S
+
+
+def make_plan(
+    cell: Cell, checkpoint: Checkpoint, name: str, profile: Profile, options: ImproveOptions
+) -> ImprovePlan:
+    """What will be practised.
+
+    Raises:
+        UsageError: The backward task is the task itself, or the simulator has no such task.
+    """
+    from hardware.sim.tasks import parse_task
+
+    if options.backward == cell.task:
+        raise UsageError(
+            f"`--backward {options.backward}` is the task itself.",
+            f"The task that undoes it is `{cell.backward_task}`.",
+            f"Name that one: `--backward {cell.backward_task}`.",
+        )
+    features = cell.station.robot.features
+    if options.backward and features.simulated:
+        parse_task(options.backward)
+    return ImprovePlan(
+        task=cell.task,
+        backward=options.backward,
+        trials=options.trials,
+        practice_seeds=practice_seeds(options.seed, options.trials),
+        selection_seeds=selection_seeds(options.seed, options.selection_trials),
+        robot=features.name,
+        kitchen_seed=profile.kitchen_seed if features.simulated else None,
+        criterion=cell.criterion,
+        checkpoint=name,
+        checkpoint_digest=checkpoint.digest,
+        updates_per_trial=options.updates_per_trial,
+        noise_scale=options.noise_scale,
+        max_steps=options.max_steps,
+        seed=options.seed,
+        reward=options.reward or ("judge" if cell.judge is not None else "operator"),
+        created_at=now_utc(),
+        code_version=version("ptrctl"),
+    )
+
+
+def session_name(plan: ImprovePlan) -> str:
+    """The same for the same start in the same place, so that repeating a command goes on."""
+    turns = "-backward" if plan.backward else ""
+    return PRACTICE + place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest) + turns
+
+
+def _run_folder(
+    workspace: Workspace, plan: ImprovePlan, checkpoint: Checkpoint, session: str
+) -> Path:
+    """Where checkpoints from practice are kept: beside the one it began with if that was fine-tuned
+    here, else under the task's name. What the checkpoint was called when the session began counts.
+    """
+    frozen = workspace.trials(session) / PLAN_FILE
+    called = str(read_json(frozen)["checkpoint"]) if frozen.exists() else plan.checkpoint
+    run = workspace.checkpoint(called)
+    tuned = bool({"target", "online"} & {*checkpoint.info.data})
+    return run if tuned and (run / RECOMMENDED_FILE).exists() else workspace.checkpoint(plan.task)
+
+
+def practise(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    cell: Cell,
+    checkpoint: Checkpoint,
+    session: str,
+    *,
+    options: ImproveOptions,
+    shown: Display,
+    stage: str,
+    listeners: Listeners,
+    stopping: Callable[[], bool],
+    meter: Meter | None = None,
+) -> ImproveResult:
+    """Practise as one stage of a display, and recommend a checkpoint.
+
+    Raises:
+        UsageError: The policy does not know the backward task, or the plan has changed.
+    """
+    if (workspace.trials(session) / PLAN_FILE).exists():
+        # Before a classifier is trained for a plan that is not this session's.
+        freeze_practice(plan, workspace.trials(session))
+    shown.begin(stage)
+    request = practice_request(workspace, plan, checkpoint, options.learner)
+    told = make_reward(
+        workspace,
+        plan,
+        checkpoint,
+        request,
+        workspace.trials(session),
+        examples=options.examples,
+        prior=options.prior,
+        accept=options.accept_classifier,
+        shown=shown,
+        stopping=stopping,
+    )
+    learner = make_learner(workspace, plan, checkpoint, request, options.prior, shown)
+    run = _run_folder(workspace, plan, checkpoint, session)
+    listeners = dataclasses.replace(
+        listeners, subscribers=(*listeners.subscribers, ShowsProbability(shown))
+    )
+    result = improve(
+        plan,
+        cell,
+        learner,
+        workspace.trials(session),
+        run / session,
+        on_event=telling(shown, stopping),
+        listeners=listeners,
+        meter=meter,
+        reward=told.reward,
+        truth=told.truth(cell),
+        stopping=stopping,
+    )
+    result = dataclasses.replace(result, classifier=told.rates)
+    if result.complete and result.kept and stands_for(run, checkpoint.digest, session):
+        recommend(
+            run,
+            result.recommended.path,
+            result.verdict,
+            digest=result.recommended.digest,
+            before=result.before.checkpoint.digest,
+            training=recommended(run).get("training", ""),
+        )
+    shown.finish(stage, result.in_words)
+    return result
+
+
+def improvement_of(result: ImproveResult) -> Improvement:
+    """What a report says about practice."""
+    return Improvement(
+        outcomes=result.own,
+        selection_before=result.before.selection.rate,
+        selection_after=result.after,
+        verdict=result.verdict,
+        kept=result.kept,
+    )
+
+
+def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
+    sessions = {"selection, before": result.before.selection}
+    for candidate in result.candidates:
+        sessions[f"selection, {candidate.checkpoint.path.name}"] = candidate.selection
+    return Report(
+        title=f"{plan.task}: {len(result.practice)} trials of autonomous practice",
+        lead=f"Practice of the checkpoint {plan.checkpoint}. A trial succeeds when "
+        f"{plan.criterion}.",
+        sessions=sessions,
+        improvement=improvement_of(result),
+        notes=(
+            "Selection trials choose between checkpoints; a claim needs `ptrctl evaluate`, "
+            "which uses other start states.",
+        ),
+        facts={
+            **facts_about_practice(plan, result),
+            "ptrctl": plan.code_version,
+            "started from": plan.checkpoint_digest,
+        },
+    )
+
+
+def _next(
+    workspace: Workspace,
+    profile: Profile,
+    plan: ImprovePlan,
+    result: ImproveResult,
+    options: ImproveOptions,
+) -> str:
+    """Go on; or score the recommended checkpoint; or show the policy more."""
+    same = {"task": plan.task, **scene_flags(profile)}
+    if not result.complete:
+        given = changed(
+            options,
+            updates_per_trial="updates",
+            selection_trials="selection",
+            noise_scale="noise",
+        )
+        return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
+    if _lacks(plan, result) == "demonstrations":
+        return more_demonstrations(workspace, same)
+    called = _called(workspace, result) if result.kept else plan.checkpoint
+    there = scored(workspace, plan.task, plan.kitchen_seed, result.recommended.digest)
+    if there is None:
+        return next_command("evaluate", workspace, **same, checkpoint=called)
+    summary = load_summary(there)
+    if summary.complete:
+        return more_demonstrations(workspace, same)
+    # Begun under another number of trials than the default, it goes on only with that.
+    trials = summary.plan.trials
+    return next_command("evaluate", workspace, **same, checkpoint=called, trials=trials)
+
+
+def _called(workspace: Workspace, result: ImproveResult) -> str:
+    """What to call the checkpoint that was kept: by its path if the name stands for another."""
+    path = result.recommended.path
+    run = path.parents[1]
+    named = recommended(run).get("digest") == result.recommended.digest
+    return run.name if named and run == workspace.checkpoint(run.name) else workspace.said(path)
+
+
+def _lacks(plan: ImprovePlan, result: ImproveResult) -> Literal["trials", "demonstrations"] | None:
+    """What a practice that came to nothing lacks."""
+    successes = sum(record.success for record in result.practice)
+    never = not successes and not result.before.selection.rate.successes and not result.kept
+    unlearned = bool(plan.updates_per_trial and not result.candidates)
+    if not result.complete or not (never or unlearned):
+        return None
+    return "trials" if 2 * successes >= plan.trials else "demonstrations"
+
+
+def _selected(plan: ImprovePlan, selection: TrialSummary) -> str:
+    planned = f", of {len(plan.selection_seeds)} planned trials"
+    return str(selection.rate) + ("" if selection.complete else planned)
+
+
+def _show(
+    workspace: Workspace,
+    plan: ImprovePlan,
+    result: ImproveResult,
+    *,
+    session: str,
+    report: Path,
+    what_next: str,
+    interrupted: bool,
+    did_nothing: bool,
+    backward: str,
+) -> None:
+    successes = sum(record.success for record in result.practice)
+    told = result.from_memory
+    rows: dict[str, object] = {
+        "task": plan.task + (f", alternating with {plan.backward}" if plan.backward else ""),
+        "practice": f"{successes} successes in {len(result.practice)} of {plan.trials} trials",
+        "selection before": _selected(plan, result.before.selection),
+        "selection after": result.after or "not measured",
+        "verdict": result.verdict,
+        **facts_about_practice(plan, result),
+        "aborted": len(result.aborted),
+        **films_lacking(result.practice, workspace.trials(session) / "practice"),
+    }
+    lacks = _lacks(plan, result)
+    if lacks == "trials":
+        rows["advice"] = "too few trials to learn from: more of them (--trials, --session NAME)"
+    elif lacks == "demonstrations":
+        few = "too few trials" if successes else "no trial"
+        undo = "" if plan.backward or not backward else f", or add `--backward {backward}`"
+        rows["advice"] = f"{few} succeeded: show the task in more demonstrations{undo}"
+    path = result.recommended.path
+    called = _called(workspace, result) if result.complete and result.kept else ""
+    if called == workspace.said(path):
+        rows["name"] = f"{called}; the shorter name stands for another checkpoint, and stays so"
+    title = "The practice stopped early"
+    if result.complete:
+        title = "The practice was complete before; nothing was run"
+        if not did_nothing:
+            title = "The practice is complete"
+    console.outcome_panel(
+        "Interrupted; every finished trial is kept" if interrupted else title,
+        rows,
+        wrote=[
+            workspace.said(workspace.trials(session)),
+            *([workspace.said(path)] if result.kept else []),
+            workspace.said(report),
+        ],
+        next_command=what_next,
+        good=result.complete and result.kept,
+        data={
+            "task": plan.task,
+            "session": session,
+            "complete": result.complete,
+            "did_nothing": did_nothing,
+            "practice": [record.success for record in result.practice],
+            "selection_before": str(result.before.selection.rate),
+            "selection_before_complete": result.before.selection.complete,
+            "selection_after": None if result.after is None else str(result.after),
+            "kept": result.kept,
+            "verdict": result.verdict,
+            "recommended": str(path),
+            "recommended_digest": result.recommended.digest,
+            "reward": plan.reward,
+            "classifier": None if result.classifier is None else result.classifier.to_json(),
+            "agreement": None if result.agreement is None else str(result.agreement),
+            "uncertain": result.uncertain,
+            "from_memory": None if told is None else [told.successes, told.trials],
+            "aborts": [record.reason for record in result.aborted],
+            "report": str(report),
+        },
+    )

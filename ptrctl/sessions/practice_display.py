@@ -1,0 +1,49 @@
+"""Tells a display about practice: trials, updates, and what a success classifier sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hardware.loop import Subscriber
+from ptrctl.rewards import PROBABILITY
+from ptrctl.sessions.evaluation import reporter
+from ptrctl.terminal.dashboard import Display
+from ptrctl.workflows.improve import ImproveEvent, Phase
+from ptrctl.workflows.practice_learning import Learned, Learning
+from recordings.records import Step
+
+
+class ShowsProbability(Subscriber):
+    """Tells a display what a success classifier says about each picture."""
+
+    def __init__(self, shown: Display) -> None:
+        self._shown = shown
+
+    def on_step(self, step: Step) -> None:
+        if PROBABILITY in step.extras:
+            self._shown.figures({"success": step.extras[PROBABILITY]})
+
+
+def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEvent], None]:
+    """Tells a display about practice and selection, and that a signal was heard."""
+    phase = ""
+    trials = reporter(shown, lambda: f"{phase} ")
+
+    def tell(event: ImproveEvent) -> None:
+        nonlocal phase
+        if isinstance(event, Phase):
+            phase = event.name
+        elif isinstance(event, Learning):
+            if event.apart:
+                # The pace of trials says nothing of the time that many updates take.
+                part, words = (event.done, event.total), "updates of learning"
+            else:
+                part = (event.trial, event.trials)
+                words = f"learning: {event.done} of {event.total} updates"
+            shown.advance(*part, f"stopping after {words}" if stopping() else words)
+        elif isinstance(event, Learned):
+            shown.figures(event.metrics)
+        else:
+            trials(event)
+
+    return tell

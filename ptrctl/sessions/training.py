@@ -1,0 +1,418 @@
+"""Puts `ptrctl finetune` and `ptrctl pretrain` together: data, checkpoint, panel, outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptrctl.checkpoints import PRETRAINED, open_checkpoint
+from ptrctl.kitchens import kitchen_flag
+from ptrctl.next_command import next_command
+from ptrctl.profile import DEFAULT_TASK, Profile, load_profile
+from ptrctl.terminal import console
+from ptrctl.terminal.dashboard import Display, Stage, display
+from ptrctl.workflows.finetune import (
+    Demonstrations,
+    Trained,
+    TrainingRequest,
+    counts_in_words,
+    embodiment_of,
+    finetune,
+    load_demonstrations,
+    pack_prior,
+    pretrain,
+)
+from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
+from recordings.errors import UsageError
+
+if TYPE_CHECKING:
+    from policies.config import Learner, Precision
+    from policies.selection import HeldOutScore
+    from policies.training import TrainingEvent
+    from recordings.packed import PackedDataset
+
+REHEARSAL = "rehearsal"
+"""Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
+
+OTHER_NAME = "give this one another name with `--name`"
+
+EXPECTED_UPDATE_S = 0.13
+"""A guess, until there is a pace: of the shipped checkpoint on two cores."""
+SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """What the command line says beyond the profile.
+
+    Args:
+        checkpoint: Where to start.
+        from_scratch: Start from random weights instead.
+        preset: Networks when starting from scratch; None takes the shipped checkpoint's.
+        demos: Folder of demonstrations; None takes the task's.
+        prior: Folders of prior data to mix in; none takes the checkpoint's rehearsal set, if it
+            has one.
+        steps: Updates.
+        learner: "ptr" or "bc".
+        seed: Of everything random.
+        name: Of the result; None takes the task's name.
+    """
+
+    checkpoint: str = PRETRAINED
+    from_scratch: bool = False
+    preset: str | None = None
+    demos: Path | None = None
+    prior: tuple[Path, ...] = ()
+    steps: int = 500
+    learner: Learner = "ptr"
+    seed: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What fine-tuning led to.
+
+    Args:
+        name: Of the result.
+        began: Name of the checkpoint that it started from.
+        request, demonstrations, prior: What was trained, on what.
+        trained: What came out.
+    """
+
+    name: str
+    began: str
+    request: TrainingRequest
+    demonstrations: Demonstrations
+    prior: PackedDataset | None
+    trained: Trained
+
+
+def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions) -> None:
+    """Fine-tune and show the outcome."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace).with_flags(**flags)
+    task = profile.task_or_fail()
+    check_demonstrated(workspace, options.demos, task)
+    stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
+    run = new_run(workspace, options.name or task)
+    with (
+        workspace.alone_in(run, OTHER_NAME),
+        display(f"ptrctl finetune · {task}", [stage]) as shown,
+    ):
+        result = finetune_task(
+            workspace,
+            task,
+            options,
+            camera=profile.camera,
+            shown=shown,
+            stage=stage.name,
+        )
+    _show_finetuned(workspace, profile, task, options, result)
+
+
+def new_run(workspace: Workspace, name: str) -> Path:
+    """The folder in which a checkpoint of that name is trained.
+
+    Raises:
+        UsageError: It would not be found by that name.
+    """
+    return workspace.checkpoint(check_folder_name(name, "--name", taken=(PRETRAINED,)))
+
+
+def check_demonstrated(workspace: Workspace, demos: Path | None, task: str) -> None:
+    """Raise `UsageError` if there is no folder of demonstrations; the message says which there
+    are."""
+    if (demos or workspace.demos(task)).is_dir():
+        return
+    tasks = workspace.demonstrated_tasks()
+    raise UsageError(
+        f"There is no folder `{demos}`." if demos else f"Nobody has demonstrated `{task}` yet.",
+        f"Demonstrated tasks: {', '.join(tasks)}." if tasks else "There is no demonstration yet.",
+        f"Run `{next_command('record', workspace, task=task)}`"
+        + (f", or choose one with `--task {tasks[0]}`." if tasks else "."),
+    )
+
+
+def finetune_task(
+    workspace: Workspace,
+    task: str,
+    options: FinetuneOptions,
+    *,
+    camera: str,
+    shown: Display,
+    stage: str,
+    stop: Callable[[], bool] = lambda: False,
+) -> Finetuned:
+    """Check and pack the data, train, and choose a checkpoint, as one stage of a display.
+
+    Raises:
+        KeyboardInterrupt: `stop` said so; the same call goes on from the last saved state.
+        RecordingError: There are no demonstrations, or none succeeds.
+        CheckpointError: The checkpoint is missing, damaged or of another kind.
+    """
+    name = options.name or task
+    init = None if options.from_scratch else open_checkpoint(workspace, options.checkpoint)
+    folder = options.demos or workspace.demos(task)
+    request = TrainingRequest(
+        run=new_run(workspace, name),
+        steps=options.steps,
+        learner=options.learner,
+        init=init,
+        # From scratch is what the shipped checkpoint is compared with.
+        preset=options.preset or open_checkpoint(workspace, PRETRAINED).info.config.preset,
+        seed=options.seed,
+        robot=embodiment_of([folder]),
+        cache=workspace.root / ".cache" / "packed",
+        camera=init.info.camera if init else camera,
+        # A task's own name stays the task's, with more demonstrations and other settings too.
+        beside=options.name is None,
+    )
+    shown.begin(stage)
+    demonstrations = load_demonstrations(folder, request, packing(shown))
+    _check_task(demonstrations, folder, task)
+    prior = None
+    rehearsal = init.path / REHEARSAL if init else None
+    if options.prior:
+        prior = pack_prior(options.prior, request, packing(shown))
+    elif rehearsal is not None and rehearsal.is_dir():
+        prior = load_rehearsal(rehearsal, request, shown)
+    trained = finetune(request, demonstrations, prior, training(shown, stop))
+    shown.finish(stage, trained.reason)
+    return Finetuned(name, options.checkpoint, request, demonstrations, prior, trained)
+
+
+def _check_task(demonstrations: Demonstrations, folder: Path, task: str) -> None:
+    """Raise `UsageError` if what is called by one task would learn others alone."""
+    data = demonstrations.train
+    shown = sorted({data.tasks[number] for number in set(data.task.tolist())})
+    if task not in shown:
+        raise UsageError(
+            f"The demonstrations in {folder} are of {', '.join(shown)}.",
+            f"They show {task}, which is to be learned.",
+            f"Add `--task {shown[0]}`, or leave `--demos` out.",
+        )
+
+
+def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> PackedDataset:
+    """The rehearsal set that comes with a checkpoint: a folder of recordings."""
+    return pack_prior([folder], request, packing(shown))
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """What the command line says.
+
+    Args:
+        data: Folders of recordings of many tasks.
+        preset: Networks and settings.
+        learner: "ptr" or "bc".
+        steps: Updates.
+        seed: Of everything random.
+        name: Of the result.
+        workers: Processes that pack pictures.
+        checkpoint: Start from this one; "" starts from random weights.
+        precision: Of the encoder; None keeps the preset's.
+    """
+
+    data: tuple[Path, ...]
+    preset: str
+    learner: Learner
+    steps: int
+    seed: int
+    name: str
+    workers: int
+    checkpoint: str = ""
+    precision: Precision | None = None
+
+
+def run_pretraining(folder: Path, options: PretrainOptions) -> None:
+    """Pre-train and show the outcome."""
+    workspace = open_workspace(folder)
+    profile = load_profile(workspace)
+    request = TrainingRequest(
+        run=new_run(workspace, options.name),
+        steps=options.steps,
+        learner=options.learner,
+        init=open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None,
+        preset=options.preset,
+        seed=options.seed,
+        robot=embodiment_of(options.data),
+        cache=workspace.root / ".cache" / "packed",
+        camera=profile.camera,
+        settings_of="preset",
+        precision=options.precision,
+    )
+    pack_stage = Stage("pack the pictures", expected_s=60.0)
+    train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
+    with (
+        workspace.alone_in(request.run, OTHER_NAME),
+        display("ptrctl pretrain", [pack_stage, train_stage]) as shown,
+    ):
+        shown.begin(pack_stage.name)
+        data = pack_prior(options.data, request, packing(shown), workers=options.workers)
+        shown.finish(pack_stage.name, f"{len(data)} transitions of {len(data.tasks)} tasks")
+        shown.begin(train_stage.name)
+        trained = pretrain(request, data, training(shown), compact=True)
+        shown.finish(train_stage.name, trained.reason)
+    rows = {
+        "data": f"{len(data)} transitions of {len(data.tasks)} tasks ({data.digest[:12]})",
+        **_training_rows(request, trained, options.checkpoint),
+    }
+    console.outcome_panel(
+        "The pre-training is complete",
+        rows,
+        wrote=[workspace.said(trained.checkpoint.path)],
+        next_command=_after_pretraining(workspace, profile, options.name),
+        data={"data_digest": data.digest, **_training_json(options.name, trained)},
+    )
+
+
+def _after_pretraining(workspace: Workspace, profile: Profile, name: str) -> str:
+    """Fine-tune on a task that has been demonstrated, or demonstrate one first."""
+    demonstrated = workspace.demonstrated_tasks()
+    if not demonstrated:
+        return next_command("record", workspace, task=profile.task or DEFAULT_TASK)
+    task = profile.task if profile.task in demonstrated else demonstrated[0]
+    return next_command("finetune", workspace, task=task, checkpoint=name)
+
+
+def packing(shown: Display) -> Callable[[int, int], None]:
+    """Tells a display about packing."""
+    return lambda done, total: shown.advance(done, total, "packing the pictures")
+
+
+def training(
+    shown: Display, stop: Callable[[], bool] = lambda: False
+) -> Callable[[TrainingEvent], None]:
+    """Tells a display about training, and ends it by `KeyboardInterrupt` when `stop` says so."""
+
+    def tell(event: TrainingEvent) -> None:
+        if stop():
+            raise KeyboardInterrupt
+        shown.advance(event.step, event.steps, f"{event.updates_per_s:.1f} updates/s")
+        names = [name for name in SHOWN_METRICS if name in event.metrics]
+        shown.figures({name: event.metrics[name] for name in names or event.metrics})
+
+    return tell
+
+
+def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> dict[str, object]:
+    config = request.config
+    start = f"{began} ({request.init.short_digest})" if request.init else "random weights"
+    for task, other in trained.began_as.items():
+        start += f"; {task} as {other}, which its demonstrations fit best"
+    rows: dict[str, object] = {
+        "learner": f"{config.algorithm.learner}, networks of preset {config.preset}",
+        "started from": start,
+        "updates": f"{request.steps}, {console.duration(trained.seconds)}"
+        + (f", went on at {trained.resumed_at}" if trained.resumed_at else ""),
+        "losses": ", ".join(f"{name} {value:.3f}" for name, value in trained.metrics.items()),
+        "recommended" if trained.recommended else "best of the run": (
+            f"{trained.checkpoint.path.name} ({trained.checkpoint.short_digest}): {trained.reason}"
+        ),
+    }
+    if trained.name_note:
+        rows["name"] = f"{request.run.name} {trained.name_note}"
+    if trained.scores:
+        rows["held-out"] = "; ".join(f"{name}: {_held_out(s)}" for name, s in trained.scores)
+    return rows
+
+
+def _held_out(score: HeldOutScore) -> str:
+    text = f"action error {score.action_error:.3f}"
+    # A cloned policy has no value.
+    if math.isfinite(score.rising):
+        text += f", value {score.rising:+.2f}, TD error {score.td_error:.3g}"
+    return text
+
+
+def _training_json(name: str, trained: Trained) -> dict[str, Any]:
+    return {
+        "name": name,
+        "checkpoint": str(trained.checkpoint.path),
+        "digest": trained.checkpoint.digest,
+        "reason": trained.reason,
+        "recommended": trained.recommended,
+        "name_note": trained.name_note,
+        "began_as": dict(trained.began_as),
+        "seconds": trained.seconds,
+        "resumed_at": trained.resumed_at,
+        "metrics": dict(trained.metrics),
+        "held_out": [{"checkpoint": path, **_score(score)} for path, score in trained.scores],
+    }
+
+
+def _score(score: HeldOutScore) -> Mapping[str, float]:
+    return {
+        "rising": score.rising,
+        "td_error": score.td_error,
+        "arm_error": score.arm_error,
+        "gripper_error": score.gripper_error,
+        "toggle_error_m": score.toggle_error_m,
+    }
+
+
+def _show_finetuned(
+    workspace: Workspace, profile: Profile, task: str, options: FinetuneOptions, result: Finetuned
+) -> None:
+    demonstrations, trained = result.demonstrations, result.trained
+    held_out = demonstrations.held_out or "none: too few successes"
+    rows: dict[str, object] = {
+        "task": task,
+        "demonstrations": counts_in_words(demonstrations.counts),
+        "held out": held_out,
+        "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
+        **_training_rows(result.request, trained, result.began),
+    }
+    demos = options.demos or workspace.demos(task)
+    console.outcome_panel(
+        "The fine-tuning is complete",
+        rows,
+        wrote=[workspace.said(trained.checkpoint.path)],
+        next_command=next_command(
+            "evaluate",
+            workspace,
+            task=task,
+            checkpoint="" if result.name == task else result.name,
+            **kitchen_flag(profile, demos),
+        ),
+        data={
+            "task": task,
+            "demonstrations": {o.value: n for o, n in demonstrations.counts.items()},
+            "held_out_episode": demonstrations.held_out,
+            **_training_json(result.name, trained),
+        },
+    )
+
+
+def check_one_start(from_scratch: bool, checkpoint: str | None, preset: str | None) -> None:
+    """Raise `UsageError` if a checkpoint was named for training from scratch, or networks for
+    training that does not start from scratch."""
+    if preset is not None and not from_scratch:
+        raise UsageError(
+            f"`--preset {preset}` was given without `--from-scratch`.",
+            "A checkpoint brings its own networks.",
+            "Leave `--preset` out, or add `--from-scratch`.",
+        )
+    if from_scratch and checkpoint is not None:
+        raise UsageError(
+            f"Both `--from-scratch` and `--checkpoint {checkpoint}` were given.",
+            "Training starts from one of them.",
+            "Leave one out.",
+        )
+
+
+def folders_exist(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The folders, all of them there.
+
+    Raises:
+        UsageError: One is missing.
+    """
+    return tuple(
+        existing_folder(folder, f"Make it with `ptrctl data generate --out {folder}`.")
+        for folder in folders
+    )

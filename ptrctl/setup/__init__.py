@@ -1,0 +1,1 @@
+"""The questions and checks of `ptrctl setup`."""

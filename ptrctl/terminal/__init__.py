@@ -1,0 +1,1 @@
+"""What is shown on the terminal and read from its keys."""
