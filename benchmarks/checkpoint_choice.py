@@ -17,13 +17,11 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
-import fcntl
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.choice_report import CHECKPOINTS, score_to_json, to_markdown
+from benchmarks.common import locked
 from benchmarks.ptr_bench.lines import seal
 from benchmarks.ptr_bench.provenance import describe_code, describe_host
 from benchmarks.ptr_bench.rollouts import make_demonstrations, run_trials
@@ -118,7 +117,7 @@ class Study:
         """The checkpoint to start from, and the prior data."""
         init = load_checkpoint(self.init)
         request = self.request(self.out, 0, init)
-        with _locked(self.out / ".packing.lock"):
+        with locked(self.out / ".packing.lock"):
             return init, pack_prior(self.prior, request)
 
 
@@ -129,7 +128,7 @@ def do_run(study: Study, target: Target, seed: int) -> None:
         PtrctlError: It cannot be done.
     """
     folder = study.folder(target, seed)
-    with _locked(folder / ".run.lock"):
+    with locked(folder / ".run.lock"):
         done = {line["steps"] for line in read_json_lines(folder / LINES_FILE)}
         if len(done) == CHECKPOINTS:
             return
@@ -137,7 +136,7 @@ def do_run(study: Study, target: Target, seed: int) -> None:
         init, prior = study.open_prior()
         request = study.request(folder, seed, init)
         demos = study.out / "demonstrations" / target.name
-        with _locked(study.out / ".packing.lock"):
+        with locked(study.out / ".packing.lock"):
             make_demonstrations(target, demos)
             demonstrations = load_demonstrations(demos, request)
         held_out = demonstrations.validation
@@ -241,15 +240,6 @@ def run(study: Study, targets: Sequence[Target], seeds: Sequence[int], jobs: int
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         for future in [pool.submit(do_run, study, target, seed) for target, seed in runs]:
             future.result()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Wait until nobody else holds the lock; it goes with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def parse() -> argparse.Namespace:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from benchmarks.common import markdown_table
 from benchmarks.ptr_bench.comparison import bootstrap_interval, sign_flip_p_value
 from policies.selection import CRITERIA, Criterion, HeldOutScore
 from ptrctl.statistics import Rate, format_p
@@ -216,7 +217,7 @@ def _main_table(runs: Sequence[Run]) -> str:
         "correlation",
         *(f"`{task}`, of {sum(run.trials for run in runs if run.task == task)}" for task in tasks),
     )
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _quarter_table(runs: Sequence[Run]) -> str:
@@ -240,7 +241,7 @@ def _quarter_table(runs: Sequence[Run]) -> str:
         "TD error, mean",
         "action error, mean",
     )
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _pair_table(runs: Sequence[Run]) -> str:
@@ -267,7 +268,7 @@ def _pair_table(runs: Sequence[Run]) -> str:
                 format_p(sign_flip_p_value(differences)).removeprefix("= "),
             )
         )
-    return _table(("", "points [95 % by runs]", "runs better / alike / worse", "p"), rows)
+    return markdown_table(("", "points [95 % by runs]", "runs better / alike / worse", "p"), rows)
 
 
 def _pick_by(criterion: Criterion) -> Pick:
@@ -305,8 +306,3 @@ def _mean(values: Sequence[float]) -> str:
 
 def _count(successes: float) -> str:
     return f"{successes:.0f}" if float(successes).is_integer() else f"{successes:.2f}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

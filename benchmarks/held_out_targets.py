@@ -12,9 +12,6 @@ Whether another checkpoint is better is decided on the selection targets, with `
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.common import ptrctl, require_done
 from benchmarks.ptr_bench.comparison import bootstrap_interval, compare_cells
 from benchmarks.ptr_bench.targets import TARGETS as BENCH_TARGETS
 from benchmarks.ptr_bench.targets import UNREPORTED, Target
@@ -44,38 +42,28 @@ TARGETS: dict[str, tuple[Target, ...]] = {
 }
 
 
-def ptrctl(workspace: Path, *words: str) -> dict[str, Any]:
-    """Run a command and return its JSON document."""
-    program = Path(sys.executable).with_name("ptrctl")
-    command = [str(program), *words, "--workspace", str(workspace), "--json"]
-    # A run is repeated exactly only with as many threads.
-    result = subprocess.run(
-        command, stdout=subprocess.PIPE, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    document: dict[str, Any] = json.loads(result.stdout)
-    return document
-
-
 def measure(target: Target, options: argparse.Namespace) -> dict[str, Rate]:
     """Each policy's success on one target."""
     task = target.task
     folder = options.out / task
     where = ("--task", task, "--kitchen", str(target.kitchen))
 
+    def run(*words: str) -> dict[str, Any]:
+        return require_done(ptrctl(folder, *words, threads=1))
+
     def trials(checkpoint: str, session: str) -> Rate:
-        told = ptrctl(
-            folder,
+        told = run(
             *("evaluate", *where, "-c", checkpoint, "--session", session),
             *("--trials", str(options.trials)),
         )
         return Rate(told["successes"], told["trials"])
 
-    ptrctl(folder, "record", *where, "--demonstrator", "scripted", "--fast", "-n", "10")
+    run("record", *where, "--demonstrator", "scripted", "--fast", "-n", "10")
     row = {"zero-shot": trials(options.checkpoint, "zero-shot")}
-    ptrctl(folder, "finetune", "--task", task, "-c", options.checkpoint)
+    run("finetune", "--task", task, "-c", options.checkpoint)
     row["fine-tuned"] = trials(task, "fine-tuned")
     if options.from_scratch:
-        ptrctl(folder, "finetune", "--task", task, "--from-scratch", "--name", "scratch")
+        run("finetune", "--task", task, "--from-scratch", "--name", "scratch")
         row["from-scratch"] = trials("scratch", "from-scratch")
     return row
 

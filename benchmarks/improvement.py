@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.common import ptrctl, require_done
 from benchmarks.ptr_bench.comparison import compare_cells
 from benchmarks.ptr_bench.rollouts import make_demonstrations, target_cell
 from benchmarks.ptr_bench.targets import TARGETS, Target
@@ -78,15 +77,6 @@ class Scale:
 QUICK = Scale(4, 2, 2, 5, 5, 1, 10)
 
 
-def ptrctl(workspace: Path, *words: str) -> dict[str, Any]:
-    """Run a command and return its JSON document; a refusal has an "error"."""
-    program = Path(sys.executable).with_name("ptrctl")
-    command = [str(program), *words, "--workspace", str(workspace), "--json"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    document: dict[str, Any] = json.loads(result.stdout)
-    return document
-
-
 def make_examples(target: Target, folder: Path, scale: Scale) -> None:
     """Record scripted successes and failures for the classifier, or go on after a kill."""
     cell = target_cell(target)
@@ -127,9 +117,7 @@ def where_is(target: Target) -> tuple[str, ...]:
 def score(workspace: Path, target: Target, name: str, session: str, starts: int) -> None:
     """Trials of a checkpoint on the same start states every time."""
     scored = ("--session", session, "--trials", str(starts))
-    result = ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *scored)
-    if "error" in result:
-        raise SystemExit(result["error"]["found"])
+    require_done(ptrctl(workspace, "evaluate", *where_is(target), "-c", name, *scored))
 
 
 def outcomes(workspace: Path, session: str) -> list[bool]:

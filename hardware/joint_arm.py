@@ -15,7 +15,7 @@ import numpy as np
 
 from hardware import wx250s
 from hardware.clock import Clock
-from hardware.connected import Connected
+from hardware.connected import ConnectedArm
 from hardware.faults import MotionStopped, MotorFault, TorqueOff, Unreachable
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
 from hardware.standstill import wait_until_still
@@ -125,7 +125,7 @@ class Solver(Protocol):
         ...
 
 
-class JointArm(Connected):
+class JointArm(ConnectedArm):
     """A `Robot` on a `JointDrive`.
 
     Args:
@@ -375,11 +375,3 @@ class JointArm(Connected):
         """Let joint positions be the goal, and their pose the commanded one."""
         self._goal_rad = joints_rad
         self._commanded = np.concatenate([self._solver.pose(joints_rad), [opening]])
-
-    def _require_connection(self) -> None:
-        if not self._connected:
-            raise RobotError(
-                f"The arm {self._features.name} is not connected.",
-                "Connect before use.",
-                "Run the command again.",
-            )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import locked
 from benchmarks.ptr_bench.targets import ROLES, start_seeds
 from ptrctl.files import append_json_line, read_json_lines
 from recordings.json_form import to_json
@@ -50,7 +49,7 @@ def append_line(folder: Path, line: Line) -> None:
     """Seal a line with its digest and add it; when this returns it is on the disk."""
     problem = problem_of(seal(line))
     assert not problem, problem
-    with _locked(folder):
+    with locked(folder / _LOCK_FILE):
         # Also removes what a kill left of a last line.
         read_json_lines(folder / LINES_FILE)
         append_json_line(folder / LINES_FILE, seal(line))
@@ -66,7 +65,8 @@ def read_lines(folder: Path) -> tuple[list[Line], list[str]]:
     """
     if not (folder / LINES_FILE).exists():
         return [], []
-    with _locked(folder):
+    # A reader may not take half an appended line for a torn one.
+    with locked(folder / _LOCK_FILE):
         lines = read_json_lines(folder / LINES_FILE)
     sound: dict[str, Line] = {}
     refused = []
@@ -115,12 +115,3 @@ def _problem_of_trials(line: Line) -> str:
     if line["budget"]["updates"] != sum(spent):
         return f"its budget has {line['budget']['updates']} updates, its trainings {sum(spent)}"
     return ""
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Alone with the lines: a reader may not take half an appended line for a torn one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

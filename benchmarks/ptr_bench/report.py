@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.common import markdown_table
 from benchmarks.ptr_bench.comparison import ClusteredComparison
 from benchmarks.ptr_bench.methods import PTR
 from benchmarks.ptr_bench.results import Results, Row
@@ -68,7 +69,7 @@ def _pooled_table(rows: Sequence[Row]) -> str:
         "parameters",
         "training, min",
     )
-    return _table(
+    return markdown_table(
         header,
         (
             (
@@ -87,7 +88,7 @@ def _pooled_table(rows: Sequence[Row]) -> str:
 
 def _target_table(results: Results, rows: Sequence[Row]) -> str:
     header = ("method", *(f"`{target.task}`" for target in results.targets))
-    return _table(
+    return markdown_table(
         header,
         ((_title(row), *(_cell(row.of_target(t)) for t in results.targets)) for row in rows),
     )
@@ -108,7 +109,7 @@ def _comparison_table(
         "cells",
         "**p**",
     )
-    return _table(
+    return markdown_table(
         header,
         (
             (
@@ -170,8 +171,3 @@ def _cell(rate: Rate) -> str:
 
 def _p(p_value: float) -> str:
     return format_p(p_value).removeprefix("= ")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
