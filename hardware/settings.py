@@ -74,10 +74,12 @@ def parse_settings(kind: type[Any], texts: Sequence[str], where: str) -> dict[st
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not key:
+            # In "--camera wrist=uvc,device=0" the shell would end the option at a space.
+            gap = "" if where.endswith(",") else " "
             raise UsageError(
-                f"`{where} {text}` is no KEY=VALUE.",
+                f"`{where}{gap}{text}` is no KEY=VALUE.",
                 f"Known keys: {', '.join(types) or 'none'}.",
-                f"Write it as `{where} {next(iter(types), 'key')}=...`.",
+                f"Write it as `{where}{gap}{next(iter(types), 'key')}=...`.",
             )
         values[key] = _read(value.strip(), types.get(key, "str"))
     build_settings(kind, values, where)

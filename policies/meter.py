@@ -234,6 +234,9 @@ def load_meter(path: Path) -> Meter | None:
 
 def _text(meter: Meter) -> str:
     values = {"meter_version": METER_VERSION, **dataclasses.asdict(meter)}
+    if not meter.sure_of:
+        # Meters from before there was such a thing keep their digest.
+        del values["sure_of"]
     return json.dumps(values, indent=2) + "\n"
 
 

@@ -53,16 +53,12 @@ class TrainingEvent:
         steps: Updates planned.
         metrics: Means since the last event.
         updates_per_s: Since this process began.
-        eta_s: Seconds left at that rate.
-        checkpoint: A checkpoint that has just been written, or None.
     """
 
     step: int
     steps: int
     metrics: Mapping[str, float]
     updates_per_s: float
-    eta_s: float
-    checkpoint: Path | None = None
 
 
 class AnotherRunError(CheckpointError):
@@ -123,8 +119,8 @@ def train(
         camera: Which camera to learn from; the first of the data by default.
         init: Start from its weights; new tasks take spare slots, and those of `target` begin as
             `policies.new_task` says.
-        on_event: Told every `report_every` updates and of every checkpoint. What it raises ends
-            the run, with its state saved.
+        on_event: Told every `report_every` updates and at the end. What it raises ends the run,
+            with its state saved.
         threads: CPU threads of a new run; torch's choice by default. A continued run keeps the
             number that it began with.
         device: "cpu" or "cuda".
@@ -238,10 +234,11 @@ class _Runner:
             last = step == self.steps
             if step % report_every == 0 or last:
                 self.metrics, self.recent = mean_metrics(self.recent), []
-                self.report(resumed_at, began_s)
             if last or (checkpoint_every and step % checkpoint_every == 0):
                 written = self.save_checkpoint(keep_state=last)
-                self.report(resumed_at, began_s, written.path)
+            # After the checkpoint: whoever is told may end the run here.
+            if step % report_every == 0 or last:
+                self.report(resumed_at, began_s)
             if last or time.monotonic() >= save_due_s:
                 saving_s = self.save_state()
                 save_due_s = time.monotonic() + max(save_every_s, SAVING_SHARE * saving_s)
@@ -255,11 +252,10 @@ class _Runner:
     def batch_size(self) -> int:
         return self.info.config.training.batch_size
 
-    def report(self, resumed_at: int, began_s: float, checkpoint: Path | None = None) -> None:
+    def report(self, resumed_at: int, began_s: float) -> None:
         step = self.learner.updates
         rate = (step - resumed_at) / max(time.monotonic() - began_s, 1e-9)
-        left = (self.steps - step) / max(rate, 1e-9)
-        event = TrainingEvent(step, self.steps, self.metrics, rate, left, checkpoint)
+        event = TrainingEvent(step, self.steps, self.metrics, rate)
         try:
             self.on_event(event)
         except BaseException:

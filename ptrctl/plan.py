@@ -15,6 +15,8 @@ PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
 _RULE = "stop_hopeless"
 TRIALS_FILE = "trials.jsonl"
+PRACTICE_FOLDER = "practice"
+"""In a session of practice, its trials' own."""
 _OF_TRIALS = (TRIALS_FILE, "practice", "selection-*")
 """What a session's folder holds once trials have been run."""
 

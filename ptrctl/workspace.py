@@ -114,6 +114,8 @@ def episode_folders_in(folder: Path) -> list[Path]:
             for pattern in (f"*{EPISODE_SUFFIX}", f".*{JOURNAL_SUFFIX}")
             for file in folder.rglob(pattern)
             if file.parent == folder or file.parent.name != QUARANTINE_FOLDER
+            # A checkpoint that was being written is a folder of such a name.
+            if file.is_file()
         }
     )
 

@@ -69,7 +69,7 @@ def _is_copied(summary: EpisodeSummary, folder: Path) -> bool:
             begun.unlink()
         return False
     there = read_summary(copy)
-    if there.recovered and there.steps < summary.steps:
+    if there.recovered and there.label != summary.label:
         set_aside(copy)
         return False
     return True

@@ -22,9 +22,8 @@ import zmq
 
 from hardware.bridge.wire import MAX_PACKED_BYTES, ProtocolError, pack, unpack
 from hardware.clock import Clock
-from hardware.faults import LostConnection, MotionStopped, MotorFault
+from hardware.faults import LostConnection, MotionStopped, MotorFault, TorqueOff
 from hardware.robot import ShouldStop, never_stop
-from recordings.errors import RobotError
 from recordings.records import STATE_SIZE, FloatArray
 
 ACTION_KEYS = ["init", "move", "gripper", "reset", "step_action", "reboot_motor"]
@@ -38,8 +37,8 @@ POLL_S = 0.01
 """How often a wait looks at the clock and asks whether to stop."""
 
 
-class NotInitialised(RobotError):
-    """The server runs, but its arm has not been set up since."""
+class NotInitialised(TorqueOff):
+    """The server runs, but its arm has not been set up since: nothing drives it."""
 
     def __init__(
         self, found: str = "The Bridge server runs, but its arm is not initialised."

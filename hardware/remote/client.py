@@ -173,8 +173,9 @@ class RemoteCamera(Connected):
         return {"kind": "remote", "jpeg": True, "served": self._camera.identity}
 
     def connect(self) -> None:
-        self._link.open(self._served)
-        self._connected = True
+        if not self._connected:
+            self._link.open(self._served)
+            self._connected = True
 
     def disconnect(self) -> None:
         if self._connected:

@@ -240,6 +240,8 @@ class AtTheKeys:
                 self._teleoperator.begin()
             self._show(self._moment)
         else:
+            # Whoever holds the arm and quits wants to look at it as it is.
+            self.stopped |= command is Command.QUIT and self._paused
             self._said = command
 
     def _buttons(self) -> list[Button]:

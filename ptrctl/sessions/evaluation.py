@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hardware.registry import Cell
 from ptrctl.cells import make_cell
 from ptrctl.checkpoints import PRETRAINED, is_taken, open_checkpoint
-from ptrctl.files import count_lines
+from ptrctl.files import count_lines, read_json
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator.at_the_arm import PARK, at_the_arm
 from ptrctl.operator.interrupts import Interrupts
 from ptrctl.operator.operators import NobodyThere
-from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
+from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, TrialPlan, load_plan
 from ptrctl.profile import BUILT_IN, Profile, load_profile
 from ptrctl.report import Report, write_report
 from ptrctl.seeds import evaluation_seeds
@@ -30,10 +31,12 @@ from ptrctl.terminal.dashboard import Display, OnPanel, Stage, display
 from ptrctl.terminal.panels import View, free_bytes
 from ptrctl.trials import (
     COUNTED,
+    TrialLog,
     TrialRecord,
     TrialSummary,
     check_comparable,
     compare_sessions,
+    counted_trials,
     load_summary,
 )
 from ptrctl.workflows.attempt import Listeners, now_utc
@@ -41,7 +44,8 @@ from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStart
 from ptrctl.workflows.hopeless import LABELLED_BY
 from ptrctl.workspace import Workspace, check_folder_name, check_name, open_workspace
 from recordings.dataset import EpisodeFolder
-from recordings.errors import UsageError
+from recordings.errors import RecordingError, UsageError
+from recordings.reader import read_summary
 from recordings.records import Outcome
 
 if TYPE_CHECKING:
@@ -153,8 +157,8 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
         _check_other_session(workspace, plan, session)
     stage = Stage("evaluate", expected_s=plan.trials * EXPECTED_TRIAL_S)
     alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
-    done_before = count_lines(workspace.trials(session))
     with alone, Interrupts() as interrupts:
+        done_before = count_lines(workspace.trials(session))
         with (
             cell.station,
             listening(
@@ -388,15 +392,27 @@ def _next(
 
 
 def _practised(workspace: Workspace, plan: TrialPlan) -> bool:
-    """Whether the policy has begun a practice of its own, which would not be begun again."""
+    """Whether a practice of the policy's has had all its trials: it would not be begun again."""
     mine = place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest)
-    return any(workspace.trials("").glob(f"{PRACTICE}{mine}*/{PLAN_FILE}"))
+    for frozen in workspace.trials("").glob(f"{PRACTICE}{mine}*/{PLAN_FILE}"):
+        with contextlib.suppress(RecordingError):
+            done = counted_trials(TrialLog(frozen.parent / PRACTICE_FOLDER).records)
+            if len(done) >= read_json(frozen).get("trials", 0):
+                return True
+    return False
 
 
-def scored(workspace: Workspace, task: str, kitchen_seed: int | None, digest: str) -> Path | None:
-    """The folder of a policy's trials in a place, None if they have not begun."""
+def scored(
+    workspace: Workspace, task: str, kitchen_seed: int | None, digest: str
+) -> TrialSummary | None:
+    """A policy's trials in a place; None if they have not begun, or cannot be read."""
     folder = workspace.trials(place_and_policy(task, kitchen_seed, digest))
-    return folder if (folder / PLAN_FILE).exists() else None
+    if not (folder / PLAN_FILE).exists():
+        return None
+    try:
+        return load_summary(folder)
+    except RecordingError:
+        return None
 
 
 def more_demonstrations(workspace: Workspace, same: Mapping[str, Any]) -> str:
@@ -411,7 +427,12 @@ def more_demonstrations(workspace: Workspace, same: Mapping[str, Any]) -> str:
 
 def _successes(workspace: Workspace, task: str) -> int:
     folder = workspace.demos(task)
-    return EpisodeFolder(folder).counts()[Outcome.SUCCESS] if folder.is_dir() else 0
+    count = 0
+    for path in EpisodeFolder(folder).paths() if folder.is_dir() else ():
+        # A damaged recording costs no result: who records or learns next says what is wrong.
+        with contextlib.suppress(RecordingError):
+            count += read_summary(path).label.outcome is Outcome.SUCCESS
+    return count
 
 
 def _show(

@@ -19,7 +19,7 @@ from ptrctl.files import count_lines, read_json
 from ptrctl.meters import refit_after, session_meter, stop_rule
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.plan import PLAN_FILE
+from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
@@ -43,7 +43,7 @@ from ptrctl.sessions.practice_reward import make_reward
 from ptrctl.sessions.training import EXPECTED_UPDATE_S
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage
-from ptrctl.trials import TrialSummary, load_summary
+from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.improve import freeze_practice, improve
 from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
@@ -111,8 +111,8 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
-    done_before = count_lines(workspace.trials(session))
     with alone, Interrupts() as interrupts:
+        done_before = count_lines(workspace.trials(session))
         with (
             cell.station,
             listening(
@@ -364,12 +364,11 @@ def _next(
     there = scored(workspace, plan.task, plan.kitchen_seed, result.recommended.digest)
     if there is None:
         return next_command("evaluate", workspace, **same, checkpoint=called)
-    summary = load_summary(there)
-    if summary.complete:
+    if there.complete:
         return more_demonstrations(workspace, same)
-    # Begun under another number of trials than the default, it goes on only with that.
-    trials = summary.plan.trials
-    return next_command("evaluate", workspace, **same, checkpoint=called, trials=trials)
+    # Begun under another plan than the default, they go on only with that.
+    begun = {"trials": there.plan.trials, "max_steps": there.plan.max_steps}
+    return next_command("evaluate", workspace, **same, checkpoint=called, **begun)
 
 
 def _called(workspace: Workspace, result: ImproveResult) -> str:
@@ -417,7 +416,7 @@ def _show(
         "verdict": result.verdict,
         **facts_about_practice(plan, result),
         "aborted": len(result.aborted),
-        **films_lacking(result.practice, workspace.trials(session) / "practice"),
+        **films_lacking(result.practice, workspace.trials(session) / PRACTICE_FOLDER),
     }
     lacks = _lacks(plan, result)
     if lacks == "trials":

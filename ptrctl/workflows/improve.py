@@ -21,7 +21,7 @@ from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
 from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
-from ptrctl.plan import PLAN_FILE, check_same, refuse_lost_plan
+from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, check_same, refuse_lost_plan
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
@@ -184,8 +184,8 @@ class _Session:
     def run(self) -> ImproveResult:
         freeze_practice(self.plan, self.folder)
         before = self.measure(self.learner.checkpoint, "before")
-        log = TrialLog(self.folder / "practice")
-        recover(self.folder / "practice" / "episodes")
+        log = TrialLog(self.folder / PRACTICE_FOLDER)
+        recover(self.folder / PRACTICE_FOLDER / "episodes")
         if not before.selection.complete:
             return self.result(log, before, [])
         candidates: list[Candidate] = []
@@ -265,7 +265,7 @@ class _Session:
             kind="improve",
             max_steps=max(MOST_PERIODS, plan.max_steps) if carry else plan.max_steps,
             success_steps=plan.success_steps,
-            episodes=self.folder / "practice" / "episodes",
+            episodes=self.folder / PRACTICE_FOLDER / "episodes",
             stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
         )
 
@@ -279,7 +279,7 @@ class _Session:
     def keep(self, attempt: Attempt, trial: int, log: TrialLog) -> None:
         """Write down an attempt, and learn from one that counts."""
         plan = self.plan
-        folder = self.folder / "practice"
+        folder = self.folder / PRACTICE_FOLDER
         record = record_attempt(attempt, trial, plan.practice_seeds[trial], folder)
         if attempt.counts and self.truth is not None:
             line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
@@ -329,7 +329,7 @@ class _Session:
         counted = [r for r in log.records if r.status == COUNTED and r.episode]
         if not counted:
             return False
-        episode = read_episode(self.folder / "practice" / counted[-1].episode)
+        episode = read_episode(self.folder / PRACTICE_FOLDER / counted[-1].episode)
         forward = episode.info.task == plan.task
         if not counted[-1].success:
             last = episode.images(self.learner.checkpoint.info.camera)[-1]
@@ -343,7 +343,7 @@ class _Session:
         """Give the learner a recorded trial."""
         if not record.episode:
             return
-        episode = read_episode(self.folder / "practice" / record.episode)
+        episode = read_episode(self.folder / PRACTICE_FOLDER / record.episode)
         if self.plan.backward:
             self.alternation.saw(episode, record.success)
             if not record.success or episode.info.task != self.plan.task:
@@ -355,7 +355,7 @@ class _Session:
 
     @property
     def agreement_path(self) -> Path:
-        return self.folder / "practice" / AGREEMENT_FILE
+        return self.folder / PRACTICE_FOLDER / AGREEMENT_FILE
 
     def agreement(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
         """Of the counted trials, how often label and simulator agree."""
@@ -377,7 +377,7 @@ class _Session:
             record = counted[trial]
             if not record.episode:
                 continue
-            info = read_summary(self.folder / "practice" / record.episode).info
+            info = read_summary(self.folder / PRACTICE_FOLDER / record.episode).info
             if by_memory(info):
                 memory.append(record.success)
             elif info.task == self.plan.task:

@@ -98,15 +98,11 @@ def test_the_same_seed_gives_the_same_losses_and_weights(tmp_path: Path, learner
     assert third.checkpoint.info.metrics != first
 
 
-def test_progress_is_reported_with_rate_and_time_left(tmp_path: Path) -> None:
+def test_progress_is_reported_with_its_rate(tmp_path: Path) -> None:
     events: list[TrainingEvent] = []
     run(tmp_path, steps=4, on_event=events.append)
-    steps = [event.step for event in events if event.checkpoint is None]
-    assert steps == [1, 2, 3, 4]
+    assert [event.step for event in events] == [1, 2, 3, 4]
     assert all(event.updates_per_s > 0 and event.steps == 4 for event in events)
-    assert events[0].eta_s > 0
-    assert events[-1].eta_s == 0
-    assert events[-1].checkpoint == tmp_path / "checkpoints" / "step-0000004"
 
 
 KILLED_RUN = """
@@ -115,8 +111,7 @@ from pathlib import Path
 from tests.policies.test_training import run, tiny
 
 def on_event(event):
-    if event.checkpoint is None:
-        print(event.step, repr(sorted(event.metrics.items())), flush=True)
+    print(event.step, repr(sorted(event.metrics.items())), flush=True)
     if event.step == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -155,21 +150,23 @@ def test_a_killed_run_goes_on_with_bit_identical_losses(tmp_path: Path, learner:
     assert checkpoints[0].digest == checkpoints[1].digest
 
 
-def test_an_interrupt_between_updates_loses_none_of_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [3, 4])
+def test_an_interrupt_between_updates_loses_none_of_them(tmp_path: Path, step: int) -> None:
     def interrupted(event: TrainingEvent) -> None:
-        if event.step == 3:
+        if event.step == step:
             raise KeyboardInterrupt
 
     def begin(folder: Path, on_event: Callable[[TrainingEvent], None]) -> TrainingResult:
-        where = {"run_folder": folder, "robot": "sim-wx250s"}
+        where = {"run_folder": folder, "robot": "sim-wx250s", "checkpoint_every": 2}
         return train(tiny(), dot_data(8), steps=6, on_event=on_event, report_every=1, **where)
 
     with pytest.raises(KeyboardInterrupt):
         begin(tmp_path / "twice", interrupted)
     again = begin(tmp_path / "twice", lambda event: None)
-    assert again.resumed_at == 3
+    assert again.resumed_at == step
     once = begin(tmp_path / "once", lambda event: None)
     assert again.checkpoint.digest == once.checkpoint.digest
+    assert [p.name for p in again.checkpoints] == [p.name for p in once.checkpoints]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def test_who_quits_after_stopping_the_arm_leaves_it_holding(monkeypatch, tmp_pat
     assert "ptrctl stop --park" in said
 
 
+def test_who_holds_the_arm_in_an_episode_and_quits_leaves_it_holding(monkeypatch, tmp_path) -> None:
+    stop, said = ended(monkeypatch, tmp_path, [*START, "space", "q", "y"])
+    assert stop is Stop.HOLD
+    assert "ptrctl stop --park" in said
+
+
 def test_an_arm_that_was_let_go_again_after_a_fault_parks_at_the_end(monkeypatch, tmp_path) -> None:
     keys = [*START, None, None, *START, None, "y", None, "q"]
     stop, _ = ended(monkeypatch, tmp_path, keys, faults={2})

@@ -249,6 +249,14 @@ def test_what_has_been_scored_and_practised_is_shown_more_next(trained: Path, mo
     again = run(improve, trained)
     assert again["did_nothing"]
     assert again["next"].startswith("ptrctl record")
+    # A damaged recording costs no result.
+    broken = next((trained / "demos" / TASK).glob("*.h5"))
+    broken.write_bytes(broken.read_bytes()[:1000])
+    assert run(evaluate, trained)["next"] == first["next"].replace("15", "14")
+    # A practice that has only begun goes on.
+    (log,) = (trained / "trials").glob("improve-*/practice/trials.jsonl")
+    log.unlink()
+    assert run(evaluate, trained)["next"].startswith("ptrctl improve")
 
 
 def test_trials_in_another_kitchen_than_the_demonstrations_are_pointed_out(trained: Path) -> None:

@@ -117,6 +117,7 @@ def test_episode_folders_are_found_and_quarantine_is_not_one(tmp_path: Path) -> 
         (tmp_path / name).touch()
     folders = [str(path.relative_to(tmp_path)) for path in Workspace(tmp_path).episode_folders()]
     assert folders == ["demos/a", "trials/s/episodes"]
+    (tmp_path / "demos" / "b" / ".base.77.partial").mkdir(parents=True)
     # A folder that is named is one, whatever it is called.
     aside = tmp_path / "demos" / "a" / "quarantine"
     assert episode_folders_in(aside) == [aside]

@@ -72,12 +72,16 @@ def test_what_a_kill_left_of_a_copy_does_not_count_as_one(source: Path, tmp_path
     excerpt(source, folder, episodes_per_task=1, image_size=16)
     assert len(read_episode(folder / "e1.h5")) == 4
     (folder / "e1.h5").unlink()
-    begun_copy(2)
-    recover(folder)
-    assert read_summary(folder / "e1.h5").recovered
-    excerpt(source, folder, episodes_per_task=1, image_size=16)
-    assert len(read_episode(folder / "e1.h5")) == 4
-    assert len(list((folder / "quarantine").glob("*.h5"))) == 1
+    # All steps are no whole copy either: its label is missing.
+    for number, steps in enumerate((2, 4), start=1):
+        begun_copy(steps)
+        recover(folder)
+        assert read_summary(folder / "e1.h5").recovered
+        excerpt(source, folder, episodes_per_task=1, image_size=16)
+        assert len(read_episode(folder / "e1.h5")) == 4
+        assert read_episode(folder / "e1.h5").label == GOOD
+        assert len(list((folder / "quarantine").glob("*.h5"))) == number
+        (folder / "e1.h5").unlink()
 
 
 def test_pauses_are_copied(tmp_path: Path) -> None:
