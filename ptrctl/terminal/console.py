@@ -156,6 +156,9 @@ def outcome_panel(
         grid.add_row(name, value if hasattr(value, "__rich_console__") else Text(str(value)))
     for index, path in enumerate(wrote):
         grid.add_row("wrote" if index == 0 else "", Text(str(path), style="cyan"))
+    before = activation() if next_command else ""
+    if before:
+        grid.add_row("first", Text(before, style="green"))
     # A command that is folded inside the border cannot be copied.
     fits = next_command is not None and 12 + len(next_command) < results().width - max(
         (len(name) for name, _ in pairs), default=0
@@ -176,6 +179,20 @@ def outcome_panel(
     if next_command and not fits:
         line = Text.assemble(("  next  ", "bold"), (next_command, "bold green"))
         results().print(line, soft_wrap=True)
+
+
+def activation() -> str:
+    """What to type once in a shell that does not find `ptrctl`, because it was started by its path
+    in an environment that is not active, as `make demo` does; "" where it is found."""
+    import os
+    import shutil
+
+    program = Path(sys.argv[0])
+    script = program.with_name("activate")
+    if program.name != "ptrctl" or shutil.which("ptrctl") or not script.exists():
+        return ""
+    near = os.path.relpath(script)
+    return f". {script if near.startswith('..') else near}"
 
 
 def error(problem: PtrctlError) -> None:
@@ -217,6 +234,9 @@ def _tell(word: str, style: str, found: str, expected: str, try_next: str) -> No
         grid.add_row(Text("Expected:", style="dim"), Text(expected))
     if try_next:
         grid.add_row(Text("Try:", style="bold green"), Text(try_next))
+        before = activation() if "ptrctl" in try_next else ""
+        if before:
+            grid.add_row(Text("First:", style="green"), Text(before))
     messages().print(grid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -38,6 +39,24 @@ def test_the_next_command_is_never_folded(screen: io.StringIO, length: int) -> N
 def test_a_long_next_command_stands_below_in_one_line(screen: io.StringIO) -> None:
     console.outcome_panel("Done", {"task": "t"}, next_command=LONG)
     assert f"  next  {LONG}\n" in screen.getvalue()
+
+
+def test_a_shell_that_does_not_find_ptrctl_is_told_what_to_type_first(
+    screen: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("ptrctl", "activate"):
+        (programs / name).touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(programs / "ptrctl"), "demo"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    console.outcome_panel("The demo is complete", next_command="ptrctl setup")
+    console.error(UsageError("Nothing is there.", "Something.", "Run `ptrctl setup`."))
+    assert screen.getvalue().count(". .venv/bin/activate") == 2
+    monkeypatch.setenv("PATH", str(programs))
+    console.outcome_panel("The demo is complete", next_command="ptrctl setup")
+    assert screen.getvalue().count(". .venv/bin/activate") == 2
 
 
 def test_long_errors_keep_their_columns(screen: io.StringIO) -> None:
