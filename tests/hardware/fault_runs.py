@@ -104,6 +104,10 @@ class StillnessWatch:
         self._thread.join()
 
 
+SLOWER: dict[str, dict[str, float]] = {"dynamixel": {"speed": 4.0}}
+"""At ten times real time nine servos of one process leave a loop too little of a busy processor."""
+
+
 def run_with_fault(name: str, fault: str) -> FaultRun:
     """Drive the arm behind a peer, put a fault in, and see what becomes of it.
 
@@ -111,7 +115,7 @@ def run_with_fault(name: str, fault: str) -> FaultRun:
         name: Of the peer.
         fault: One of the peer's own, or of `OUR_FAULTS`.
     """
-    with open_peer(name) as peer:
+    with open_peer(name, **SLOWER.get(name, {})) as peer:
         wanted = CellRequest(
             "put_carrot_on_plate",
             image_size=32,
