@@ -164,6 +164,9 @@ class ArmServer:
         self._arm.lock(self.locked)
         self._arm.tick()
         now_s = self._clock.now_s()
+        if self.locked:
+            # Somebody beside the arm holds it, and may still be there when it is given free.
+            self._alone_since_s = now_s
         client = self._client
         if client is not None:
             if now_s - client.heard_s > self._options.gone_after_s:
@@ -173,7 +176,6 @@ class ArmServer:
             and self._arm.may_be_up
             and now_s - self._alone_since_s > self._options.park_after_s
             and not self._arm.motion_words
-            and not self.locked
         ):
             # Should it fail, it is tried again as much later.
             self._alone_since_s = now_s

@@ -176,6 +176,20 @@ def test_a_parking_that_failed_is_tried_again_as_much_later(caller) -> None:
     assert caller.robot.log[-1] == "stop park"
 
 
+def test_an_arm_that_was_held_beside_the_server_does_not_park_as_soon_as_it_is_free(caller) -> None:
+    caller.take()
+    caller.apply()
+    caller.ask("leave")
+    caller.server.locked = True
+    caller.wait(1000.0)
+    caller.server.locked = False
+    caller.wait(299.0)
+    assert "stop park" not in caller.robot.log
+    caller.wait(2.0)
+    assert caller.server._arm._motion.join(10.0)
+    assert caller.robot.log[-1] == "stop park"
+
+
 def test_an_arm_that_nobody_moved_is_not_parked(caller) -> None:
     caller.wait(1e6)
     assert caller.robot.log == ["connect"]
