@@ -46,7 +46,7 @@ def build_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             raise UsageError(
-                f"`{where}.{key}` is not known." if _is_table(where) else f"`{key}` is not known.",
+                f"`{_called(key, where)}` is not known.",
                 f"Known keys: {', '.join(fields) or 'none'}.",
                 f"Did you mean `{near[0]}`?" if near else f"Leave {_what(where)} out.",
             )
@@ -74,12 +74,10 @@ def parse_settings(kind: type[Any], texts: Sequence[str], where: str) -> dict[st
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not key:
-            # In "--camera wrist=uvc,device=0" the shell would end the option at a space.
-            gap = "" if where.endswith(",") else " "
             raise UsageError(
-                f"`{where}{gap}{text}` is no KEY=VALUE.",
+                f"`{_typed_as(where)}{text}` is no KEY=VALUE.",
                 f"Known keys: {', '.join(types) or 'none'}.",
-                f"Write it as `{where}{gap}{next(iter(types), 'key')}=...`.",
+                f"Write it as `{_typed_as(where)}{next(iter(types), 'key')}=...`.",
             )
         values[key] = _read(value.strip(), types.get(key, "str"))
     build_settings(kind, values, where)
@@ -112,7 +110,7 @@ def _checked(value: Any, annotation: str, key: str, where: str) -> Any:
     if kind == "str" and isinstance(value, str):
         return value
     raise UsageError(
-        f"`{where}.{key}` is {value!r}." if _is_table(where) else f"`{key}` is {value!r}.",
+        f"`{_called(key, where)}` is {value!r}.",
         f"It must be {_WORDS[kind]}.",
         _correct(where),
     )
@@ -120,6 +118,18 @@ def _checked(value: Any, annotation: str, key: str, where: str) -> Any:
 
 def _is_table(where: str) -> bool:
     return "." in where and not where.startswith("--")
+
+
+def _typed_as(where: str) -> str:
+    """What stands before a setting where it is typed."""
+    if not where.startswith("--"):
+        return ""
+    # In "--camera wrist=uvc,device=0" the shell would end the option at a space.
+    return where if where.endswith(",") else f"{where} "
+
+
+def _called(key: str, where: str) -> str:
+    return f"{where}.{key}" if _is_table(where) else key
 
 
 def _what(where: str) -> str:

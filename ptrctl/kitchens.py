@@ -26,9 +26,9 @@ def demonstrated_kitchens(demos: Path) -> list[int]:
 def kitchen_flag(profile: Profile, demos: Path) -> dict[str, int]:
     """`--kitchen` for a next command, where the demonstrations show another than the profile's."""
     kitchens = demonstrated_kitchens(demos)
-    return (
-        {} if len(kitchens) != 1 or profile.kitchen_seed in kitchens else {"kitchen": kitchens[0]}
-    )
+    if len(kitchens) == 1 and profile.kitchen_seed not in kitchens:
+        return {"kitchen": kitchens[0]}
+    return {}
 
 
 def warn_of_another_kitchen(workspace: Workspace, profile: Profile, task: str, what: str) -> None:

@@ -17,7 +17,7 @@ _RULE = "stop_hopeless"
 TRIALS_FILE = "trials.jsonl"
 PRACTICE_FOLDER = "practice"
 """In a session of practice, its trials' own."""
-_OF_TRIALS = (TRIALS_FILE, "practice", "selection-*")
+_OF_TRIALS = (TRIALS_FILE, PRACTICE_FOLDER, "selection-*")
 """What a session's folder holds once trials have been run."""
 
 

@@ -90,8 +90,11 @@ class GuardedArm:
 
     def disconnect(self) -> None:
         """Leave the arm as it is; call `hold` first."""
-        self._pictures.disconnect()
-        self._robot.disconnect()
+        try:
+            self._pictures.disconnect()
+        finally:
+            # Whatever a camera says: the arm has to be given back.
+            self._robot.disconnect()
 
     # ---- what happens by itself ---------------------------------------------------------------
 
@@ -281,7 +284,7 @@ class GuardedArm:
             if not self._pictures.reopen(should_stop):
                 with suppress(TorqueOff):
                     self._robot.stop(Stop.HOLD)
-                raise MotionStopped("The motion was stopped before it began; the arm holds.")
+                raise MotionStopped("The motion was stopped before it began; the arm stands still.")
             self._robot.move_to_start(seed=seed, should_stop=should_stop)
 
         self._begin("moving to the start", move)
