@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.slow]
 KILLS = 100
 TASK = "put_carrot_on_plate"
 EPISODES_S = 0.6
-"""An episode takes about a fifth of a second: kills fall on starting and on several episodes."""
+"""An episode takes about a fifth of a second on an idle machine."""
 
 
 def said_to_be_kept(lines: str) -> int:
@@ -29,7 +29,14 @@ def said_to_be_kept(lines: str) -> int:
     return sum(line.startswith("Kept: ") for line in lines.splitlines())
 
 
-@pytest.mark.timeout(400)
+def await_an_episode(process: subprocess.Popen[bytes], lines: Path) -> None:
+    """Until the command has told of one; it goes on with the next at once."""
+    while not said_to_be_kept(lines.read_text()):
+        assert process.poll() is None, lines.read_text()
+        time.sleep(0.01)
+
+
+@pytest.mark.timeout(600)
 def test_every_counted_episode_survives_100_kills(tmp_path: Path) -> None:
     chance = random.Random(7)
     folder = tmp_path / "demos" / TASK
@@ -39,15 +46,19 @@ def test_every_counted_episode_survives_100_kills(tmp_path: Path) -> None:
     ]
     began_s = time.monotonic()
     first = subprocess.run([PTRCTL, *words[:-1], "1"], capture_output=True, text=True, check=True)
-    starting_s = time.monotonic() - began_s
+    whole_s = time.monotonic() - began_s
     counted = said_to_be_kept(first.stderr)
     killed_in_an_episode = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         with (tmp_path / "lines").open("w") as lines:
             process = subprocess.Popen(
                 [PTRCTL, *words], stderr=lines, stdout=subprocess.DEVNULL, start_new_session=True
             )
-            time.sleep(chance.uniform(0.5 * starting_s, starting_s + EPISODES_S))
+            if number % 3 == 0:  # In the start or the first episode, however busy the machine.
+                time.sleep(chance.uniform(0.5 * whole_s, whole_s))
+            else:
+                await_an_episode(process, tmp_path / "lines")
+                time.sleep(chance.uniform(0.0, EPISODES_S))
             process.kill()
             process.wait()
         counted += said_to_be_kept((tmp_path / "lines").read_text())
@@ -58,7 +69,7 @@ def test_every_counted_episode_survives_100_kills(tmp_path: Path) -> None:
     recover(folder)
     assert not list(folder.glob(".*.partial"))
     paths = EpisodeFolder(folder).paths()
-    assert counted >= KILLS / 4, "the kills came too early to show anything"
+    assert counted >= KILLS / 2, "the kills came too early to show anything"
     assert killed_in_an_episode >= KILLS / 10, "the kills missed the episodes"
     recovered = 0
     for path in paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import termios
 import threading
 from collections.abc import Iterator
 
@@ -140,7 +141,10 @@ def test_a_babbling_bus_ends_in_an_error_and_not_in_waiting_for_ever(
             line.read([1], reg.RAM)
     finally:
         enough.set()
-        speaker.join()
+        # What nobody reads any more is waited for by its writer.
+        while speaker.is_alive():
+            termios.tcflush(line._handler.ser.fileno(), termios.TCIFLUSH)
+            speaker.join(0.01)
 
 
 def test_without_the_package_the_line_to_type_is_named(monkeypatch) -> None:
