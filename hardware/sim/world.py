@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from hardware.sim import gl
@@ -21,6 +22,7 @@ from hardware.sim.catalogue import (  # noqa: E402
     OBJECTS,
     RECOLOURED,
 )
+from hardware.sim.painter import Painter  # noqa: E402
 from hardware.sim.tasks import Task, Verb, parse_task  # noqa: E402
 from recordings.errors import RobotError, UsageError  # noqa: E402
 from recordings.records import CONTROL_RATE_HZ, FloatArray, ImageArray, Score  # noqa: E402
@@ -60,7 +62,7 @@ class SimWorld:
         self._arm_qpos = np.array([self.model.joint(n).qposadr[0] for n in wx250s.JOINT_NAMES])
         self._fingers = [self.model.joint(f"{s}_finger").qposadr[0] for s in ("left", "right")]
         self._pads = [self.model.geom(f"{s}_pad").id for s in ("left", "right")]
-        self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        self._painters: dict[tuple[int, int, int], Painter] = {}
         self.start_state = START_STATE
         self._start: dict[str, FloatArray] = {}
         self._start_openings: dict[str, float] = {}
@@ -352,25 +354,16 @@ class SimWorld:
         Raises:
             SystemSetupError: OpenGL does not work; the message names the package.
         """
-        renderer = self._renderers.get((height, width))
-        if renderer is None:
-            gl.choose_backend()
-            try:
-                renderer = mujoco.Renderer(self.model, height, width)
-            except Exception as error:
-                raise gl.cannot_draw(error) from error
-            renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-            renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
-            self._renderers[height, width] = renderer
-        renderer.update_scene(self.data, camera)
-        picture: ImageArray = renderer.render()
-        return picture
+        key = height, width, threading.get_ident()
+        if key not in self._painters:
+            self._painters[key] = Painter(self.model, height, width)
+        return self._painters[key].paint(self.data, camera)
 
     def close(self) -> None:
-        """Free the renderers; the world can still be used afterwards."""
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers.clear()
+        """Free what pictures need; the world can still be used afterwards."""
+        for painter in self._painters.values():
+            painter.close()
+        self._painters.clear()
 
 
 def drop_spot(container_m: FloatArray | Sequence[float]) -> FloatArray:
