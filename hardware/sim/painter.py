@@ -8,6 +8,7 @@ shaders anew: 0.2 s for every kitchen, half of what a short simulated episode co
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 from hardware.sim import gl
@@ -54,7 +55,6 @@ class Painter:
                 self._resources = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
             finally:
                 model.vis.global_.offwidth, model.vis.global_.offheight = size
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._resources)
         except Exception as error:
             raise gl.cannot_draw(error) from error
         self._model = model
@@ -79,6 +79,8 @@ class Painter:
             self._scene,
         )
         self._gl.make_current()
+        # Another painter of this thread may have drawn into its own buffer since.
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._resources)
         mujoco.mjr_render(self._rect, self._scene, self._resources)
         upside_down = np.empty((self._rect.height, self._rect.width, 3), np.uint8)
         mujoco.mjr_readPixels(upside_down, None, self._rect, self._resources)
@@ -96,7 +98,8 @@ class Painter:
         resources.free()
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(Exception):  # At the end of the program OpenGL may be gone already.
+            self.close()
 
 
 def _context() -> Any:
