@@ -1,7 +1,8 @@
 """Control steps per second of the simulated arm, with one 128x128 picture, on one core.
 
 A control step is 0.2 s of simulated time: safety envelope, inverse kinematics, 40 physics steps,
-scoring and one picture. Prints a line per task and the median.
+scoring and one picture. Prints a line per task and the median, and what the first picture of a
+kitchen costs, by us and by `mujoco.Renderer`, in turns.
 
     python benchmarks/simulator_speed.py [--steps 300]
 """
@@ -46,6 +47,29 @@ def steps_per_second(task: str, steps: int, image_size: int) -> tuple[float, flo
     return steps / total, acting / steps * 1e3, seeing / steps * 1e3
 
 
+def first_pictures(kitchens: int, image_size: int) -> tuple[float, float]:
+    """Milliseconds until a kitchen's first picture: (by our painter, by `mujoco.Renderer`)."""
+    import mujoco
+
+    from hardware.sim.world import SimWorld
+
+    ours, theirs = [], []
+    for kitchen in range(kitchens + 1):
+        world = SimWorld(TASKS[0], kitchen)
+        world.reset(0)
+        began = time.perf_counter()
+        world.render(image_size, image_size)
+        ours.append(time.perf_counter() - began)
+        world.close()
+        began = time.perf_counter()
+        with mujoco.Renderer(world.model, image_size, image_size) as renderer:
+            renderer.update_scene(world.data, "over_shoulder")
+            renderer.render()
+            theirs.append(time.perf_counter() - began)
+    # The first of each compiles shaders for the whole program.
+    return statistics.median(ours[1:]) * 1e3, statistics.median(theirs[1:]) * 1e3
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=300)
@@ -59,6 +83,8 @@ def main() -> None:
         rates.append(rate)
         print(f"{task:24s} {rate:6.0f} steps/s   act {acting_ms:.2f} ms   see {seeing_ms:.2f} ms")
     print(f"{'median':24s} {statistics.median(rates):6.0f} steps/s")
+    ours_ms, theirs_ms = first_pictures(10, options.image_size)
+    print(f"first picture of a kitchen: {ours_ms:.1f} ms, by mujoco.Renderer {theirs_ms:.1f} ms")
 
 
 if __name__ == "__main__":
