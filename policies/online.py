@@ -20,7 +20,7 @@ from policies.packed_episodes import TransitionData
 from policies.policy import Policy
 from policies.replay import ReplayBuffer
 from policies.storage import complete_state, read_tensors, write_tensors
-from policies.training import learn, mean_metrics, offline_sources
+from policies.training import check_rates, learn, mean_metrics, offline_sources
 from recordings.errors import CheckpointError, RecordingError
 from recordings.images import resize_image
 from recordings.records import ImageArray
@@ -65,6 +65,7 @@ class OnlineLearner:
         offline = {
             role: data for role, data in (("prior", prior), ("target", target)) if data is not None
         }
+        check_rates(offline, checkpoint, "leave out what was recorded at another rate")
         self._names = sorted(
             {*new_tasks, *(name for data in offline.values() for name in data.tasks)}
         )

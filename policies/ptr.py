@@ -204,8 +204,9 @@ class PTR(LearnerBase):
             weights = self._clone_weights(batch)
             if algorithm.extraction == "advantage" and not warm_start:
                 weight = losses.advantage_weight(advantage, algorithm.advantage_temperature)
-                failed = 1.0 - batch.success.float()
-                metrics["failure_weight"] = losses.masked_mean(weight, failed)
+                if not batch.success.all():
+                    failed = 1.0 - batch.success.float()
+                    metrics["failure_weight"] = losses.masked_mean(weight, failed)
                 weights = torch.maximum(weights, weight) if algorithm.trust_success else weight
                 self.cloned = weights
             pi = embedded.pi

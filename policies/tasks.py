@@ -29,8 +29,8 @@ class TaskSlots:
             raise CheckpointError(
                 f"{len(self.names)} tasks were given.",
                 f"The networks have {self.capacity} task slots.",
-                "Leave some tasks out, or pre-train with a larger preset "
-                "(`ptrctl pretrain --preset cpu`).",
+                "Leave some tasks out, or pre-train with a preset that has more slots "
+                "(`ptrctl pretrain --preset cpu-large`).",
             )
 
     def slot(self, name: str) -> int:

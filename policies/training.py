@@ -153,7 +153,7 @@ def train(
     camera = camera or (init.info.camera if init else next(iter(present.values())).cameras[0])
     for data in present.values():
         _check_pictures(data, config)
-    _check_rates(present, init)
+    check_rates(present, init)
     buffers = {
         role: ReplayBuffer.from_packed(data, slots, config.algorithm, camera)
         for role, data in present.items()
@@ -370,7 +370,8 @@ def _start_networks(
             f"The networks of `{init.path.name}` differ from the config's in "
             f"{', '.join(different)}.",
             "Fine-tuning needs the same networks.",
-            f"Use `--preset {init.info.config.preset}`, or train with `--from-scratch`.",
+            f"Use `--preset {init.info.config.preset}`, or begin with random weights "
+            "(`ptrctl finetune --from-scratch`, `ptrctl pretrain` without `--checkpoint`).",
         )
     return init.networks(tasks)
 
@@ -384,8 +385,21 @@ def _check_pictures(data: TransitionData, config: PolicyConfig) -> None:
         )
 
 
-def _check_rates(present: Mapping[str, TransitionData], init: Checkpoint | None) -> None:
-    """Raise `RecordingError` unless all of it has one control rate."""
+def check_rates(
+    present: Mapping[str, TransitionData],
+    init: Checkpoint | None,
+    otherwise: str = "train with `--from-scratch` and without `--prior`",
+) -> None:
+    """Refuse to learn at two control rates.
+
+    Args:
+        present: Role to data.
+        init: Where to start.
+        otherwise: What else to type than to record anew.
+
+    Raises:
+        RecordingError: They differ; each is named.
+    """
     rates = {f"the {role} data": data.control_rate_hz for role, data in present.items()}
     if init is not None:
         rates[f"the checkpoint `{init.path.name}`"] = init.info.control_rate_hz
@@ -395,8 +409,7 @@ def _check_rates(present: Mapping[str, TransitionData], init: Checkpoint | None)
         raise RecordingError(
             f"The control rates differ: {found}.",
             "A policy learns at one rate, for an action means another speed at another.",
-            f"Record at {wanted:g} Hz (`ptrctl setup --rate {wanted:g}`), or train with "
-            "`--from-scratch` and without `--prior`.",
+            f"Record at {wanted:g} Hz (`ptrctl setup --rate {wanted:g}`), or {otherwise}.",
         )
 
 

@@ -25,8 +25,12 @@ def pretrain(
         list[Path], typer.Option("--data", help="Folder of recordings; repeat for several.")
     ],
     preset: Annotated[
-        str, typer.Option(help="Networks and settings: tiny, cpu, cpu-large or paper.")
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            help="Networks and settings: tiny, cpu, cpu-large or paper.",
+            show_default="the checkpoint's, else cpu",
+        ),
+    ] = None,
     learner: Annotated[
         LearnerName, typer.Option(help="PTR, or behaviour cloning.")
     ] = LearnerName.PTR,

@@ -291,7 +291,7 @@ def practise(
         listeners=listeners,
         meter=meter,
         reward=told.reward,
-        truth=told.truth(cell),
+        compare_labels=plan.reward != "judge",
         stopping=stopping,
     )
     result = dataclasses.replace(result, classifier=told.rates)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hardware.registry import Cell
 from ptrctl.checkpoints import shipped_folder
 from ptrctl.files import read_json
 from ptrctl.plan import PLAN_FILE
@@ -44,13 +43,6 @@ class PracticeReward:
 
     reward: Reward
     rates: ErrorRates | None = None
-
-    def truth(self, cell: Cell) -> Callable[[], bool] | None:
-        """The simulator's opinion about a trial that something else has labelled."""
-        judge = cell.judge
-        if judge is None or type(self.reward) is GroundTruth:
-            return None
-        return lambda: judge.score().success
 
 
 def make_reward(

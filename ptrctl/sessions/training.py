@@ -39,6 +39,9 @@ REHEARSAL = "rehearsal"
 
 OTHER_NAME = "give this one another name with `--name`"
 
+PRESET = "cpu"
+"""Of a pre-training from random weights."""
+
 EXPECTED_UPDATE_S = 0.13
 """A guess, until there is a pace: of the shipped checkpoint on two cores."""
 SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
@@ -208,7 +211,7 @@ class PretrainOptions:
 
     Args:
         data: Folders of recordings of many tasks.
-        preset: Networks and settings.
+        preset: Networks and settings; None takes the checkpoint's, or `PRESET`.
         learner: "ptr" or "bc".
         steps: Updates.
         seed: Of everything random.
@@ -219,7 +222,7 @@ class PretrainOptions:
     """
 
     data: tuple[Path, ...]
-    preset: str
+    preset: str | None
     learner: Learner
     steps: int
     seed: int
@@ -233,12 +236,13 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
     """Pre-train and show the outcome."""
     workspace = open_workspace(folder)
     profile = load_profile(workspace)
+    init = open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None
     request = TrainingRequest(
         run=new_run(workspace, options.name),
         steps=options.steps,
         learner=options.learner,
-        init=open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None,
-        preset=options.preset,
+        init=init,
+        preset=options.preset or (init.info.config.preset if init else PRESET),
         seed=options.seed,
         robot=embodiment_of(options.data),
         cache=workspace.root / ".cache" / "packed",

@@ -87,7 +87,7 @@ def improve(
     listeners: Listeners | None = None,
     meter: Meter | None = None,
     reward: Reward | None = None,
-    truth: Callable[[], bool] | None = None,
+    compare_labels: bool = False,
     stopping: Callable[[], bool] = lambda: False,
 ) -> ImproveResult:
     """Practise, or go on where an earlier call stopped.
@@ -103,8 +103,8 @@ def improve(
         meter: Of the plan's checkpoint. Practice goes on reading it while the critic learns.
         reward: Labels practice trials, ends them, and says which task is next; the truth by
             default.
-        truth: Whether the task of the moment is done in truth; asked after a practice trial has
-            been labelled, and only to be reported.
+        compare_labels: Ask the simulator too, where there is one, after a practice trial has been
+            labelled, and only to report how often label and truth agree.
         stopping: Asked while the policy learns anew, which takes long: True ends the call.
 
     Raises:
@@ -121,7 +121,7 @@ def improve(
         listeners or Listeners(),
         meter,
         reward or GroundTruth(),
-        truth,
+        compare_labels,
         stopping,
     )
     return session.run()
@@ -154,7 +154,7 @@ class _Session:
     listeners: Listeners
     meter: Meter | None = None
     reward: Reward = field(default_factory=GroundTruth)
-    truth: Callable[[], bool] | None = None
+    compare_labels: bool = False
     stopping: Callable[[], bool] = lambda: False
     scene_is_ours: bool = False
 
@@ -182,6 +182,7 @@ class _Session:
         return Alternation(self.plan.task, self.plan.backward, workspace, self.plan.seed)
 
     def run(self) -> ImproveResult:
+        self.refuse_checkpoints_of_others()
         freeze_practice(self.plan, self.folder)
         before = self.measure(self.learner.checkpoint, "before")
         log = TrialLog(self.folder / PRACTICE_FOLDER)
@@ -198,6 +199,21 @@ class _Session:
         except StoppedError:
             return self.result(log, before, candidates, stopped=True)
         return self.result(log, before, candidates)
+
+    def refuse_checkpoints_of_others(self) -> None:
+        """Raise `UsageError` if there are checkpoints after more trials than there are: those were
+        thrown away, and what they taught would be measured in place of what is learned now."""
+        done = len(counted_trials(TrialLog(self.folder / PRACTICE_FOLDER).records))
+        later = [
+            n for n in range(done + 1, self.plan.trials + 1) if self.candidate_path(n).exists()
+        ]
+        if later:
+            raise UsageError(
+                f"{self.candidates_folder} holds a checkpoint after {later[-1]} trials, and "
+                f"{self.folder} {done} trials.",
+                "The checkpoints of a practice belong to its trials.",
+                "Put the trials back from a copy, or start anew with `--session NEW_NAME`.",
+            )
 
     def catch_up(self, log: TrialLog) -> Iterator[Candidate]:
         """Bring a fresh learner to where an earlier call stopped; its candidates."""
@@ -243,7 +259,7 @@ class _Session:
                 log.append(interrupted_record(trial, start))
                 return False
             self.scene_is_ours = attempt.end.reason is not EndReason.FAULT
-            self.keep(attempt, trial, log)
+            self.keep(attempt, cell, trial, log)
             if attempt.counts:
                 return True
             if attempt.redo:
@@ -276,13 +292,14 @@ class _Session:
         policy.trial_seed = self.plan.practice_seeds[trial]
         return policy
 
-    def keep(self, attempt: Attempt, trial: int, log: TrialLog) -> None:
+    def keep(self, attempt: Attempt, cell: Cell, trial: int, log: TrialLog) -> None:
         """Write down an attempt, and learn from one that counts."""
         plan = self.plan
         folder = self.folder / PRACTICE_FOLDER
         record = record_attempt(attempt, trial, plan.practice_seeds[trial], folder)
-        if attempt.counts and self.truth is not None:
-            line = {"episode": record.episode, "label": record.success, "truth": self.truth()}
+        if attempt.counts and self.compare_labels and cell.judge is not None:
+            truth = cell.judge.score().success
+            line = {"episode": record.episode, "label": record.success, "truth": truth}
             append_json_line(self.agreement_path, line)
         if attempt.counts:
             # Learning comes before the line that counts the trial: a kill in between runs
@@ -358,11 +375,11 @@ class _Session:
         return self.folder / PRACTICE_FOLDER / AGREEMENT_FILE
 
     def agreement(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
-        """Of the counted trials, how often label and simulator agree."""
-        if self.truth is None:
-            return None
+        """Of the counted trials with both, how often label and simulator agree."""
         ours = {record.episode for record in counted.values()}
         lines = [line for line in read_json_lines(self.agreement_path) if line["episode"] in ours]
+        if not lines:
+            return None
         return Rate(sum(line["label"] == line["truth"] for line in lines), len(lines))
 
     def told_apart(

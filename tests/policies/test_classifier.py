@@ -261,6 +261,19 @@ def test_every_task_is_measured_by_itself() -> None:
     assert [one.false_failures for one in rates] == [Count(0, 6), Count(2, 2), Count(0, 0)]
 
 
+def test_the_only_success_of_a_task_is_learned_from_in_every_fold() -> None:
+    learned: list[int] = []
+
+    def note(some: LabelledPictures) -> SuccessClassifier:
+        learned.append(int(some.success.sum()))
+        return SuccessClassifier(CONFIG.network)
+
+    (rates,) = cross_validate(pictures(1, 4), [1], note)
+    assert set(learned) == {1}
+    assert rates.false_failures.total > 0
+    assert "no held-out episodes of both kinds" in rates.fault
+
+
 def test_errors_add_up_and_survive_json() -> None:
     one = ErrorRates(Count(1, 10), Count(0, 2), Count(1, 2), Count(0, 1), Count(1, 1))
     assert (one + one).false_pictures == Count(2, 20)

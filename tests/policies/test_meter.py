@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.meter import FEWEST_TRIALS, Meter, fit_meter, held_out_chances, load_meter, save_meter
@@ -171,7 +171,6 @@ def misled(seed: int) -> Meter:
     return meter
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2),
     step=st.integers(0, 60),

@@ -163,6 +163,15 @@ def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) 
         online.load_state(path)
 
 
+@pytest.mark.parametrize("role", ["prior", "target"])
+def test_data_of_another_control_rate_is_refused(tmp_path: Path, role: str) -> None:
+    faster = dataclasses.replace(dot_data(8), control_rate_hz=10.0)
+    with pytest.raises(RecordingError, match=f"the {role} data 10 Hz") as caught:
+        OnlineLearner(start(tmp_path), **{role: faster})
+    assert "--rate 5" in caught.value.try_next
+    assert "--from-scratch" not in caught.value.try_next
+
+
 def test_a_trial_of_an_unknown_task_is_refused_and_an_empty_one_ignored(tmp_path: Path) -> None:
     online = OnlineLearner(start(tmp_path))
     images, states, actions = episode(np.random.default_rng(0), 2, 32)

@@ -282,8 +282,13 @@ def test_by_default_the_simulator_judges(tmp_path: Path) -> None:
 
 
 def test_what_the_truth_says_changes_no_label(tmp_path: Path) -> None:
-    session = session_of(tmp_path, learns_nothing(), reward(ahead))
-    session.truth = lambda: False
+    tried = cell_without_truth()
+    never: Any = SimpleNamespace(score=lambda: Score(False, 0.0, ""))
+    session = session_of(tmp_path, learns_nothing(), reward(ahead), tried)
+    session.compare_labels = True
+    session.cell = dataclasses.replace(
+        session.cell, use_task=lambda task: dataclasses.replace(tried, task=task, judge=never)
+    )
     log = TrialLog(tmp_path / "practice")
     with session.cell.station:
         assert session.practise(0, log)

@@ -17,6 +17,7 @@ from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.improve import _Session, freeze_practice
 from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
 from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
+from recordings.errors import UsageError
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 from tests.recordings.episodes import record as record_episode
 
@@ -136,6 +137,21 @@ def test_a_repeated_command_measures_what_was_measured_and_no_more(tmp_path: Pat
     session.measure_candidate = lambda done: done
     assert list(session.catch_up(log)) == [4]
     assert loaded == ["learner-00005.safetensors"]
+
+
+def test_checkpoints_of_trials_that_were_thrown_away_are_not_taken_for_new_ones(
+    tmp_path: Path,
+) -> None:
+    learner: Any = SimpleNamespace()
+    told: Any = lambda event: None  # noqa: E731
+    session: Any = _Session(
+        PLAN, make_fake_cell(), learner, tmp_path / "s", tmp_path / "run", told, Listeners()
+    )
+    (tmp_path / "run" / "after-00002-trials").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"after 2 trials, and .* 0 trials") as caught:
+        session.run()
+    assert "--session NEW_NAME" in caught.value.try_next
+    assert not (tmp_path / "s").exists()
 
 
 def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> None:
