@@ -142,7 +142,8 @@ def _limited(displacement: FloatArray, step_m: float, step_rad: float) -> FloatA
     for part, step in ((slice(0, 3), step_m), (slice(3, 6), step_rad)):
         largest = np.abs(limited[part]).max()
         if largest > step:
-            limited[part] *= step / largest
+            # Rounding must not make it longer than the step.
+            limited[part] = np.clip(limited[part] * (step / largest), -step, step)
     return limited
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,7 +17,12 @@ from recordings.errors import UsageError
 T = TypeVar("T")
 
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-_WORDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_WORDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a finite number",
+    "bool": "true or false",
+}
 
 
 def setting(default: Any, help: str) -> Any:
@@ -101,7 +107,7 @@ def _kind_of(annotation: str) -> str:
 def _checked(value: Any, annotation: str, key: str, where: str) -> Any:
     kind = _kind_of(annotation)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind == "float" and number:
+    if kind == "float" and number and math.isfinite(value):
         return float(value)
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -81,7 +81,7 @@ class LiveCamera(Connected):
             SystemSetupError: A library is missing.
         """
         if self._reader is not None:
-            if not self._reader.failed:
+            if self._reader.delivers:
                 return
             self.disconnect()
         source = self._open_source()

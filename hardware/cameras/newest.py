@@ -102,10 +102,13 @@ class NewestPicture:
         self._raise_fault()
 
     @property
-    def failed(self) -> bool:
-        """It met a fault, so there will be no more pictures."""
-        with self._changed:
-            return self._fault is not None
+    def delivers(self) -> bool:
+        """There is a picture, and it is no older than it may be."""
+        try:
+            self.newest()
+        except PtrctlError:
+            return False
+        return True
 
     def newest(self) -> Picture:
         """The newest picture.

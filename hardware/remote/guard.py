@@ -242,12 +242,13 @@ class GuardedArm:
                 f"A step is at most {envelope.max_step_m} m and {envelope.max_step_rad} rad.",
                 "Install the same ptrctl on both machines: the client should have limited it.",
             )
+        # Before it is sent: of a command that fails it is not known whether the arm has heard it.
+        self.may_be_up = True
+        self._due_s = now_s + self.silence_s
         with _Faults(self):
             safe = envelope.check(action, self._robot)
             # What needed no change is passed on to the bit, free of the envelope's rounding.
             sent = self._robot.apply(safe.action if safe.interventions else action)
-        self.may_be_up = True
-        self._due_s = now_s + self.silence_s
         self.commands += 1
         self.command_s = now_s
         return sent
@@ -266,7 +267,8 @@ class GuardedArm:
         self._hold_again_s = None
 
     def let_go(self, asked_s: float) -> None:
-        """Torque off: the arm drops."""
+        """Torque off: the arm drops, from any state but the lock of the operator beside it."""
+        self._require_unlocked()
         self._require_fresh(asked_s)
         self._end_motion()
         self._due_s, self._hold_again_s, self._silenced = None, None, False
@@ -391,6 +393,9 @@ class GuardedArm:
     def _require_free(self) -> None:
         """The arm is at rest, and the operator beside it lets it move."""
         self._require_rest()
+        self._require_unlocked()
+
+    def _require_unlocked(self) -> None:
         if self._locked:
             raise MotionStopped(
                 "The operator beside the arm holds it.",

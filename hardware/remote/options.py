@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hardware.remote.protocol import DEFAULT_PORT
@@ -32,5 +33,5 @@ class ServeOptions:
             raise ValueError(f"port {self.port} is not within 0..65535")
         if not 1.0 <= self.silent_periods <= 50.0 or not 0.5 <= self.stale_periods <= 50.0:
             raise ValueError("silent_periods is 1 to 50 and stale_periods 0.5 to 50")
-        if self.gone_after_s < 1.0 or self.park_after_s < 0.0:
+        if not (1.0 <= self.gone_after_s < math.inf and 0.0 <= self.park_after_s < math.inf):
             raise ValueError("gone_after_s is 1 or more, and park_after_s 0 or more")

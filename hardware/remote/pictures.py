@@ -5,10 +5,13 @@ Runs on Python 3.8: it is part of `hardware.remote.serve`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import ExitStack, suppress
+from queue import SimpleQueue
+from typing import Any
 
 from hardware.camera import Camera
 from hardware.faults import CameraFault
@@ -18,6 +21,31 @@ from recordings.records import Frame
 CLOSE_WAIT_S = 10.0
 LOOK_EVERY_S = 0.1
 """How often it is asked whether to go on waiting for a camera that is opened anew."""
+
+
+class Worker:
+    """Does one thing after the other in a thread of its own, which outlives nobody: at the end of
+    a program Python waits for the threads of an executor, however long a camera hangs."""
+
+    def __init__(self, name: str) -> None:
+        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, work: Callable[[], Any]) -> Future[Any]:
+        """What will come of it."""
+        future: Future[Any] = Future()
+        self._work.put((future, work))
+        return future
+
+    def _run(self) -> None:
+        while True:
+            future, work = self._work.get()
+            try:
+                result = work()
+            except BaseException as problem:
+                future.set_exception(problem)
+            else:
+                future.set_result(result)
 
 
 class Pictures:
@@ -30,7 +58,7 @@ class Pictures:
     def __init__(self, cameras: Mapping[str, Camera]) -> None:
         self._cameras = cameras
         self._open = ExitStack()
-        self._worker = ThreadPoolExecutor(1, "ptrctl cameras")
+        self._worker = Worker("ptrctl cameras")
         self._late: Future[dict[str, Frame]] | None = None
 
     def connect(self) -> None:
@@ -80,7 +108,7 @@ class Pictures:
         """
         if self._late is not None and not self._late.done():
             raise self._stalled("still no picture")
-        reading = self._worker.submit(self._read)
+        reading: Future[dict[str, Frame]] = self._worker.submit(self._read)
         try:
             return reading.result(wait_s)
         except TooLate:

@@ -29,6 +29,7 @@ from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
 from recordings.errors import PtrctlError, UsageError
 
+SLOWEST_HZ, FASTEST_HZ = 0.5, 50.0
 INTERRUPTED_TWICE = 2
 
 
@@ -127,6 +128,12 @@ def parser() -> argparse.ArgumentParser:
 
 def make_station(given: argparse.Namespace) -> Station:
     """Arm, cameras and envelope that the command line describes; not connected."""
+    if not SLOWEST_HZ <= given.rate <= FASTEST_HZ:
+        raise UsageError(
+            f"`--rate` is {given.rate:g}.",
+            f"An arm is served at {SLOWEST_HZ:g} to {FASTEST_HZ:g} control steps a second.",
+            "Leave it out for Bridge's 5.",
+        )
     clock = MonotonicClock()
     kind = arm_kind(given.arm)
     robot, brought = kind.make(

@@ -123,7 +123,7 @@ class SimCamera(Connected):
         world: Shared with the arm.
         clock: Stamps the pictures.
         name: As in recordings.
-        height, width: Picture size in pixels, at most 480 by 640.
+        height, width: Picture size in pixels.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ def parse(text: str) -> PhonePose | None:
             GRIPPER: data.get("gripper") == "close",
             MOVE: data["move"],
         }
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     length = float(np.linalg.norm(quaternion))
     if not (np.isfinite([*position, length, scale]).all() and 0.9 < length < 1.1):

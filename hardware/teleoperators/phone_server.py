@@ -107,8 +107,9 @@ class PhoneServer:
         if server is None:
             return
         server.shutdown()
-        if self._connection is not None:
-            self._connection.close()
+        connection = self._connection
+        if connection is not None:
+            connection.close()
         assert self._thread is not None
         self._thread.join(2 * CLOSE_S)
 

@@ -44,7 +44,11 @@ def test_the_profiles_settings_do_not_follow_to_another_device() -> None:
         ("keyboard", ("dead_zone=0.1",), "sets up a device"),
         ("gamepad", ("dead_zone",), "`--demonstrator-option dead_zone` is no KEY=VALUE"),
         ("gamepad", ("dead_zon=0.1",), "Did you mean `dead_zone`"),
-        ("gamepad", ("dead_zone=wide",), "It must be a number. Correct it in `--demonstrator-op"),
+        (
+            "gamepad",
+            ("dead_zone=wide",),
+            "It must be a finite number. Correct it in `--demonstrator-op",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name: str, options: tuple[str, ...], said: str) -> None:

@@ -72,6 +72,16 @@ def test_it_waits_for_the_first_picture(source, reader) -> None:
     assert reader.newest().number == 1
 
 
+def test_a_stream_that_has_stalled_no_longer_delivers(source) -> None:
+    stalls = PictureWatch("wrist", HEIGHT, WIDTH, max_age_s=0.3)
+    reader = NewestPicture("wrist", source, stalls, CLOCK)
+    source.put()
+    reader.wait_for_first(10.0)
+    wait_for(lambda: not reader.delivers)
+    wait_for(lambda: source.put() or reader.delivers)
+    reader.stop()
+
+
 def test_no_first_picture_is_a_fault(reader) -> None:
     with pytest.raises(CameraFault, match="no picture within"):
         reader.wait_for_first(0.05)

@@ -116,6 +116,16 @@ def test_a_camera_that_failed_is_opened_anew_by_connecting(tmp_path) -> None:
         assert side.read().image.any()
 
 
+def test_a_camera_that_has_stalled_is_opened_anew_by_connecting(tmp_path) -> None:
+    with camera(make_video(tmp_path / "a.avi", scenes(10)), loop=True, max_age_s=2.0) as side:
+        stalled = side._reader
+        stalled.stop()
+        wait_for(lambda: not stalled.delivers)
+        side.connect()
+        assert side._reader is not stalled
+        assert side.read().image.any()
+
+
 def test_a_looped_video_goes_on_and_counts_on(tmp_path) -> None:
     with camera(make_video(tmp_path / "a.avi", scenes(10), fps=100.0), loop=True) as side:
         wait_for(lambda: side.newest().number > 35)

@@ -59,7 +59,7 @@ def taken(
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     kitchen=st.sampled_from(KITCHENS),
     size=st.sampled_from([96, 128, 256]),
@@ -101,7 +101,7 @@ def test_a_known_motion_is_measured_whatever_the_light(
     assert change.size == pytest.approx(growth, abs=0.01)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     kitchen=st.sampled_from(KITCHENS),
     right=st.floats(-0.1, 0.1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -527,3 +529,45 @@ def test_a_camera_that_hangs_does_not_keep_the_arm(
     bench.arm.disconnect()
     assert not bench.robot.connected
     go_on.set()
+
+
+def test_nobody_drops_an_arm_that_the_operator_beside_it_holds(bench: Bench) -> None:
+    bench.apply()
+    bench.arm.lock(True)
+    with pytest.raises(MotionStopped, match="beside the arm holds it"):
+        bench.arm.let_go(bench.clock.now_s())
+    assert "stop torque_off" not in bench.robot.log
+    bench.arm.lock(False)
+    bench.arm.let_go(bench.clock.now_s())
+    assert bench.robot.log[-1] == "stop torque_off"
+
+
+def test_the_first_command_that_fails_is_held_like_any_other(bench: Bench) -> None:
+    bench.robot.fails["apply"] = LostConnection("The answer is lost.")
+    with pytest.raises(LostConnection):
+        bench.apply()
+    assert bench.holds == 1
+    assert bench.arm.may_be_up
+
+
+HANGS = """
+import threading
+import hardware.remote.pictures as pictures
+
+class Hangs:
+    def __enter__(self): return self
+    def __exit__(self, *error): threading.Event().wait()
+
+pictures.CLOSE_WAIT_S = 0.1
+cameras = pictures.Pictures({"wrist": Hangs()})
+cameras.connect()
+cameras.disconnect()
+print("given up")
+"""
+
+
+def test_a_camera_that_hangs_for_ever_does_not_keep_the_program_alive() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGS], timeout=100, capture_output=True, check=True
+    )
+    assert ended.stdout.strip() == b"given up"

@@ -151,6 +151,7 @@ def test_a_phone_that_goes_releases_move() -> None:
         message(quaternion=(0, 0, 0, 0)),
         message(quaternion=(1, 1, 1, 1)),
         message(scale=float("inf")),
+        message(scale=10**400),
     ],
 )
 def test_a_message_that_makes_no_sense_is_no_pose(text: str) -> None:
