@@ -1,10 +1,14 @@
-"""What every test needs: an interruptible process."""
+"""What every test needs: an interruptible process, and no haste on a busy machine."""
 
 from __future__ import annotations
 
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

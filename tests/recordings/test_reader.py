@@ -84,9 +84,7 @@ def steps(draw: st.DrawFn, index: int) -> Step:
     )
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_steps_survive_the_round_trip(tmp_path: Path, data: st.DataObject) -> None:
     written = [data.draw(steps(index)) for index in range(data.draw(st.integers(1, 4)))]

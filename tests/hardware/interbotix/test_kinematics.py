@@ -41,7 +41,6 @@ def walked_to(pose: np.ndarray) -> np.ndarray | None:
     return joints
 
 
-@settings(deadline=None)
 @given(JOINTS)
 def test_both_put_the_gripper_at_the_same_place(joints) -> None:
     light, full = LIGHT.pose(np.array(joints)), FULL.pose(np.array(joints))
@@ -51,7 +50,7 @@ def test_both_put_the_gripper_at_the_same_place(joints) -> None:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(INSIDE, STEP)
 def test_both_take_a_step_with_the_same_joints(pose, step) -> None:
     seed = walked_to(np.array(pose))

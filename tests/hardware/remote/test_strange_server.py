@@ -86,9 +86,7 @@ USES: dict[str, Callable[[Link], object]] = {
 
 @pytest.mark.parametrize("ask", USES)
 @given(junk=values, which=st.integers(0, 20), whole=st.booleans())
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_it_answers_is_an_error_that_says_so(there, ask, junk, which, whole) -> None:
     impostor, link = there
     impostor.spoil = lambda asked, body: body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -65,7 +65,6 @@ def test_the_gripper_is_where_the_vendors_own_kinematics_put_it(drive) -> None:
         assert turn_between(ours, theirs) < 2e-3
 
 
-@settings(deadline=None)
 @given(
     st.floats(0.2, 0.34),
     st.floats(-0.15, 0.15),
