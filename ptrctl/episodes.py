@@ -30,8 +30,14 @@ def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> l
 
     Raises:
         RecordingError: The folder named holds no episode.
-        UsageError: It does not exist, or the task named has no demonstrations.
+        UsageError: It does not exist, the task named has no demonstrations, or both are named.
     """
+    if folder is not None and task is not None:
+        raise UsageError(
+            f"Both `--folder {folder}` and `--task {task}` were given.",
+            "A task means the folder of its demonstrations in the workspace.",
+            "Leave one of them out.",
+        )
     if folder is not None:
         otherwise = "Leave `--folder` out to look through the whole workspace."
         found = episode_folders_in(existing_folder(folder, otherwise))
@@ -91,8 +97,8 @@ def find_recording(workspace: Workspace, name: str) -> Path:
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} episodes match `{name}`.",
-            f"The first are {', '.join(path.stem for path in found[:3])}.",
-            "Type more of the identifier.",
+            f"The first are {', '.join(str(path) for path in found[:3])}.",
+            "Type more of the identifier, or the path of one.",
         )
     return found[0]
 

@@ -13,11 +13,15 @@ from typing import Any
 from recordings.errors import RecordingError, UsageError
 from recordings.files import replace_file, sync_folder
 
+HALVES = "backslashreplace"
+"""Half of a character, as a terminal of another encoding types it, is written out as an escape; in
+JSON it is read back as it was."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: after a kill it holds the old text or the new, never a mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, text.encode())
+    replace_file(path, text.encode(errors=HALVES))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -52,7 +56,7 @@ def append_json_line(path: Path, value: Mapping[str, Any]) -> None:
     """Add one line and wait until it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     created = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors=HALVES) as file:
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan
 from ptrctl.terminal import console
 from ptrctl.trials import TrialSummary, load_summary
 from ptrctl.workspace import Workspace
-from recordings.errors import PtrctlError, UsageError
+from recordings.errors import PtrctlError, RecordingError, UsageError
 from recordings.records import EndReason, Outcome
 
 if TYPE_CHECKING:
@@ -107,14 +107,17 @@ def usable(plan: TrialPlan, max_steps: int) -> bool:
 
 
 def trial_values(
-    summary: TrialSummary, seen: set[tuple[object, ...]] | None = None
+    summary: TrialSummary,
+    seen: set[tuple[object, ...]] | None = None,
+    damaged: list[Path] | None = None,
 ) -> list[TrialValues]:
-    """The critic's values along the counted trials; those whose recordings hold none are left
-    out. A label that the operator has changed since counts.
+    """The critic's values along the counted trials; those whose recordings hold none, or cannot be
+    read, are left out. A label that the operator has changed since counts.
 
     Args:
         seen: Simulated trials that have been taken, added to here: from the same start state the
             same policy does the same, and that once more would say nothing new.
+        damaged: Recordings that cannot be read are added to it.
     """
     from policies.meter_scores import TrialValues
     from recordings.reader import read_episode
@@ -130,7 +133,13 @@ def trial_values(
             if start in seen:
                 continue
             seen.add(start)
-        episode = read_episode(path)
+        try:
+            episode = read_episode(path)
+        except RecordingError:
+            # The outcomes are in the log: a damaged recording must not cost the result.
+            if damaged is not None:
+                damaged.append(path)
+            continue
         q, outcome = episode.extras.get("q"), episode.label.outcome
         whole = episode.summary.end.reason is not EndReason.FAULT
         if q is not None and len(q) and outcome is not Outcome.UNLABELLED and whole:

@@ -26,7 +26,7 @@ def next_command(name: str, workspace: Workspace, **flags: object) -> str:
                 continue
             words.append(f"--{flag.replace('_', '-')}")
             if item is not True:
-                words.append(f"{item:g}" if isinstance(item, float) else str(item))
+                words.append(str(item).removesuffix(".0") if isinstance(item, float) else str(item))
     return " ".join([f"ptrctl {name}", shlex.join(words)]).rstrip() + workspace.flag()
 
 

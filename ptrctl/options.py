@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ptrctl.seeds import LARGEST_DEMO_SEED, LARGEST_SEED
 from ptrctl.terminal import console
 
 INTERRUPTED = 130
@@ -75,8 +76,17 @@ CheckpointOption = Annotated[
         show_default="the task's own, else the shipped one",
     ),
 ]
+DemoSeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=LARGEST_DEMO_SEED,
+        help="Of the first start state; others follow.",
+    ),
+]
 TrialSeedOption = Annotated[
-    int, typer.Option("--seed", min=0, max=9999, help="Chooses the start states.")
+    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Chooses the start states.")
 ]
 StopHopelessOption = Annotated[
     float | None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ptrctl.workspace import PROFILE_NAME, Workspace
+from ptrctl.workspace import PROFILE_NAME, Workspace, check_folder_name
 from recordings.errors import UsageError
 
 DEFAULT_ROBOT = "sim-wx250s"
@@ -144,7 +144,7 @@ class Profile:
         """The task to work on.
 
         Raises:
-            UsageError: No task was named.
+            UsageError: No task was named, or nothing can be called so.
         """
         if self.task is None:
             raise UsageError(
@@ -153,7 +153,7 @@ class Profile:
                 "Add `--task NAME`, for example `--task put_carrot_on_plate`; "
                 "`ptrctl setup --list-tasks` lists the simulator's.",
             )
-        return self.task
+        return check_folder_name(self.task, "--task")
 
 
 _OF_ONE_ARM = ("robot_options", "start_pose", "workspace_low_m", "workspace_high_m")

@@ -24,8 +24,8 @@ _COLUMNS = {
     "satur.": 6,
 }
 """Names, and the width that they need."""
-_WIDE_COLUMNS = 100
-"""Below this a folder has a line of its own, so that no number is cut."""
+_WIDE_COLUMNS, _FEW_COLUMNS = 100, 60
+"""Below the first a folder has a line of its own, below the second each number: none is cut."""
 
 
 def quality_table(rows: Sequence[tuple[str, TaskQuality]], columns: int) -> RenderableType:
@@ -42,6 +42,12 @@ def quality_table(rows: Sequence[tuple[str, TaskQuality]], columns: int) -> Rend
         return table
     lines: list[RenderableType] = []
     for folder, row in rows:
+        if columns < _FEW_COLUMNS:
+            grid = Table.grid(padding=(0, 2))
+            for name, number in zip(_COLUMNS, _numbers(row), strict=True):
+                grid.add_row(name, number)
+            lines += [Text(_where(folder, row), style="bold", overflow="fold"), grid]
+            continue
         table = _table(header=not lines)
         table.add_row(*_numbers(row))
         lines += [table, Text(f"  {_where(folder, row)}", style="dim", overflow="fold")]

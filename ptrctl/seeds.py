@@ -7,8 +7,10 @@ own, and each `--seed` a part of it.
 from __future__ import annotations
 
 _EVALUATION, _SELECTION, _PRACTICE = 100_000_000, 200_000_000, 300_000_000
-_PART = 10_000
-
+MOST_TRIALS = 10_000
+"""Of one session: so many start states each `--seed` has."""
+LARGEST_DEMO_SEED = 99_000_000
+"""Of `ptrctl record`, whose start states count up from it."""
 LARGEST_SEED = 9_999
 """Of `--seed`, so that the ranges stay apart."""
 
@@ -30,6 +32,6 @@ def practice_seeds(seed: int, count: int) -> tuple[int, ...]:
 
 def _range(first: int, seed: int, count: int) -> tuple[int, ...]:
     assert 0 <= seed <= LARGEST_SEED
-    assert 0 <= count <= _PART
-    begin = first + seed * _PART
+    assert 0 <= count <= MOST_TRIALS
+    begin = first + seed * MOST_TRIALS
     return tuple(range(begin, begin + count))

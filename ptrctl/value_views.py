@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptrctl import charts
 from ptrctl.meters import trial_values, usable
+from ptrctl.terminal import console
 from ptrctl.trials import TrialSummary
 
 if TYPE_CHECKING:
@@ -30,7 +32,13 @@ class ValueView:
 
 def value_view(name: str, summary: TrialSummary) -> ValueView | None:
     """The values along a session's trials; None if its recordings hold none."""
-    trials = trial_values(summary)
+    damaged: list[Path] = []
+    trials = trial_values(summary, damaged=damaged)
+    if damaged:
+        console.note(
+            f"{len(damaged)} of the recordings in {summary.folder} cannot be read, such as "
+            f"{damaged[0].name}: the report shows no values of them."
+        )
     if not trials:
         return None
     curves = [

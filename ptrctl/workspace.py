@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ptrctl.files import only_one
 from recordings.errors import UsageError
+from recordings.files import walk
 from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
 PROFILE_NAME = "ptrctl.toml"
@@ -109,14 +111,14 @@ def episode_folders_in(folder: Path) -> list[Path]:
     were set aside do not count, unless their folder is the one that was named.
     """
     return sorted(
-        {
-            file.parent
+        below
+        for below, files in walk(folder)
+        if below == folder or below.name != QUARANTINE_FOLDER
+        if any(
+            fnmatch(file, pattern)
+            for file in files
             for pattern in (f"*{EPISODE_SUFFIX}", f".*{JOURNAL_SUFFIX}")
-            for file in folder.rglob(pattern)
-            if file.parent == folder or file.parent.name != QUARANTINE_FOLDER
-            # A checkpoint that was being written is a folder of such a name.
-            if file.is_file()
-        }
+        )
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recordings.errors import RecordingError
+from recordings.files import walk
 from recordings.reader import EpisodeSummary, read_summary
 from recordings.records import Outcome
 from recordings.schema import EPISODE_SUFFIX
@@ -47,7 +48,11 @@ class EpisodeFolder:
         """
         paths = self.paths()
         if not paths:
-            below = sorted(file.parent for file in Path(self.path).rglob(f"*{EPISODE_SUFFIX}"))
+            below = sorted(
+                folder
+                for folder, files in walk(Path(self.path))
+                if any(file.endswith(EPISODE_SUFFIX) for file in files)
+            )
             raise RecordingError(
                 f"There is no finished episode in {self.path}.",
                 "At least one was expected.",

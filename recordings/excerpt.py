@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recordings.dataset import EpisodeFolder
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, UsageError
 from recordings.images import resize_image
 from recordings.reader import Episode, EpisodeSummary, read_episode, read_summary
 from recordings.records import EpisodeInfo, Observation, Outcome
@@ -35,11 +35,18 @@ def excerpt(
         on_progress: Told (done, total).
 
     Returns:
-        Number of episodes now in the excerpt.
+        Number of episodes now in the folder.
 
     Raises:
+        UsageError: The folder is the source, or holds copies with pictures of another size.
         RecordingError: There is no success, or a file cannot be read or written.
     """
+    if folder.resolve() == source.resolve():
+        raise UsageError(
+            f"{folder} is both the source and the excerpt.",
+            "An excerpt is a folder of its own.",
+            "Name another one with `--out`.",
+        )
     chosen = []
     taken: dict[str, int] = {}
     for summary in EpisodeFolder(source).summaries():
@@ -54,13 +61,13 @@ def excerpt(
             "Look with `ptrctl data list`.",
         )
     for done, summary in enumerate(chosen, start=1):
-        if not _is_copied(summary, folder):
+        if not _is_copied(summary, folder, image_size):
             _copy(read_episode(summary.path), folder, image_size, jpeg_quality)
         on_progress(done, len(chosen))
-    return len(chosen)
+    return len(EpisodeFolder(folder).paths())
 
 
-def _is_copied(summary: EpisodeSummary, folder: Path) -> bool:
+def _is_copied(summary: EpisodeSummary, folder: Path, image_size: int) -> bool:
     """Whether the folder holds the episode; what a kill left of a copy is put out of the way."""
     copy = episode_path(folder, summary.info.episode_id)
     if not copy.exists():
@@ -72,6 +79,13 @@ def _is_copied(summary: EpisodeSummary, folder: Path) -> bool:
     if there.recovered and there.label != summary.label:
         set_aside(copy)
         return False
+    sizes = {identity["height"] for identity in there.info.cameras.values()}
+    if sizes != {image_size}:
+        raise UsageError(
+            f"{copy} has pictures of {max(sizes)} pixels.",
+            f"{image_size} were asked for, and all of an excerpt have one size.",
+            f"Name another folder with `--out`, or add `--image-size {max(sizes)}`.",
+        )
     return True
 
 

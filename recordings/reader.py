@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -290,7 +291,8 @@ def open_recording(path: Path) -> Iterator[h5py.File]:
         raise RecordingError(
             f"{path} cannot be read as a recording: {str(error).strip(chr(39))}.",
             "A whole HDF5 file written by ptrctl was expected.",
-            "Run `ptrctl data verify` to find damaged episodes and to move them away.",
+            f"Run `ptrctl data verify --folder {shlex.quote(str(path.parent))}` to find damaged "
+            "episodes; `--quarantine` moves them away.",
         ) from error
 
 

@@ -64,7 +64,7 @@ def list_episodes(
     if paths:
         console.show(list_table(paths))
     else:
-        console.note("There is no episode yet. Record some with `ptrctl record`.")
+        console.note(f"There is no episode yet. Record some with `ptrctl record{place.flag()}`.")
 
 
 @data.command()
@@ -171,7 +171,7 @@ def stats(
     if rows:
         console.show(quality_table(rows, console.results().size.width))
     else:
-        console.note("There is no episode yet. Record some with `ptrctl record`.")
+        console.note(f"There is no episode yet. Record some with `ptrctl record{place.flag()}`.")
     console.document({"folders": [quality_data(*row) for row in rows]})
 
 

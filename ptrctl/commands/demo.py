@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ptrctl.options import INTERRUPTED, JsonOption
+from ptrctl.seeds import MOST_TRIALS
 
 
 def demo(
@@ -25,7 +26,9 @@ def demo(
         bool, typer.Option("--quick", help="Everything once, in seconds; figures mean nothing.")
     ] = False,
     steps: Annotated[int, typer.Option(min=1, help="Updates of fine-tuning.")] = 500,
-    trials: Annotated[int, typer.Option(min=1, help="Scored trials before and after.")] = 50,
+    trials: Annotated[
+        int, typer.Option(min=1, max=MOST_TRIALS, help="Scored trials before and after.")
+    ] = 50,
     practice: Annotated[int, typer.Option(min=1, help="Autonomous trials.")] = 20,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=9999, help="Seed of everything random.")

@@ -19,13 +19,16 @@ from ptrctl.options import (
     TrialSeedOption,
     WorkspaceOption,
 )
+from ptrctl.seeds import MOST_TRIALS
 
 
 def evaluate(
     *,
     task: TaskOption = None,
     checkpoint: CheckpointOption = None,
-    trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="Scored trials.")] = 50,
+    trials: Annotated[
+        int, typer.Option("--trials", "-n", min=1, max=MOST_TRIALS, help="Scored trials.")
+    ] = 50,
     kitchen: KitchenOption = None,
     seed: TrialSeedOption = 0,
     session: Annotated[

@@ -21,6 +21,7 @@ from ptrctl.options import (
     TrialSeedOption,
     WorkspaceOption,
 )
+from ptrctl.seeds import MOST_TRIALS
 
 
 class RewardChoice(enum.Enum):
@@ -35,7 +36,9 @@ def improve(
     *,
     task: TaskOption = None,
     checkpoint: CheckpointOption = None,
-    trials: Annotated[int, typer.Option("--trials", "-n", min=1, help="Practice trials.")] = 20,
+    trials: Annotated[
+        int, typer.Option("--trials", "-n", min=1, max=MOST_TRIALS, help="Practice trials.")
+    ] = 20,
     backward: Annotated[
         str,
         typer.Option(
@@ -57,7 +60,11 @@ def improve(
     ] = 50,
     selection: Annotated[
         int,
-        typer.Option(min=1, help="Scored trials of each candidate; below 3 none can be taken."),
+        typer.Option(
+            min=1,
+            max=MOST_TRIALS,
+            help="Scored trials of each candidate; below 3 none can be taken.",
+        ),
     ] = 20,
     noise: Annotated[
         float,
@@ -106,6 +113,7 @@ def improve(
     """Let a policy practise by itself and learn between trials; rolls back if it gets worse."""
     from ptrctl.sessions.improvement import ImproveOptions, run_improvement
     from ptrctl.sessions.training import folders_exist
+    from ptrctl.workspace import existing_folder
 
     finished = run_improvement(
         workspace,
@@ -124,7 +132,11 @@ def improve(
             max_steps=max_steps,
             stop_hopeless=stop_hopeless,
             reward=None if reward is None else reward.value,
-            examples=None if examples is None else folders_exist([examples])[0],
+            examples=None
+            if examples is None
+            else existing_folder(
+                examples, "Name recordings of the task, or leave `--examples` out."
+            ),
             accept_classifier=accept_classifier,
             realtime=realtime is True,
         ),

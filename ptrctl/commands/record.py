@@ -10,11 +10,11 @@ import typer
 
 from ptrctl.options import (
     INTERRUPTED,
+    DemoSeedOption,
     JsonOption,
     KitchenOption,
     RealtimeOption,
     RobotOption,
-    SeedOption,
     TaskOption,
     WorkspaceOption,
 )
@@ -84,7 +84,7 @@ def record(
         ),
     ] = None,
     kitchen: KitchenOption = None,
-    seed: SeedOption = 0,
+    seed: DemoSeedOption = 0,
     robot: RobotOption = None,
     realtime: RealtimeOption = None,
     workspace: WorkspaceOption = Path(),

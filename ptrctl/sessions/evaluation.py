@@ -383,23 +383,30 @@ def _next(
         given = {**changed(options), "checkpoint": plan.checkpoint}
         return next_command("evaluate", workspace, **same, **given)
     if plan.task in checkpoint.info.tasks.names:
-        if _practised(workspace, plan):
+        done, begun = _practised(workspace, plan)
+        if done:
             return more_demonstrations(workspace, same)
-        return next_command("improve", workspace, **same, checkpoint=plan.checkpoint)
+        return next_command("improve", workspace, **same, **begun, checkpoint=plan.checkpoint)
     if _successes(workspace, plan.task):
         return next_command("finetune", workspace, task=plan.task)
     return next_command("record", workspace, **same)
 
 
-def _practised(workspace: Workspace, plan: TrialPlan) -> bool:
-    """Whether a practice of the policy's has had all its trials: it would not be begun again."""
+def _practised(workspace: Workspace, plan: TrialPlan) -> tuple[bool, dict[str, Any]]:
+    """Whether a practice of the policy's has had all its trials: it would not be begun again; and
+    the flags with which one that was begun goes on."""
+    from ptrctl.sessions.improvement import begun_with
+
     mine = place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest)
-    for frozen in workspace.trials("").glob(f"{PRACTICE}{mine}*/{PLAN_FILE}"):
+    begun: dict[str, Any] = {}
+    for frozen in sorted(workspace.trials("").glob(f"{PRACTICE}{mine}*/{PLAN_FILE}")):
         with contextlib.suppress(RecordingError):
             done = counted_trials(TrialLog(frozen.parent / PRACTICE_FOLDER).records)
-            if len(done) >= read_json(frozen).get("trials", 0):
-                return True
-    return False
+            practice = read_json(frozen)
+            if len(done) >= practice.get("trials", 0):
+                return True, {}
+            begun = begun or begun_with(practice)
+    return False, begun
 
 
 def scored(
@@ -413,6 +420,30 @@ def scored(
         return load_summary(folder)
     except RecordingError:
         return None
+
+
+def next_evaluation(
+    workspace: Workspace,
+    same: Mapping[str, Any],
+    kitchen_seed: int | None,
+    called: str,
+    digest: str,
+) -> str:
+    """Score a checkpoint, or go on scoring it; more demonstrations where that is done.
+
+    Args:
+        same: The task and the flags of where it is done.
+        kitchen_seed: Of that place; None on hardware.
+        called, digest: Of the checkpoint; "" is what the task's name stands for.
+    """
+    there = scored(workspace, same["task"], kitchen_seed, digest)
+    if there is None:
+        return next_command("evaluate", workspace, **same, checkpoint=called)
+    if there.complete:
+        return more_demonstrations(workspace, same)
+    # Begun under another plan than the default, they go on only with that.
+    begun = {"trials": there.plan.trials, "max_steps": there.plan.max_steps}
+    return next_command("evaluate", workspace, **same, checkpoint=called, **begun)
 
 
 def more_demonstrations(workspace: Workspace, same: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,8 +34,8 @@ from ptrctl.sessions.evaluation import (
     get_ready,
     listening,
     more_demonstrations,
+    next_evaluation,
     place_and_policy,
-    scored,
 )
 from ptrctl.sessions.practice_display import ShowsProbability, telling
 from ptrctl.sessions.practice_learner import make_learner, practice_request
@@ -236,7 +236,8 @@ def _run_folder(
     frozen = workspace.trials(session) / PLAN_FILE
     called = str(read_json(frozen)["checkpoint"]) if frozen.exists() else plan.checkpoint
     run = workspace.checkpoint(called)
-    tuned = bool({"target", "online"} & {*checkpoint.info.data})
+    ours = run.resolve().is_relative_to(workspace.root.resolve())
+    tuned = ours and bool({"target", "online"} & {*checkpoint.info.data})
     return run if tuned and (run / RECOMMENDED_FILE).exists() else workspace.checkpoint(plan.task)
 
 
@@ -351,24 +352,44 @@ def _next(
     """Go on; or score the recommended checkpoint; or show the policy more."""
     same = {"task": plan.task, **scene_flags(profile)}
     if not result.complete:
-        given = changed(
-            options,
-            updates_per_trial="updates",
-            selection_trials="selection",
-            noise_scale="noise",
-        )
-        return next_command("improve", workspace, **same, **given | {"checkpoint": plan.checkpoint})
+        given = _flags(options) | {"checkpoint": plan.checkpoint}
+        return next_command("improve", workspace, **same, **given)
     if _lacks(plan, result) == "demonstrations":
         return more_demonstrations(workspace, same)
     called = _called(workspace, result) if result.kept else plan.checkpoint
-    there = scored(workspace, plan.task, plan.kitchen_seed, result.recommended.digest)
-    if there is None:
-        return next_command("evaluate", workspace, **same, checkpoint=called)
-    if there.complete:
-        return more_demonstrations(workspace, same)
-    # Begun under another plan than the default, they go on only with that.
-    begun = {"trials": there.plan.trials, "max_steps": there.plan.max_steps}
-    return next_command("evaluate", workspace, **same, checkpoint=called, **begun)
+    return next_evaluation(workspace, same, plan.kitchen_seed, called, result.recommended.digest)
+
+
+def _flags(options: ImproveOptions) -> dict[str, Any]:
+    """Those that differ from their defaults."""
+    return changed(
+        options,
+        updates_per_trial="updates",
+        selection_trials="selection",
+        noise_scale="noise",
+    )
+
+
+def begun_with(frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags with which a practice goes on.
+
+    Args:
+        frozen: Its plan as JSON.
+    """
+    rule = frozen.get("stop_hopeless")
+    return _flags(
+        ImproveOptions(
+            trials=frozen["trials"],
+            backward=frozen["backward"],
+            updates_per_trial=frozen["updates_per_trial"],
+            selection_trials=len(frozen["selection_seeds"]),
+            noise_scale=frozen["noise_scale"],
+            seed=frozen["seed"],
+            max_steps=frozen["max_steps"],
+            stop_hopeless=None if rule is None else rule["below"],
+            reward=frozen.get("reward"),
+        )
+    )
 
 
 def _called(workspace: Workspace, result: ImproveResult) -> str:

@@ -305,6 +305,10 @@ def _show_outcome(
     interrupted: bool,
 ) -> None:
     counts, wanted = result.counts, plan.wanted
+    what_next = again
+    if result.complete:
+        learns = "finetune" if counts[Outcome.SUCCESS] else "record"
+        what_next = next_command(learns, workspace, task=task)
     rows: dict[str, object] = {"task": task}
     for outcome, number in wanted.items():
         if number or counts[outcome]:
@@ -325,7 +329,7 @@ def _show_outcome(
         "Interrupted; everything recorded is kept" if interrupted else title,
         rows,
         wrote=[workspace.said(plan.folder)] if result.kept else [],
-        next_command=next_command("finetune", workspace, task=task) if result.complete else again,
+        next_command=what_next,
         good=result.complete,
         data={
             "task": task,

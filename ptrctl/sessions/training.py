@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hardware.registry import SIMULATED
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.kitchens import kitchen_flag
 from ptrctl.next_command import next_command
 from ptrctl.profile import DEFAULT_TASK, Profile, load_profile
+from ptrctl.sessions.evaluation import next_evaluation
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage, display
 from ptrctl.workflows.finetune import (
@@ -372,17 +375,17 @@ def _show_finetuned(
         "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
         **_training_rows(result.request, trained, result.began),
     }
-    demos = options.demos or workspace.demos(task)
+    elsewhere = kitchen_flag(profile, options.demos or workspace.demos(task))
     console.outcome_panel(
         "The fine-tuning is complete",
         rows,
         wrote=[workspace.said(trained.checkpoint.path)],
-        next_command=next_command(
-            "evaluate",
+        next_command=next_evaluation(
             workspace,
-            task=task,
-            checkpoint="" if result.name == task else result.name,
-            **kitchen_flag(profile, demos),
+            {"task": task, **elsewhere},
+            elsewhere.get("kitchen", profile.kitchen_seed) if profile.robot == SIMULATED else None,
+            "" if result.name == task else result.name,
+            trained.checkpoint.digest,
         ),
         data={
             "task": task,
@@ -417,6 +420,8 @@ def folders_exist(folders: Sequence[Path]) -> tuple[Path, ...]:
         UsageError: One is missing.
     """
     return tuple(
-        existing_folder(folder, f"Make it with `ptrctl data generate --out {folder}`.")
+        existing_folder(
+            folder, f"Make it with `ptrctl data generate --out {shlex.quote(str(folder))}`."
+        )
         for folder in folders
     )

@@ -142,7 +142,7 @@ def _load(path: Path) -> ImageArray:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
-    except OSError as problem:
+    except (OSError, SyntaxError, ValueError) as problem:
         raise UsageError(
             f"`{path}` is no picture: {problem}.",
             "It is the picture that `ptrctl setup` stored.",

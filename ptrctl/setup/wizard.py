@@ -26,6 +26,7 @@ from ptrctl.setup.device_choice import (
     settings_of,
 )
 from ptrctl.terminal import console
+from ptrctl.workspace import check_folder_name
 from recordings.errors import PtrctlError, UsageError
 
 Corner = questions.Corner
@@ -126,6 +127,8 @@ def _with_flags(profile: Profile, flags: SetupFlags) -> Profile:
         workspace_high_m=flags.box_high,
         start_pose=flags.start_pose,
     )
+    for task in flags.tasks:
+        check_folder_name(task, "--task")
     if flags.tasks:
         task, *further = flags.tasks
         if further or (profile.tasks and task not in profile.tasks):

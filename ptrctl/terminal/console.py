@@ -185,6 +185,7 @@ def activation() -> str:
     """What to type once in a shell that does not find `ptrctl`, because it was started by its path
     in an environment that is not active, as `make demo` does; "" where it is found."""
     import os
+    import shlex
     import shutil
 
     program = Path(sys.argv[0])
@@ -192,7 +193,7 @@ def activation() -> str:
     if program.name != "ptrctl" or shutil.which("ptrctl") or not script.exists():
         return ""
     near = os.path.relpath(script)
-    return f". {script if near.startswith('..') else near}"
+    return f". {shlex.quote(str(script) if near.startswith('..') else near)}"
 
 
 def error(problem: PtrctlError) -> None:

@@ -155,8 +155,7 @@ def load_demonstrations(
         raise RecordingError(
             f"{folder} holds {counts_in_words(counts)}.",
             "Learning a task needs at least one successful demonstration.",
-            f"Record some with `ptrctl record --task {folder.name}`, or correct labels with "
-            "`ptrctl data label`.",
+            "Record some with `ptrctl record`, or correct labels with `ptrctl data label`.",
         )
     packed = pack(
         [folder],

@@ -41,6 +41,7 @@ from ptrctl.workflows.evaluate import (
     write_film,
 )
 from ptrctl.workflows.improve_result import (
+    NOT_DECIDED,
     NOTHING_LEARNED,
     Candidate,
     ImproveResult,
@@ -452,7 +453,9 @@ class _Session:
         measured = [c for c in candidates if c.selection.complete]
         practised = before.selection.complete and len(counted) == self.plan.trials
         complete = practised and len(measured) == len(candidates) and not stopped
-        if complete and not measured:
+        if not complete:
+            recommended, verdict = before.checkpoint, NOT_DECIDED
+        elif not measured:
             recommended, verdict = before.checkpoint, NOTHING_LEARNED
         else:
             recommended, verdict = choose_checkpoint(before, measured)

@@ -17,6 +17,7 @@ practices (exact one-sided McNemar test): 3 starts won and none lost, 4 and 1, 6
 several candidates has to win by as much more as the best of several equal ones does (Bonferroni):
 of two 4 and none, 6 and 1, 7 and 2."""
 
+NOT_DECIDED = "Nothing is decided before the practice is complete; the checkpoint is as it was."
 NOTHING_LEARNED = "Nothing was learned; the checkpoint is as it was."
 
 
@@ -83,15 +84,19 @@ class ImproveResult:
     @property
     def in_words(self) -> str:
         """For one line: "kept, selection 5/5 [0.57, 1.00]"."""
+        if not self.complete:
+            return "stopped early"
         if self.after is None:
-            return "nothing learned" if self.complete else "stopped early"
+            return "nothing learned"
         return f"{'kept' if self.kept else 'rolled back'}, selection {self.after}"
 
 
 def choose_checkpoint(before: Candidate, candidates: Sequence[Candidate]) -> tuple[Checkpoint, str]:
-    """The checkpoint to use and why: practice counts only if measured success has clearly risen."""
-    if not candidates:
-        return before.checkpoint, "No candidate has been measured yet; the checkpoint stays."
+    """The checkpoint to use and why: practice counts only if measured success has clearly risen.
+
+    Args:
+        candidates: All of the practice, at least one.
+    """
     # Of equals the later one: it has seen more.
     best = max(reversed(candidates), key=lambda candidate: candidate.selection.rate.successes)
     old, new = before.selection.rate, best.selection.rate

@@ -460,3 +460,49 @@ def test_a_session_that_cannot_be_paired_is_refused_before_the_first_trial(train
         "try_next"
     ].endswith("`--compare first`?")
     assert not (trained / "trials" / "second").exists()
+
+
+def test_a_damaged_recording_hides_no_result(trained: Path) -> None:
+    session = evaluate(trained, "-n 2")["session"]
+    first, _ = sorted((trained / "trials" / session / "episodes").glob("*.h5"))
+    first.write_bytes(first.read_bytes()[:1000])
+    again = evaluate(trained, "-n 2")
+    assert (again["complete"], again["trials"]) == (True, 2)
+    words = f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 6 -n 2 -w {trained}"
+    said = CliRunner().invoke(app, words.split())
+    assert f"such as {first.name}" in " ".join(said.stderr.split())
+
+
+def test_settings_of_a_practice_that_was_begun_are_repeated(trained: Path) -> None:
+    words = f"improve -t {TASK} --kitchen {KITCHEN} -c base --max-steps 3 -n 1 --selection 1"
+    run(f"{words} --updates 1 --noise 0.1234567", trained)
+    (frozen,) = (trained / "trials").glob("improve-*/plan.json")
+    plan = json.loads(frozen.read_text())
+    (frozen.parent / "practice" / TRIALS_FILE).unlink()
+    begun = improvement_session.begun_with(plan)
+    assert begun == {
+        "trials": 1,
+        "updates": 1,
+        "selection": 1,
+        "noise": 0.1234567,
+        "max_steps": 3,
+    }
+    following = run(
+        f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 3 -n 1 --session s", trained
+    )["next"]
+    assert "--noise 0.1234567" in following or "improve" not in following
+
+
+@pytest.mark.parametrize(
+    "words", ["evaluate -n 10001", "improve -n 10001", "record --seed 99000001"]
+)
+def test_numbers_beyond_the_start_states_are_refused(tmp_path: Path, words: str) -> None:
+    result = CliRunner().invoke(app, [*words.split(), "-w", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "should be less than" in result.output
+
+
+def test_a_task_with_a_slash_and_two_ways_to_name_a_folder_are_refused(trained: Path) -> None:
+    assert "--task a/b" in run("finetune -t a/b", trained, code=2)["error"]["found"]
+    both = run(f"data list --folder {trained / 'demos'} --task {TASK}", trained, code=2)["error"]
+    assert "Both `--folder" in both["found"]

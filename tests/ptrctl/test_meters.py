@@ -193,4 +193,7 @@ def test_a_damaged_recording_does_not_cost_the_session(workspace: Workspace) -> 
     folder = session(workspace, "first", plan_of(24))
     next((folder / "episodes").glob("*.h5")).write_bytes(b"no recording")
     mine = checkpoint(workspace.checkpoint("mine"))
+    words = refit_after(workspace, mine, PLAN.max_steps)
+    assert words.startswith("calibrated on 23 trials")
+    (folder / "plan.json").write_text("{")
     assert refit_after(workspace, mine, PLAN.max_steps) == "not calibrated"

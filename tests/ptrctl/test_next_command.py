@@ -34,6 +34,11 @@ def test_a_flag_may_stand_alone_repeat_or_hold_a_fraction() -> None:
     assert words == "ptrctl improve --baselines --prior a --prior b --noise 0.25"
 
 
+def test_a_number_is_typed_as_it_was_given() -> None:
+    words = next_command("improve", Workspace(Path()), noise=0.1234567, rate=5.0)
+    assert words == "ptrctl improve --noise 0.1234567 --rate 5"
+
+
 def test_names_with_spaces_are_one_word_for_the_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

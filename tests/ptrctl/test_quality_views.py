@@ -13,7 +13,7 @@ from recordings.quality import quality
 from tests.recordings.episodes import record
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_no_number_is_cut_and_tasks_of_one_folder_are_told_apart(
     tmp_path: Path, columns: int
 ) -> None:

@@ -117,6 +117,14 @@ def test_episode_folders_are_found_and_quarantine_is_not_one(tmp_path: Path) -> 
         (tmp_path / name).touch()
     folders = [str(path.relative_to(tmp_path)) for path in Workspace(tmp_path).episode_folders()]
     assert folders == ["demos/a", "trials/s/episodes"]
+    # Recordings may lie on another disk; a link in a circle ends.
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "y.h5").touch()
+    (tmp_path / "demos" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "demos" / "linked" / "round").symlink_to(tmp_path / "demos")
+    linked = [tmp_path / "demos" / "a", tmp_path / "demos" / "linked"]
+    assert episode_folders_in(tmp_path / "demos") == linked
+    (tmp_path / "demos" / "linked").unlink()
     (tmp_path / "demos" / "b" / ".base.77.partial").mkdir(parents=True)
     # A folder that is named is one, whatever it is called.
     aside = tmp_path / "demos" / "a" / "quarantine"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recordings.dataset import EpisodeFolder
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, UsageError
 from recordings.excerpt import excerpt
 from recordings.images import resize_image
 from recordings.reader import read_episode, read_summary
@@ -95,3 +95,16 @@ def test_pauses_are_copied(tmp_path: Path) -> None:
     excerpt(tmp_path / "source", tmp_path / "small", episodes_per_task=1, image_size=16)
     for folder in ("source", "small"):
         assert read_episode(tmp_path / folder / "e0.h5").paused_periods.tolist() == [0, 1, 2, 1]
+
+
+def test_an_excerpt_says_how_many_episodes_are_there_and_keeps_to_one_size(
+    source: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    assert excerpt(source, small, episodes_per_task=3, image_size=16) == 3
+    assert excerpt(source, small, episodes_per_task=1, image_size=16) == 3
+    with pytest.raises(UsageError, match="has pictures of 16 pixels") as caught:
+        excerpt(source, small, episodes_per_task=1, image_size=24)
+    assert "--image-size 16" in caught.value.try_next
+    with pytest.raises(UsageError, match="both the source and the excerpt"):
+        excerpt(source, source, episodes_per_task=1, image_size=16)

@@ -15,7 +15,12 @@ from ptrctl.statistics import Rate
 from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.improve import _Session, freeze_practice
-from ptrctl.workflows.improve_result import NOTHING_LEARNED, Candidate, choose_checkpoint
+from ptrctl.workflows.improve_result import (
+    NOT_DECIDED,
+    NOTHING_LEARNED,
+    Candidate,
+    choose_checkpoint,
+)
 from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
 from recordings.errors import UsageError
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
@@ -88,9 +93,17 @@ def test_the_best_of_two_has_to_win_by_more_than_a_single_one() -> None:
     assert "may be luck" in verdict
 
 
-def test_without_a_measured_candidate_the_checkpoint_stays() -> None:
-    chosen, _ = choose_checkpoint(candidate("old", 0), [])
-    assert chosen.digest == "old"
+def test_nothing_is_decided_before_the_practice_is_complete(tmp_path: Path) -> None:
+    told: Any = lambda event: None  # noqa: E731
+    learner: Any = SimpleNamespace()
+    session = _Session(PLAN, make_fake_cell(), learner, tmp_path, tmp_path, told, Listeners())
+    log = TrialLog(tmp_path / "practice")
+    better = [candidate("better", 4)]
+    assert choose_checkpoint(candidate("old", 0), better)[0].digest == "better"
+    result = session.result(log, candidate("old", 0), better)
+    assert not result.complete
+    assert not result.kept
+    assert (result.verdict, result.in_words) == (NOT_DECIDED, "stopped early")
 
 
 def test_practice_and_selection_must_not_share_start_states() -> None:
