@@ -43,7 +43,7 @@ def check_profile(workspace: Workspace) -> Finding:
             "profile",
             Health.ABSENT,
             f"No {workspace.profile_path.name}; the simulated arm is used.",
-            "Run `ptrctl setup` to write one.",
+            f"Run `ptrctl setup{workspace.flag()}` to write one.",
         )
     if profile.cameras and profile.camera not in profile.cameras:
         words = f"Policies look through `{profile.camera}`, which is none of its cameras: "
