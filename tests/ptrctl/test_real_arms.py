@@ -93,7 +93,15 @@ class Lab:
         terminal.press("s")
 
     def label(self, terminal: Terminal, key: str = "y") -> None:
-        terminal.see("waiting for a ")
+        def over() -> bool:
+            return any(words in "\n".join(terminal.screen.display) for words in (wanted, late))
+
+        wanted, late = "waiting for a ", "s late. "
+        terminal.read_until(over, "end of the attempt")
+        if late in "\n".join(terminal.screen.display):
+            # The machine is busy; an attempt that a fault has ended is run once more.
+            self.begins(terminal)
+            terminal.see(wanted)
         assert self.peer.is_still()
         terminal.press(key)
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from dynamixel_sdk import port_handler
+
 from hardware.clock import Clock
 from hardware.dynamixel.guardian import log_path
 from hardware.dynamixel.lock import holder_path, lock_path
@@ -30,6 +32,8 @@ PING, READ, WRITE, REBOOT, STATUS, SYNC_READ, SYNC_WRITE = 1, 2, 3, 8, 0x55, 0x8
 HEADER = b"\xff\xff\xfd"
 INSTRUCTION_ERROR, CRC_ERROR = 2, 3
 ALERT = 0x80
+PATIENCE_MS = 48
+"""In place of the 16 ms that a USB adapter holds an answer back: the SDK waits twice as long."""
 
 
 def _crc_table() -> list[int]:
@@ -285,6 +289,8 @@ def open_bus(speed: float = 10.0) -> Iterator[ServoBus]:
     # The SDK waits for an answer without ever sleeping; a thread beside it has to be let in soon.
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(2e-4)
+    # On a busy machine that thread is late all the same.
+    patience_ms, port_handler.LATENCY_TIMER = port_handler.LATENCY_TIMER, PATIENCE_MS
     bus.start()
     try:
         yield bus
@@ -293,6 +299,7 @@ def open_bus(speed: float = 10.0) -> Iterator[ServoBus]:
             path.unlink(missing_ok=True)
         bus.close()
         sys.setswitchinterval(interval_s)
+        port_handler.LATENCY_TIMER = patience_ms
 
 
 @contextmanager
