@@ -46,6 +46,7 @@ def _heading(results: Results) -> str:
             for host in (line["host"] for line in results.lines)
         }
     )
+    differed = " (+: files differed from it)" if any("+" in one for one in commits) else ""
     lines = [
         f"Scale {scale.name}, preset `{scale.policy_config.preset}`; {results.role} targets; "
         f"training seeds {', '.join(map(str, results.seeds)) or 'none'}; "
@@ -53,8 +54,8 @@ def _heading(results: Results) -> str:
         f"{scale.pretraining_updates:,} updates of pre-training, {scale.finetuning_updates:,} of "
         f"fine-tuning, batches of {scale.policy_config.training.batch_size}. "
         f"A new task begins {scale.new_tasks}.",
-        f"Commit {', '.join(commits) or 'unknown'} (+: files differed from it); digest of the "
-        f"sources {', '.join(codes) or 'unknown'}. Run on {'; '.join(hosts) or 'nothing yet'}.",
+        f"Commit {', '.join(commits) or 'unknown'}{differed}; digest of the sources "
+        f"{', '.join(codes) or 'unknown'}. Run on {'; '.join(hosts) or 'nothing yet'}.",
     ]
     return "  \n".join(lines)
 

@@ -64,10 +64,13 @@ def test_the_pooled_figures_of_practice_stand_in_the_docs(start: str) -> None:
     assert all(sum(line["after"]) >= sum(line["before"]) for line in lines)
 
 
-@pytest.mark.parametrize(("folder", "page"), [("ptr_table_by_verb", "ablations.md")])
+@pytest.mark.parametrize(
+    ("folder", "page"),
+    [("ptr_table_by_verb", "ablations.md"), ("ptr_table_cpu_large", "ablations.md")],
+)
 def test_a_table_in_the_docs_is_what_its_lines_add_up_to(folder: str, page: str) -> None:
     docs = (ROOT / "docs" / page).read_text(encoding="utf-8")
     report = to_markdown(load_results(PUBLISHED / folder, "reporting"))
     rows = [line for line in report.splitlines() if line.startswith(("|", "†"))]
-    assert len(rows) > 20
+    assert len(rows) > 10
     assert not [row for row in rows if row not in docs]
