@@ -169,7 +169,7 @@ class Worker:
         prior = self._load_prior(training.regime, size)
         target = None
         if training.targets:
-            folders = [self.place.demonstrations(target) for target in training.targets]
+            folders = [self._demonstrated(target) for target in training.targets]
             with self._packing():
                 target = pack(folders, self.place.cache, size)
         result = train(
@@ -228,6 +228,14 @@ class Worker:
     def _describe(self, checkpoint: Checkpoint) -> dict[str, str]:
         folder = str(checkpoint.path.relative_to(self.place.out))
         return {"folder": folder, "digest": checkpoint.digest}
+
+    def _demonstrated(self, target: Target) -> Path:
+        """Folder of a target's demonstrations; made again, bit for bit, in a copy of lines alone."""
+        folder = self.place.demonstrations(target)
+        with self._packing():
+            if not folder.is_dir():
+                make_demonstrations(target, folder)
+        return folder
 
     def _load(self, line: Line) -> Checkpoint:
         described = line["checkpoint"]

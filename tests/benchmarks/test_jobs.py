@@ -175,3 +175,23 @@ def test_a_killed_cell_keeps_its_training_and_repeats_its_trials(
     assert trials["budget"]["samples"] == 4 * SCALE.policy_config.training.batch_size
     # Once the line is there, what a run goes on from is not needed any more.
     assert not list(tmp_path.rglob("state.safetensors"))
+
+
+def test_a_copy_of_lines_goes_on_with_another_seed(tmp_path: Path) -> None:
+    task = TARGETS["selection"][1].task
+    chosen = choose_methods(["bc_target"])
+
+    def run(folder: Path, seeds: list[int]) -> list[Line]:
+        worker = Worker(Place(folder, {}, folder / "cache"))
+        jobs = plan_jobs(SCALE, "selection", chosen, seeds, target_names=[task])
+        take_turns(jobs, folder, worker.do, lambda text: None)
+        return read_lines(folder)[0]
+
+    before = run(tmp_path / "whole", [0])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "runs.jsonl").write_bytes((tmp_path / "whole" / "runs.jsonl").read_bytes())
+    *kept, new = run(copy, [0, 1])
+    assert kept == before
+    assert new["seed"] == 1
+    assert new["data"] == kept[-1]["data"]
