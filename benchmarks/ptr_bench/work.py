@@ -230,7 +230,7 @@ class Worker:
         return {"folder": folder, "digest": checkpoint.digest}
 
     def _demonstrated(self, target: Target) -> Path:
-        """Folder of a target's demonstrations; made again, bit for bit, in a copy of lines alone."""
+        """A target's demonstrations; made again, bit for bit, in a copy of lines alone."""
         folder = self.place.demonstrations(target)
         with self._packing():
             if not folder.is_dir():
