@@ -32,7 +32,7 @@ class Worker:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, work: Callable[[], Any]) -> Future[Any]:
-        """What will come of it."""
+        """What will come of it; what it raises is raised by the future's `result`."""
         future: Future[Any] = Future()
         self._work.put((future, work))
         return future

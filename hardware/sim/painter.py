@@ -1,7 +1,7 @@
 """Draws a MuJoCo model into pictures, with one OpenGL context for all worlds of a thread.
 
 `mujoco.Renderer` makes a context of its own each time, for which a software renderer compiles its
-shaders anew: 0.2 s for every kitchen, half of what a short simulated episode costs
+shaders anew: some 200 ms for every kitchen in place of 10
 (`benchmarks/simulator_speed.py`).
 """
 
@@ -21,7 +21,9 @@ import numpy as np  # noqa: E402
 from recordings.records import ImageArray  # noqa: E402
 
 LARGEST = (640, 480)
+"""Width and height for backends that want them; pictures are drawn into buffers of their own."""
 MOST_GEOMS = 1000
+"""Of a scene; a kitchen has fewer than 200."""
 
 _of_thread = threading.local()
 _left_by_threads: list[Any] = []

@@ -105,8 +105,12 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
                 interrupts=interrupts,
             )
         interrupted = interrupts.requested and not result.complete
-        again = _same_command(workspace, profile, options)
-        _show_outcome(workspace, task, plan, result, again=again, interrupted=interrupted)
+        what_next = _same_command(workspace, profile, options)
+        if result.complete and result.counts[Outcome.SUCCESS]:
+            what_next = next_command("finetune", workspace, task=task)
+        elif result.complete:
+            what_next = next_command("record", workspace, task=task, **scene_flags(profile))
+        _show_outcome(workspace, task, plan, result, what_next=what_next, interrupted=interrupted)
     return not interrupted
 
 
@@ -301,14 +305,10 @@ def _show_outcome(
     plan: RecordPlan,
     result: RecordResult,
     *,
-    again: str,
+    what_next: str,
     interrupted: bool,
 ) -> None:
     counts, wanted = result.counts, plan.wanted
-    what_next = again
-    if result.complete:
-        learns = "finetune" if counts[Outcome.SUCCESS] else "record"
-        what_next = next_command(learns, workspace, task=task)
     rows: dict[str, object] = {"task": task}
     for outcome, number in wanted.items():
         if number or counts[outcome]:
