@@ -21,6 +21,18 @@ _OF_TRIALS = (TRIALS_FILE, PRACTICE_FOLDER, "selection-*")
 """What a session's folder holds once trials have been run."""
 
 
+def session_of(task: str, kitchen_seed: int | None, digest: str) -> str:
+    """The same for the same policy in the same place: a repeated command finds its session.
+
+    Args:
+        task: What is tried.
+        kitchen_seed: Of the simulated kitchen; None on hardware.
+        digest: Of the policy's checkpoint.
+    """
+    kitchen = "" if kitchen_seed is None else f"-kitchen{kitchen_seed}"
+    return f"{task}{kitchen}-{digest[:8]}"
+
+
 @dataclass(frozen=True)
 class StopRule:
     """When a trial is given up before its time limit, and counts as a failure.
@@ -105,6 +117,11 @@ class TrialPlan:
             raise ValueError("max_steps and success_steps must be at least 1")
         if self.policy_mode not in ("deterministic", "stochastic"):
             raise ValueError(f"unknown policy mode {self.policy_mode!r}")
+
+    @property
+    def session_name(self) -> str:
+        """Of its trials, unless the operator names them."""
+        return session_of(self.task, self.kitchen_seed, self.checkpoint_digest)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""

@@ -6,8 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from ptrctl.plan import StopRule, TrialPlan, rule_to_json
+from ptrctl.plan import StopRule, TrialPlan, rule_to_json, session_of
 from ptrctl.rewards import RewardName
+
+PRACTICE = "improve-"
+"""With this the names of sessions of practice begin."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ class ImprovePlan:
             raise ValueError("practice and selection must not share start states")
         if self.updates_per_trial < 0 or self.candidate_every < 1 or not self.selection_seeds:
             raise ValueError("updates_per_trial, candidate_every or selection_seeds is too small")
+
+    @property
+    def session_name(self) -> str:
+        """The same for the same start in the same place, unless the operator names it."""
+        turns = "-backward" if self.backward else ""
+        return PRACTICE + session_of(self.task, self.kitchen_seed, self.checkpoint_digest) + turns
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

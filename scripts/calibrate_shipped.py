@@ -21,7 +21,7 @@ from ptrctl.checkpoints import PRETRAINED, shipped_folder
 from ptrctl.meters import trial_values
 from ptrctl.plan import TrialPlan
 from ptrctl.seeds import evaluation_seeds
-from ptrctl.sessions.evaluation import MAX_STEPS
+from ptrctl.sessions.session_options import MAX_STEPS
 from ptrctl.workflows.attempt import now_utc
 from ptrctl.workflows.evaluate import evaluate
 

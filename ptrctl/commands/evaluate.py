@@ -53,7 +53,8 @@ def evaluate(
 
     The result is a count with its 95 % Wilson interval, and a report with videos.
     """
-    from ptrctl.sessions.evaluation import EvaluateOptions, run_evaluation
+    from ptrctl.sessions.evaluation import run_evaluation
+    from ptrctl.sessions.session_options import EvaluateOptions
 
     finished = run_evaluation(
         workspace,

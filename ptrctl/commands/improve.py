@@ -111,7 +111,8 @@ def improve(
     json: JsonOption = False,
 ) -> None:
     """Let a policy practise by itself and learn between trials; rolls back if it gets worse."""
-    from ptrctl.sessions.improvement import ImproveOptions, run_improvement
+    from ptrctl.sessions.improvement import run_improvement
+    from ptrctl.sessions.session_options import ImproveOptions
     from ptrctl.sessions.training import folders_exist
     from ptrctl.workspace import existing_folder
 

@@ -24,23 +24,12 @@ from ptrctl.sessions.demo_state import (
     DemoState,
     require_own_folder,
 )
-from ptrctl.sessions.evaluation import (
-    EXPECTED_TRIAL_S,
-    EvaluateOptions,
-    check_checkpoint_fits,
-    comparison_json,
-    listening,
-    make_plan,
-    run_trials,
-)
-from ptrctl.sessions.improvement import (
-    ImproveOptions,
-    expected_practice_s,
-    improvement_of,
-    practise,
-)
+from ptrctl.sessions.evaluation import comparison_json, make_plan, run_trials
+from ptrctl.sessions.improvement import expected_practice_s, improvement_of, practise
 from ptrctl.sessions.improvement import make_plan as make_practice_plan
+from ptrctl.sessions.session_options import EvaluateOptions, ImproveOptions
 from ptrctl.sessions.training import EXPECTED_UPDATE_S, FinetuneOptions, finetune_task
+from ptrctl.sessions.trial_session import EXPECTED_TRIAL_S, check_checkpoint_fits, listening
 from ptrctl.statistics import Rate
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage

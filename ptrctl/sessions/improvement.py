@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,32 +14,25 @@ from ptrctl.checkpoints import (
     recommended,
     stands_for,
 )
-from ptrctl.files import count_lines, read_json
+from ptrctl.files import read_json
 from ptrctl.meters import refit_after, session_meter, stop_rule
-from ptrctl.next_command import changed, next_command, parking_command, scene_flags
-from ptrctl.operator.interrupts import Interrupts
 from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
-from ptrctl.rewards import RewardName
 from ptrctl.seeds import practice_seeds, selection_seeds
-from ptrctl.sessions.evaluation import (
-    EXPECTED_TRIAL_S,
-    MAX_STEPS,
-    OTHER_SESSION,
-    PRACTICE,
-    films_lacking,
-    get_ready,
-    listening,
-    more_demonstrations,
-    next_evaluation,
-    place_and_policy,
-)
 from ptrctl.sessions.practice_display import ShowsProbability, telling
 from ptrctl.sessions.practice_learner import make_learner, practice_request
 from ptrctl.sessions.practice_reward import make_reward
+from ptrctl.sessions.session_options import ImproveOptions
 from ptrctl.sessions.training import EXPECTED_UPDATE_S
+from ptrctl.sessions.trial_session import (
+    EXPECTED_TRIAL_S,
+    films_lacking,
+    get_ready,
+    trial_session,
+)
+from ptrctl.sessions.what_next import Place, more_demonstrations, next_evaluation
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage
 from ptrctl.trials import TrialSummary
@@ -55,77 +47,25 @@ if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
     from policies.meter import Meter
 
-SELECTION_TRIALS = 20
 EXPECTED_CLASSIFIER_S = 120.0
-
-
-@dataclass(frozen=True)
-class ImproveOptions:
-    """What the command line says beyond the profile.
-
-    Args:
-        checkpoint: Its name; None takes the task's own, else the shipped one.
-        trials: Practice trials.
-        backward: Task that undoes the task; "" lays out the scene anew for every trial.
-        learner: None keeps the checkpoint's.
-        updates_per_trial: Learning steps after each trial.
-        selection_trials: Scored trials of each candidate.
-        noise_scale: Of exploration, in deviations that the policy has learned.
-        prior: Folders of prior data; none takes the shipped rehearsal set, if there is one.
-        seed: Chooses the start states, and seeds learning.
-        session: Name of the folder under trials/; None makes one.
-        max_steps: Time limit in control periods.
-        stop_hopeless: Give a practice trial up below this chance of success; None never does.
-        realtime: Run a simulated arm at the pace of a real one.
-        reward: Who labels practice trials; None takes the simulator, or else the operator.
-        examples: Folder of recordings that show the classifier how the task ends.
-        accept_classifier: Let it drive practice however often it is wrong.
-    """
-
-    checkpoint: str | None = None
-    trials: int = 20
-    backward: str = ""
-    learner: Literal["bc", "ptr"] | None = None
-    updates_per_trial: int = 50
-    selection_trials: int = SELECTION_TRIALS
-    noise_scale: float = 0.3
-    prior: tuple[Path, ...] = ()
-    seed: int = 0
-    session: str | None = None
-    max_steps: int = MAX_STEPS
-    stop_hopeless: float | None = None
-    realtime: bool = False
-    reward: RewardName | None = None
-    examples: Path | None = None
-    accept_classifier: bool = False
 
 
 def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
     """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
-    workspace, profile, name, checkpoint, cell = get_ready(folder, flags, options)
-    task = cell.task
+    ready = get_ready(folder, flags, options)
+    workspace, profile, name, checkpoint, cell = ready
     plan = make_plan(cell, checkpoint, name, profile, options)
-    session = options.session or session_name(plan)
-    meter = session_meter(workspace, checkpoint, workspace.trials(session), task, options.max_steps)
-    plan = dataclasses.replace(plan, stop_hopeless=stop_rule(meter, task, options.stop_hopeless))
+    session = options.session or plan.session_name
+    trials = workspace.trials(session)
+    meter = session_meter(workspace, checkpoint, trials, cell.task, options.max_steps)
+    rule = stop_rule(meter, cell.task, options.stop_hopeless)
+    plan = dataclasses.replace(plan, stop_hopeless=rule)
     warn_of_memory(plan, cell)
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
-    alone = workspace.alone_in(workspace.trials(session), OTHER_SESSION)
-    with alone, Interrupts() as interrupts:
-        done_before = count_lines(workspace.trials(session))
-        with (
-            cell.station,
-            listening(
-                f"ptrctl improve · {task}",
-                [stage],
-                dataclasses.replace(cell, judge=None) if plan.reward == "operator" else cell,
-                interrupts,
-                workspace.trials(session),
-                max_steps=options.max_steps,
-                camera=profile.camera,
-                park=parking_command(workspace, profile),
-            ) as (shown, listeners),
-        ):
+    with trial_session(ready, session) as here:
+        with here.on_the_arm(
+            "improve", stage, options.max_steps, labelled_by_operator=plan.reward == "operator"
+        ) as (shown, listeners):
             result = practise(
                 workspace,
                 plan,
@@ -136,7 +76,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
                 shown=shown,
                 stage=stage.name,
                 listeners=listeners,
-                stopping=lambda: interrupts.requested,
+                stopping=lambda: here.interrupts.requested,
                 meter=meter,
             )
         for tried in (result.before, *result.candidates):
@@ -148,12 +88,12 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             result,
             session=session,
             report=report,
-            what_next=_next(workspace, profile, plan, result, options),
-            interrupted=interrupts.requested,
-            did_nothing=count_lines(workspace.trials(session)) == done_before,
+            what_next=_next(Place.of(plan, workspace, profile), plan, result, options),
+            interrupted=here.interrupts.requested,
+            did_nothing=here.did_nothing,
             backward=cell.backward_task,
         )
-    return result.complete or not interrupts.requested
+    return result.complete or not here.interrupts.requested
 
 
 def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
@@ -219,12 +159,6 @@ def make_plan(
         created_at=now_utc(),
         code_version=version("ptrctl"),
     )
-
-
-def session_name(plan: ImprovePlan) -> str:
-    """The same for the same start in the same place, so that repeating a command goes on."""
-    turns = "-backward" if plan.backward else ""
-    return PRACTICE + place_and_policy(plan.task, plan.kitchen_seed, plan.checkpoint_digest) + turns
 
 
 def _run_folder(
@@ -342,54 +276,14 @@ def _report(plan: ImprovePlan, result: ImproveResult) -> Report:
     )
 
 
-def _next(
-    workspace: Workspace,
-    profile: Profile,
-    plan: ImprovePlan,
-    result: ImproveResult,
-    options: ImproveOptions,
-) -> str:
+def _next(place: Place, plan: ImprovePlan, result: ImproveResult, options: ImproveOptions) -> str:
     """Go on; or score the recommended checkpoint; or show the policy more."""
-    same = {"task": plan.task, **scene_flags(profile)}
     if not result.complete:
-        given = _flags(options) | {"checkpoint": plan.checkpoint}
-        return next_command("improve", workspace, **same, **given)
+        return place.command("improve", **{**options.flags(), "checkpoint": plan.checkpoint})
     if _lacks(plan, result) == "demonstrations":
-        return more_demonstrations(workspace, same)
-    called = _called(workspace, result) if result.kept else plan.checkpoint
-    return next_evaluation(workspace, same, plan.kitchen_seed, called, result.recommended.digest)
-
-
-def _flags(options: ImproveOptions) -> dict[str, Any]:
-    """Those that differ from their defaults."""
-    return changed(
-        options,
-        updates_per_trial="updates",
-        selection_trials="selection",
-        noise_scale="noise",
-    )
-
-
-def begun_with(frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags with which a practice goes on.
-
-    Args:
-        frozen: Its plan as JSON.
-    """
-    rule = frozen.get("stop_hopeless")
-    return _flags(
-        ImproveOptions(
-            trials=frozen["trials"],
-            backward=frozen["backward"],
-            updates_per_trial=frozen["updates_per_trial"],
-            selection_trials=len(frozen["selection_seeds"]),
-            noise_scale=frozen["noise_scale"],
-            seed=frozen["seed"],
-            max_steps=frozen["max_steps"],
-            stop_hopeless=None if rule is None else rule["below"],
-            reward=frozen.get("reward"),
-        )
-    )
+        return more_demonstrations(place)
+    called = _called(place.workspace, result) if result.kept else plan.checkpoint
+    return next_evaluation(place, called, result.recommended.digest)
 
 
 def _called(workspace: Workspace, result: ImproveResult) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hardware.loop import Subscriber
 from ptrctl.rewards import PROBABILITY
-from ptrctl.sessions.evaluation import reporter
+from ptrctl.sessions.trial_session import reporter
 from ptrctl.terminal.dashboard import Display
 from ptrctl.workflows.improve import ImproveEvent, Phase
 from ptrctl.workflows.practice_learning import Learned, Learning

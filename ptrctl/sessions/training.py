@@ -14,7 +14,7 @@ from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.kitchens import kitchen_flag
 from ptrctl.next_command import next_command
 from ptrctl.profile import DEFAULT_TASK, Profile, load_profile
-from ptrctl.sessions.evaluation import next_evaluation
+from ptrctl.sessions.what_next import Place, next_evaluation
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage, display
 from ptrctl.workflows.finetune import (
@@ -376,14 +376,13 @@ def _show_finetuned(
         **_training_rows(result.request, trained, result.began),
     }
     elsewhere = kitchen_flag(profile, options.demos or workspace.demos(task))
+    kitchen = elsewhere.get("kitchen", profile.kitchen_seed) if profile.robot == SIMULATED else None
     console.outcome_panel(
         "The fine-tuning is complete",
         rows,
         wrote=[workspace.said(trained.checkpoint.path)],
         next_command=next_evaluation(
-            workspace,
-            {"task": task, **elsewhere},
-            elsewhere.get("kitchen", profile.kitchen_seed) if profile.robot == SIMULATED else None,
+            Place(workspace, task, kitchen, elsewhere),
             "" if result.name == task else result.name,
             trained.checkpoint.digest,
         ),

@@ -13,7 +13,7 @@ from hardware.faults import CameraFault
 from hardware.robot import ShouldStop, never_stop
 from ptrctl.operator.at_the_keys import AtTheKeys
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.sessions.evaluation import listening
+from ptrctl.sessions.trial_session import listening
 from ptrctl.terminal.keymap import Moment
 from ptrctl.terminal.keys import Key
 from ptrctl.terminal.panels import LivePanel, View

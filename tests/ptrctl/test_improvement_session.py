@@ -9,7 +9,7 @@ import pytest
 
 from ptrctl.sessions.demo import PRACTISE, expected_stages
 from ptrctl.sessions.demo_state import DemoOptions
-from ptrctl.sessions.improvement import _lacks, expected_s, session_name, warn_of_memory
+from ptrctl.sessions.improvement import _lacks, expected_s, warn_of_memory
 from ptrctl.sessions.practice_display import telling
 from ptrctl.trials import TrialRecord
 from ptrctl.workflows.improve_result import ImproveResult
@@ -64,7 +64,7 @@ def test_on_an_arm_it_says_where_things_are_put_down_from_memory(
 
 def test_practice_in_turn_is_a_session_of_its_own() -> None:
     """It is what the panel advises after practice that came to nothing."""
-    assert session_name(replace(PLAN, backward="go_back")) != session_name(PLAN)
+    assert replace(PLAN, backward="go_back").session_name != PLAN.session_name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from ptrctl.kitchens import kitchen_flag, warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.profile import Profile
-from ptrctl.sessions.evaluation import EvaluateOptions
+from ptrctl.sessions.session_options import EvaluateOptions
 from ptrctl.workspace import Workspace
 from tests.recordings.episodes import record
 
