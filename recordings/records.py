@@ -170,7 +170,8 @@ class EpisodeInfo:
         robot: The arm's kind and identity ({"name": "sim-wx250s", "serial": ...}).
         cameras: Camera name to identity and picture size ({"kind":, "serial":, "height":, ...}).
         control_rate_hz: Steps a second.
-        decided_by: Who acts: "keyboard", "scripted", "policy:<checkpoint digest>".
+        decided_by: Who acts: "keyboard" or another device, "scripted", "memory", or
+            "policy:<checkpoint digest>".
         seed: Start state's seed in simulation, None on hardware.
         scene: What is known of the scene (simulator: kitchen seed; hardware: operator's words).
         code_version: Version of ptrctl.

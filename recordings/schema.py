@@ -92,7 +92,8 @@ ATTRIBUTES: dict[str, str] = {
     "robot": "JSON object: the arm's kind and identity",
     "cameras": "JSON object: camera name to identity and picture size",
     "control_rate_hz": "steps a second",
-    "decided_by": "who acted: keyboard, scripted, policy:<checkpoint digest>",
+    "decided_by": "who acted: keyboard or another device, scripted, memory, "
+    "policy:<checkpoint digest>",
     "seed": "JSON: the start state's seed in simulation, or null",
     "scene": "JSON object: what is known of the scene",
     "code_version": "version of ptrctl",

@@ -42,8 +42,10 @@ def check(settings: DynamixelSettings) -> Sequence[Finding]:
     findings = [Finding("port", Health.OK, port), _permission(port), *_latency(port)]
     if not any(finding.health is Health.FAIL for finding in findings):
         findings += _motors(port, settings)
-    if log_path(port).exists():
-        said = f"an earlier program died while it drove the arm; see {log_path(port)}"
+    log = log_path(port)
+    # Every guardian opens it; one that was needed has written something.
+    if log.exists() and log.stat().st_size:
+        said = f"an earlier program died while it drove the arm; see {log}"
         findings.append(Finding("guardian", Health.OK, said))
     return findings
 

@@ -78,8 +78,8 @@ def _sourced(distro: str) -> Finding:
         "ROS",
         Health.FAIL,
         "not installed on this machine",
-        "Serve the arm on the machine that has ROS (docs/arms/interbotix.md), and use `kind = "
-        '"remote"` here',
+        "Serve the arm on the machine that has ROS (docs/arms/interbotix.md), and set "
+        '`name = "remote"` under [robot] in ptrctl.toml here',
     )
 
 

@@ -44,7 +44,7 @@ def improve(
         typer.Option(
             help="Task that undoes it: both are practised in turn, nobody resets the scene, and "
             "the arm puts back from memory what it took away.",
-            show_default="none, the simulator lays out the scene anew",
+            show_default="none, the scene is laid out anew for every trial",
         ),
     ] = "",
     learner: Annotated[

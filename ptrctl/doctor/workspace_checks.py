@@ -1,4 +1,4 @@
-"""What `ptrctl doctor` looks at in the workspace: disk, profile, reference pictures, leftovers."""
+"""What `ptrctl doctor` looks at in the workspace: disk, profile, leftovers."""
 
 from __future__ import annotations
 

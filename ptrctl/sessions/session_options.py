@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ptrctl.next_command import changed
+from ptrctl.plan import TrialPlan
+from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import RewardName
 
 MAX_STEPS = 40
@@ -34,6 +36,11 @@ class SessionOptions:
     max_steps: int = MAX_STEPS
     stop_hopeless: float | None = None
     realtime: bool = False
+
+    def session_of(self, plan: TrialPlan | ImprovePlan) -> str:
+        """The folder's name; trials that may be given up have one of their own."""
+        hopeless = "" if self.stop_hopeless is None else "-stop"
+        return self.session or plan.session_name + hopeless
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def test_practice_gives_up_hopeless_trials_and_measuring_does_not(trained: Path)
     plant_meter(trained, odds=-5.0)
     words = "-n 1 --selection 1 --updates 1 --stop-hopeless 0.1"
     result = run(f"improve {WHERE} {words}", trained)
+    assert result["session"].endswith("-stop")
     folder = trained / "trials" / result["session"]
     (practised,) = counted_trials(TrialLog(folder / "practice").records).values()
     assert practised.reason == "stopped as hopeless at step 3"

@@ -107,7 +107,9 @@ def test_a_port_without_permission_is_named_with_group_and_rule(bus, settings, m
     assert not bus.received
 
 
-def test_the_log_of_a_guardian_is_mentioned(bus, settings) -> None:
+def test_the_log_of_a_guardian_is_mentioned_if_one_was_needed(bus, settings) -> None:
+    guardian.log_path(bus.port).touch()
+    assert "guardian" not in by_name(settings)
     guardian.log_path(bus.port).write_text("the program 1 died")
     assert "guardian" in by_name(settings)
 

@@ -32,7 +32,7 @@ def test_without_ros_it_points_to_the_remote_server(monkeypatch, tmp_path) -> No
     monkeypatch.setattr(doctor, "ROS_FOLDER", tmp_path)
     finding = KIND.check(InterbotixSettings())[0]
     assert finding.health is Health.FAIL
-    assert 'kind = "remote"' in finding.fix
+    assert 'name = "remote"' in finding.fix
 
 
 def test_ros_that_is_not_sourced_gets_the_line_to_type(monkeypatch, tmp_path) -> None:
