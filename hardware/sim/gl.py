@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import ctypes.util
+import importlib.util
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from recordings.errors import SystemSetupError
 
@@ -62,3 +66,18 @@ def choose_backend() -> str:
         "One of them is needed, without a display too.",
         f"Run `sudo apt-get install {PACKAGES}`, then `ptrctl doctor`.",
     )
+
+
+def load_other_compilers() -> None:
+    """Load the compiler that comes with PyTorch's CUDA builds, where it is installed.
+
+    To be called before the first OpenGL context. Mesa's renderer brings an LLVM and shows it to the
+    whole process. A `triton` that is loaded afterwards, as by PyTorch's first optimiser, takes that
+    one for its own and crashes; loaded before, each keeps its own.
+    """
+    # What is wrong with it is for PyTorch to say, if it is ever needed.
+    with suppress(OSError, ValueError):
+        triton = importlib.util.find_spec("triton")
+        for folder in (triton and triton.submodule_search_locations) or ():
+            for library in Path(folder).glob("_C/libtriton*.so"):
+                ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_LOCAL)

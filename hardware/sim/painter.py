@@ -107,6 +107,7 @@ class Painter:
 def _context() -> Any:
     """The OpenGL context of this thread, current."""
     if not hasattr(_of_thread, "context"):
+        gl.load_other_compilers()
         _of_thread.context = mujoco.GLContext(*LARGEST)
     _of_thread.context.make_current()
     return _of_thread.context

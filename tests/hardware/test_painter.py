@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,3 +85,41 @@ def test_threads_draw_the_same_world_and_free_only_their_own() -> None:
     assert np.array_equal(shared.render(*SIZE), expected)
     shared.close()
     shared.close()
+
+
+def test_a_compiler_of_pytorch_is_loaded_before_opengl(monkeypatch, tmp_path: Path) -> None:
+    import mujoco
+
+    library = tmp_path / "triton" / "_C" / "libtriton.so"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    (tmp_path / "triton" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    order: list[str] = []
+    real = mujoco.GLContext
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, mode: order.append(name))
+
+    def context(*size: int) -> object:
+        order.append("OpenGL")
+        monkeypatch.undo()
+        return real(*size)
+
+    monkeypatch.setattr(mujoco, "GLContext", context)
+    in_another_thread(lambda: world(3).render(*SIZE))
+    assert order == [str(library), "OpenGL"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="a PyTorch without triton")
+def test_a_program_that_has_drawn_can_learn() -> None:
+    """In a process of its own: it used to crash."""
+    program = """
+import torch
+from hardware.sim.world import SimWorld
+world = SimWorld("put_carrot_on_plate", 0)
+world.reset(0)
+world.render(32, 32)
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(3))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == 0
