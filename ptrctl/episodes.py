@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,8 @@ from recordings.reader import Episode, EpisodeSummary, read_summary
 from recordings.records import ImageArray, Label, Outcome
 
 NEWEST = "last"
+_FEW_COLUMNS = 90
+"""Below it an episode has two lines in a list."""
 OUTCOME_STYLES = {Outcome.SUCCESS: "green", Outcome.FAILURE: "red", Outcome.UNLABELLED: "yellow"}
 
 
@@ -121,22 +124,38 @@ def summary_or_problem(path: Path) -> EpisodeSummary | RecordingError:
         return problem
 
 
-def list_table(paths: Sequence[Path]) -> Table:
-    """One row an episode."""
+def list_table(paths: Sequence[Path], columns: int) -> RenderableType:
+    """One row an episode; in a narrow terminal two lines, so that nothing is cut.
+
+    Args:
+        paths: Of the recordings.
+        columns: Of the terminal.
+    """
+    rows = [(path.stem, *_row(path)) for path in paths]
+    if columns < _FEW_COLUMNS:
+        lines = []
+        for name, task, label, steps, actor in rows:
+            details = f"{task}, {steps} steps by {actor}" if steps else task
+            lines.append(Text.assemble(name, "  ", label, "\n  ", (details, "dim")))
+        return Group(*lines)
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("episode", no_wrap=True, overflow="fold")
     table.add_column("task", overflow="fold")
     table.add_column("label", min_width=10, overflow="fold")
     table.add_column("steps", justify="right")
     table.add_column("by", overflow="fold")
-    for path in paths:
-        read = summary_or_problem(path)
-        if isinstance(read, RecordingError):
-            table.add_row(path.stem, str(path.parent), Text("unreadable", style="bold red"))
-            continue
-        label = label_in_words(replace(read.label, labelled_by=""))
-        table.add_row(path.stem, read.info.task, label, str(read.steps), read.info.decided_by)
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _row(path: Path) -> tuple[str, Text, str, str]:
+    """Task, label, steps and who acted; of an unreadable one where it lies."""
+    read = summary_or_problem(path)
+    if isinstance(read, RecordingError):
+        return str(path.parent), Text("unreadable", style="bold red"), "", ""
+    label = label_in_words(replace(read.label, labelled_by=""))
+    return read.info.task, label, str(read.steps), read.info.decided_by
 
 
 def as_data(summary: EpisodeSummary) -> dict[str, object]:

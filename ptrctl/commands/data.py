@@ -62,7 +62,7 @@ def list_episodes(
         )
         return
     if paths:
-        console.show(list_table(paths))
+        console.show(list_table(paths, console.results().width))
     else:
         console.note(f"There is no episode yet. Record some with `ptrctl record{place.flag()}`.")
 

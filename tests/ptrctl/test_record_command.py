@@ -18,6 +18,7 @@ from ptrctl.doctor.machine_checks import check_rendering
 from ptrctl.episodes import _in_words
 from ptrctl.main import app
 from ptrctl.profile import load_profile
+from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
 from recordings.reader import read_episode
@@ -145,7 +146,16 @@ def test_data_lists_and_shows_what_was_recorded(demos: Path, tmp_path: Path) -> 
         assert picture.width == 8 * 128
     name = listed[0]["episode_id"]
     assert as_json(ptrctl(demos, "data", "show", name, "--json"))["episode_id"] == name
-    assert TASK in ptrctl(demos, "data", "list").stdout
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+def test_a_list_cuts_nothing(demos: Path, monkeypatch, columns: int) -> None:
+    monkeypatch.setattr(console.results(), "width", columns)
+    shown = ptrctl(demos, "data", "list").stdout
+    for path in EpisodeFolder(demos / "demos" / TASK).paths():
+        assert path.stem in shown
+    assert shown.count(TASK) == shown.count("success") == shown.count("scripted") == 2
+    assert max(map(len, shown.splitlines())) <= columns
 
 
 def test_equal_motors_of_an_arm_are_told_together() -> None:
