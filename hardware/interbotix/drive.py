@@ -20,7 +20,7 @@ from hardware.interbotix.gripper import GripperLoop
 from hardware.interbotix.settings import InterbotixSettings
 from hardware.interbotix.ticker import Ticker
 from hardware.interbotix.vendor import Bot
-from hardware.interbotix.watch import BRIDGE_EFFORT, FINGER, GRIPPER, JointWatch
+from hardware.interbotix.watch import BRIDGE_EFFORT, FINGER, GRIPPER, JointWatch, TooHot
 from hardware.joint_arm import JointReading
 from recordings.errors import RobotError, SystemSetupError
 from recordings.records import FloatArray
@@ -100,6 +100,9 @@ class InterbotixDrive:
                 "motor_firmware": firmware,
             }
             self._wait_for_first_sample()
+            # A hot arm can be connected, and parked; its heat is told at the next start.
+            with contextlib.suppress(TooHot):
+                self._check_heat()
             self._tickers = [
                 self._ticker("interbotix-gripper", self._tick_gripper, GRIPPER_PERIOD_S),
                 self._ticker("interbotix-health", self._tick_health, HEALTH_PERIOD_S),
@@ -120,11 +123,11 @@ class InterbotixDrive:
         self._bot = None
 
     def check(self) -> None:
-        self._require()
+        bot = self._require()
         self._watch.forgive()
-        for check in self._health_checks():
-            check()
-        health.check_supply(self._require())
+        health.check_errors(bot)
+        self._check_heat()
+        health.check_supply(bot)
 
     def read(self) -> JointReading:
         self._require()
@@ -329,6 +332,15 @@ class InterbotixDrive:
                 pwm = self._gripper.step(sample.finger_m, sample.gripper_effort, sample.taken_s)
             if pwm != self._pwm_sent:
                 self._publish_pwm(pwm)
+
+    def _check_heat(self) -> None:
+        """Raises `TooHot` if a motor is; it is known from then on."""
+        try:
+            health.check_temperatures(self._require(), self._settings.temperature_limit_c)
+        except TooHot:
+            self._watch.heat_is_known = True
+            raise
+        self._watch.heat_is_known = False
 
     def _health_checks(self) -> list[Callable[[], None]]:
         bot, settings = self._require(), self._settings

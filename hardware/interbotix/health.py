@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hardware import wx250s
 from hardware.faults import LostConnection, MotorFault
-from hardware.interbotix.watch import MOTORS
+from hardware.interbotix.watch import MOTORS, TooHot
 
 SHADOWS = ("shoulder_shadow", "elbow_shadow")
 ERRORS = {
@@ -84,10 +84,10 @@ def check_errors(bot: Registers) -> None:
 
 
 def check_temperatures(bot: Registers, limit_c: float) -> None:
-    """Raises `MotorFault` if a motor is hotter than the limit."""
+    """Raises `TooHot` if a motor is hotter than the limit."""
     for motor, hot_c in read_all(bot, "Present_Temperature").items():
         if hot_c > limit_c:
-            raise MotorFault(
+            raise TooHot(
                 f"The motor {motor} is at {hot_c} degrees Celsius.",
                 f"The limit is {limit_c:g}.",
                 "Park the arm, let it cool down for some minutes, then start again.",

@@ -27,6 +27,10 @@ BRIDGE_EFFORT: FloatArray = 1.7 * np.array([800.0, 1000.0, 600.0, 600.0, 600.0, 
 load in 0.1 % times 2.69. Source: rail-berkeley/bridge_data_robot, widowx_controller.py."""
 
 
+class TooHot(MotorFault):
+    """A motor is hotter than the limit. This passes, and the arm can be parked meanwhile."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One joint_states message.
@@ -74,6 +78,8 @@ class JointWatch:
         self._above = np.zeros(6, dtype=int)
         self._fault: RobotError | None = None
         self._held = False
+        self.heat_is_known = False
+        """The operator knows that a motor is too hot: the arm may move, so as to park."""
 
     def poll(self) -> None:
         """Take in the newest message, if there is a new one."""
@@ -115,6 +121,7 @@ class JointWatch:
         self.poll()
         with self._lock:
             if self._fault is not None and tell_faults():
+                self.heat_is_known = self.heat_is_known or isinstance(self._fault, TooHot)
                 raise self._fault
             sample = self._sample
             if sample is None or asked_s - sample.taken_s > STALE_S:
@@ -127,9 +134,10 @@ class JointWatch:
             return sample
 
     def report(self, fault: RobotError) -> None:
-        """Make `newest` raise a fault that somebody else has noticed."""
+        """Make `newest` raise a fault that somebody else has noticed, heat if it is not known."""
         with self._lock:
-            self._fault = self._fault or fault
+            if not (self.heat_is_known and isinstance(fault, TooHot)):
+                self._fault = self._fault or fault
 
     def forgive(self) -> None:
         """The arm is held: look afresh. What is still wrong is told when it is to move again.

@@ -79,7 +79,7 @@ class TrossenArm(JointArm):
         if kind is Stop.PARK and not self._torque:
             here = self._drive.read()
             if np.abs(here.joints_rad - self._sleep_rad).max() > FOLDED_RAD:
-                self._drive.check()
+                self._trossen.check_to_park()
                 self._drive.set_torque(True)
                 self._torque = True
                 self._adopt(here.joints_rad, here.opening)

@@ -57,6 +57,7 @@ class TrossenDrive:
         self._number = -1
         self._watching = False
         self._overloaded_since_s: float | None = None
+        self._heat_is_known = False
         self._fault: RobotError | None = None
 
     @property
@@ -102,6 +103,20 @@ class TrossenDrive:
         self._connect(clear_error=False)
 
     def check(self) -> None:
+        self._require_no_error()
+        self._heat_is_known = False
+        self._check_temperatures(self._sample())
+
+    def check_to_park(self) -> None:
+        """As `check`, but heat is no obstacle: a parked arm can cool down.
+
+        Raises:
+            MotorFault: The controller reports an error.
+        """
+        self._require_no_error()
+        self._heat_is_known = True
+
+    def _require_no_error(self) -> None:
         words = self._guarded(self._controller.error)
         if words != NO_ERROR:
             raise MotorFault(
@@ -109,7 +124,6 @@ class TrossenDrive:
                 "It reports no error.",
                 "Remove the cause, switch the arm off and on, then run `ptrctl doctor`.",
             )
-        self._check_temperatures(self._sample())
 
     def read(self) -> JointReading:
         sample = self._sample()
@@ -223,8 +237,11 @@ class TrossenDrive:
             raise
 
     def _check_temperatures(self, sample: Sample) -> None:
+        """Tell of heat once, until `check`: an arm that is too hot can still park."""
         hottest = int(sample.temperatures_c.argmax())
-        if sample.temperatures_c[hottest] > self._settings.max_temperature_c:
+        too_hot = sample.temperatures_c[hottest] > self._settings.max_temperature_c
+        if too_hot and not self._heat_is_known:
+            self._heat_is_known = True
             part = "motor" if hottest < 7 else "electronics"
             raise MotorFault(
                 f"The {part} of {_joint(hottest % 7)} is at "

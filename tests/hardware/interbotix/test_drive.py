@@ -297,6 +297,23 @@ def test_a_motors_fault_ends_the_episode_and_the_arm_stands_still(
     assert peer.is_still()
 
 
+def test_a_hot_arm_parks_once_its_heat_was_told(peer, robot) -> None:
+    peer.faults["overheated"]()
+    assert "79 degrees" in str(until_fault(peer, robot))
+    robot.stop(Stop.PARK)
+    assert not any(registers["Torque_Enable"] for registers in peer.node.registers.values())
+    with pytest.raises(MotorFault, match="79 degrees"):
+        robot.move_to_start()
+
+
+def test_a_hot_arm_that_holds_is_parked_by_the_next_command(peer, robot) -> None:
+    robot.disconnect()
+    peer.faults["overheated"]()
+    with robot:
+        robot.stop(Stop.PARK)
+    assert not any(registers["Torque_Enable"] for registers in peer.node.registers.values())
+
+
 def test_being_blocked_is_no_fault_as_long_as_nothing_pushes_too_hard(peer, robot) -> None:
     peer.faults["stuck"]()
     robot.apply(np.array([0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 1.0]))

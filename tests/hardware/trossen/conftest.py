@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from hardware.clock import MonotonicClock
@@ -28,6 +29,11 @@ def make_arm(
     """An arm, not connected."""
     options = {**peer_of(simulator).options, **changes}
     return TrossenArm(TrossenSettings(**options), ArmRequest(MonotonicClock(), rate_hz))
+
+
+def is_folded(simulator: SimulatorProcess) -> bool:
+    """Whether the arm lies in its sleep pose."""
+    return bool(np.abs(simulator.ask("positions")[:6]).max() < 0.02)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hardware.trossen.controller import Controller
 from recordings.errors import RobotError, UsageError
 from recordings.records import hold_action
 from tests.hardware.peers.trossen import FOLDED, open_simulator
-from tests.hardware.trossen.conftest import make_arm
+from tests.hardware.trossen.conftest import is_folded, make_arm
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sim
@@ -28,10 +28,6 @@ def drive(arm, *actions) -> list[np.ndarray]:
         arm._clock.wait_until_s(due_s)
         states.append(arm.read_state().state)
     return states
-
-
-def is_folded(simulator) -> bool:
-    return bool(np.abs(simulator.ask("positions")[:6]).max() < 0.02)
 
 
 def test_connecting_narrows_the_published_limits_to_those_of_the_controller(simulator) -> None:

@@ -16,7 +16,8 @@ from hardware.trossen.drive import TrossenDrive
 from recordings.errors import RobotError, SystemSetupError
 from recordings.records import hold_action
 from tests.hardware.peers.trossen import REPOSITORY, SimulatorProcess
-from tests.hardware.trossen.conftest import RATE_HZ, make_arm
+from tests.hardware.trossen.conftest import RATE_HZ, is_folded, make_arm
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sim
 
@@ -129,6 +130,22 @@ def test_a_hot_motor_is_named_with_its_temperature(arm, simulator) -> None:
     arm.stop(Stop.HOLD)
     with pytest.raises(MotorFault, match="90 degrees"):
         arm.move_to_start()
+
+
+def test_a_hot_arm_parks_once_its_heat_was_told(arm, simulator) -> None:
+    simulator.ask("temperature 90")
+    with pytest.raises(MotorFault, match="90 degrees"):
+        drive_on(arm)
+    arm.stop(Stop.PARK)
+    wait_for(lambda: is_folded(simulator))
+
+
+def test_a_hot_arm_that_was_left_braked_is_parked_by_the_next_command(arm, simulator) -> None:
+    arm.disconnect()
+    simulator.ask("temperature 90")
+    with make_arm(simulator) as other:
+        other.stop(Stop.PARK)
+    wait_for(lambda: is_folded(simulator))
 
 
 def test_an_arm_that_does_not_follow_is_stopped_on_its_way(arm, simulator) -> None:
