@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from recordings.codec import decode_image
 from recordings.errors import RecordingError
+from recordings.heaps import check_heaps
 from recordings.json_form import score_from_json
 from recordings.labels import read_label_file
 from recordings.records import (
@@ -43,6 +44,18 @@ from recordings.schema import (
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+
+_STUMBLES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What h5py and the reading of damaged values raise."""
 
 
 @dataclass(frozen=True)
@@ -273,7 +286,7 @@ def read_episode(path: Path) -> Episode:
 def open_recording(path: Path) -> Iterator[h5py.File]:
     """The recording as an open HDF5 file, its format and version checked.
 
-    Whatever HDF5 stumbles over inside the `with` block becomes a `RecordingError`.
+    Whatever reading stumbles over inside the `with` block becomes a `RecordingError`.
     """
     path = Path(path)
     if not path.is_file():
@@ -283,11 +296,12 @@ def open_recording(path: Path) -> Iterator[h5py.File]:
             "Run `ptrctl data list` to see what there is.",
         )
     try:
+        check_heaps(path)
         # Finished recordings never change, so no lock is needed, and read-only disks work.
         with h5py.File(path, "r", locking=False) as file:
             _check_format(path, file)
             yield file
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except _STUMBLES as error:
         raise RecordingError(
             f"{path} cannot be read as a recording: {str(error).strip(chr(39))}.",
             "A whole HDF5 file written by ptrctl was expected.",
