@@ -127,7 +127,7 @@ class Checkpoint:
 
         Args:
             new_tasks: Tasks to take up; each begins as the mean of the tasks that are
-                most similar by name, see `TaskSlots.similar`.
+                most similar by name, see `TaskSlots.similar`; plain one-hots stay.
 
         Raises:
             CheckpointError: The weights are damaged or do not fit the config, or there are more

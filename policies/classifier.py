@@ -98,8 +98,9 @@ class SuccessClassifier(nn.Module):
 
     def start_task(self, slot: int, similar: Sequence[int]) -> None:
         """As `PolicyNetworks.start_task`: a new task begins as the mean of similar ones."""
-        if similar:
+        if similar and self.config.task_embedding:
             self.task_table[slot] = self.task_table[list(similar)].mean(dim=0)
+        if similar:
             self.hands[slot] = self.hands[list(similar)].min()
 
     def needed_hand(self, task: int) -> Hand:

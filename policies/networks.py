@@ -96,8 +96,11 @@ class PolicyNetworks(nn.Module):
         self.state_std.copy_(torch.from_numpy(np.maximum(std, 1e-2)))
 
     def start_task(self, slot: int, similar: Sequence[int]) -> None:
-        """Let a new task begin as the mean of similar ones; alone it keeps its own start."""
-        if similar:
+        """Let a new task begin as the mean of similar ones; alone it keeps its own start.
+
+        So does a plain one-hot: it does not learn, so that equal ones could never be told apart.
+        """
+        if similar and self.config.task_embedding:
             with torch.no_grad():
                 self.task_table[slot] = self.task_table[list(similar)].mean(dim=0)
 

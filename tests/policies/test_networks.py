@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from policies.classifier import SuccessClassifier
 from policies.config import EncoderConfig
 from policies.encoders import Convolution, Encoder, Keypoints, SpatialEmbedding
 from policies.heads import CriticEnsemble, TanhGaussian
@@ -168,6 +169,15 @@ def test_a_new_task_starts_as_the_mean_of_similar_ones() -> None:
     networks.start_task(6, [])
     assert torch.equal(networks.task_table[6], before[6])
     assert torch.equal(networks.task_table[:5], before[:5])
+
+
+def test_a_new_task_keeps_a_one_hot_that_does_not_learn() -> None:
+    config = dataclasses.replace(preset("tiny").network, task_embedding=0)
+    for networks in (PolicyNetworks(config), SuccessClassifier(config)):
+        networks.task_table.data.copy_(torch.eye(config.task_slots))
+        networks.start_task(5, [1])
+        networks.start_task(6, [1])
+        assert torch.equal(networks.task_table, torch.eye(config.task_slots))
 
 
 def test_toggle_units_and_metres_are_inverse_and_state_statistics_matter() -> None:
