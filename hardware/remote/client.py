@@ -10,7 +10,7 @@ import numpy as np
 
 from hardware.camera import CameraFeatures
 from hardware.connected import Connected, ConnectedArm
-from hardware.faults import CameraFault
+from hardware.faults import CameraFault, LostConnection
 from hardware.remote.link import STOP_S, Link
 from hardware.remote.protocol import array_fields
 from hardware.remote.served import Served, ServedCamera
@@ -125,9 +125,10 @@ class RemoteRobot(ConnectedArm):
                     if wanted:
                         self._link.ask("cancel")
         except BaseException as error:
-            # The server's own errors need no telling: it holds the arm, or does when it hears
-            # nothing.
-            if asks_here or not isinstance(error, PtrctlError):
+            # The server's own errors need no telling: it holds the arm. But an answer that is
+            # merely late says nothing of the arm, and nobody here watches it any more.
+            lost = isinstance(error, LostConnection)
+            if asks_here or lost or not isinstance(error, PtrctlError):
                 with contextlib.suppress(PtrctlError):  # The first error is the one to tell.
                     self._link.ask("hold", more_time_s=STOP_S)
             raise

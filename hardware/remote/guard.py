@@ -144,8 +144,9 @@ class GuardedArm:
                 self._hold_or_note()
         self._locked = locked
 
-    def heard(self) -> None:
-        """The client in control is there; says nothing about commands."""
+    def watched(self) -> None:
+        """Whoever asked for the motion asks whether it is over. Nothing else keeps it going: a
+        heart beats on where the thread that would stop the arm hangs."""
         if self._motion is not None:
             self._motion.heard()
 

@@ -255,7 +255,6 @@ class ArmServer:
             raise BadMessage(f"request {number} after {client.last_id}")
         client.last_id = number
         client.heard_s = self._clock.now_s()
-        self._arm.heard()
         return client
 
     def _look(self, body: Fields) -> dict[str, Any]:
@@ -368,6 +367,7 @@ class ArmServer:
         return {}
 
     def _motion(self, body: Fields, client: Client) -> dict[str, Any]:
+        self._arm.watched()
         return self._commanded() if self._arm.motion_ended() else {}
 
     def _score(self, body: Fields, client: Client) -> dict[str, Any]:

@@ -10,7 +10,13 @@ import pytest
 
 from hardware.checks import Health
 from hardware.clock import MonotonicClock
-from hardware.faults import CameraFault, LostConnection, MotionStopped, MotorFault
+from hardware.faults import (
+    CameraFault,
+    LostConnection,
+    MissedDeadline,
+    MotionStopped,
+    MotorFault,
+)
 from hardware.kinds import ArmRequest
 from hardware.remote import KIND, RemoteSettings
 from hardware.remote.guard import Mood
@@ -157,6 +163,35 @@ def test_a_client_that_is_stopped_during_a_motion_leaves_the_arm_holding() -> No
 
         with pytest.raises(RobotError, match="silent"):
             robot.move_to_start(should_stop=hang)
+
+
+def test_a_beating_heart_does_not_keep_a_motion_going() -> None:
+    place = station(motion_s=1e9)
+    with serving(place) as server, remote_robot(server) as robot:
+
+        def hang() -> bool:
+            wait_for(lambda: place.robot.log[-1] == "stop hold")
+            return False
+
+        with pytest.raises(MissedDeadline, match="silent"):
+            robot.move_to_start(should_stop=hang)
+
+
+def test_an_answer_that_is_late_during_a_motion_leaves_the_arm_holding() -> None:
+    place = station(motion_s=1e9)
+    with serving(place, **PATIENT) as server, remote_robot(server, timeout_s=0.4) as robot:
+        answer, late = server._asks["motion"], iter([False, False, True])
+
+        def slow(body, client):
+            if next(late, False):
+                time.sleep(0.6)
+            return answer(body, client)
+
+        server._asks["motion"] = slow
+        with pytest.raises(LostConnection, match="did not answer"):
+            robot.move_to_start()
+        wait_for(lambda: place.robot.log[-1] == "stop hold")
+        wait_for(lambda: server.status().mood is Mood.STILL)
 
 
 def test_a_hold_reaches_the_arm_from_another_thread_while_it_moves() -> None:

@@ -86,11 +86,11 @@ def test_an_arm_that_was_not_driven_is_left_alone(bench) -> None:
     assert bench.holds == 0
 
 
-def test_being_heard_is_no_command(bench) -> None:
+def test_being_watched_is_no_command(bench) -> None:
     bench.apply()
     for _ in range(5):
         bench.wait(0.1)
-        bench.arm.heard()
+        bench.arm.watched()
         bench.arm.read_state()
         bench.arm.tick()
     assert bench.holds == 1
@@ -236,7 +236,7 @@ def test_while_it_moves_by_itself_no_command_is_taken() -> None:
 def test_a_motion_that_nobody_watches_any_more_is_stopped() -> None:
     bench = moving()
     bench.wait(0.9)
-    bench.arm.heard()
+    bench.arm.watched()
     bench.wait(0.9)
     assert not bench.arm.motion_ended()
     bench.wait(0.2)
