@@ -111,7 +111,7 @@ def _treat(path: Path) -> Recovered:
     try:
         draft = draft_from_entries(path, journal.entries, recovered=True)
         if os.path.lexists(destination):
-            return _already_there(path, name, destination, draft)
+            return _already_there(path, name, destination, draft, journal)
         write_episode_file(draft, destination)
     except (RecordingError, ValueError) as error:
         # Whatever is wrong with one leftover, the others are saved.
@@ -125,14 +125,19 @@ def _treat(path: Path) -> Recovered:
     return Recovered(name, Fate.RECOVERED, destination, len(draft.steps), words)
 
 
-def _already_there(path: Path, name: str, destination: Path, draft: EpisodeDraft) -> Recovered:
-    """The recording was finished, and the process died before it deleted the journal."""
+def _already_there(
+    path: Path, name: str, destination: Path, draft: EpisodeDraft, journal: JournalContents
+) -> Recovered:
+    """The recording was finished, and the process died before it put the journal out of the way."""
     try:
         summary = read_summary(destination)
     except RecordingError as error:
         return _quarantine(path, name, f"{destination.name} is damaged: {error.found}")
     if summary.info.episode_id != name or summary.steps != len(draft.steps):
         return _quarantine(path, name, f"{destination.name} is a different episode.")
+    if journal.entries_after:
+        saved = f"{destination.name} holds the {summary.steps} steps before the damage."
+        return _quarantine(path, name, f"It is damaged in the middle; {saved}")
     path.unlink()
     reason = f"Episode `{name}` had been finished; its temporary file was deleted."
     return Recovered(name, Fate.ALREADY_FINISHED, destination, summary.steps, reason)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from recordings.dataset import EpisodeFolder
+from recordings.errors import RecordingError
 from recordings.labels import relabel
 from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason, Label, Outcome
@@ -160,6 +162,28 @@ def test_a_journal_that_is_damaged_in_the_middle_is_kept_beside_what_was_saved(
     assert "cut off" not in saved.reason
     (kept,) = (tmp_path / "quarantine").iterdir()
     assert kept.read_bytes() == whole
+    assert recover(tmp_path) == []
+
+
+def test_a_journal_that_is_damaged_in_the_middle_is_kept_though_recovery_was_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = interrupted(tmp_path, steps=8)
+    damage(path, 0.6)
+    whole = path.read_bytes()
+
+    def full_disk(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recordings.recovery._move_to_quarantine", full_disk)
+        with pytest.raises(RecordingError, match="the disk is full"):
+            recover(tmp_path)
+    steps = read_summary(tmp_path / "e0.h5").steps
+    (kept,) = recover(tmp_path)
+    assert kept.fate is Fate.QUARANTINED
+    assert f"e0.h5 holds the {steps} steps before the damage" in kept.reason
+    assert kept.path.read_bytes() == whole
     assert recover(tmp_path) == []
 
 
