@@ -372,13 +372,15 @@ def _info(values: Mapping[str, Any]) -> EpisodeInfo:
 
 
 def _interventions(dataset: h5py.Dataset) -> dict[str, BoolArray]:
-    acted = dataset[...]
-    return {name: acted[:, k] for k, name in enumerate(json.loads(dataset.attrs["names"]))}
+    return dict(zip(json.loads(dataset.attrs["names"]), dataset[...].T, strict=True))
 
 
 def _scores(group: h5py.Group) -> tuple[Score | None, ...]:
     stages = json.loads(group["stage"].attrs["names"])
     columns = (group["success"][...], group["progress"][...], group["stage"][...])
+    # A negative index would name another stage and no error.
+    if not np.isin(columns[2][columns[0] != NOT_JUDGED], range(len(stages))).all():
+        raise ValueError(f"score/stage goes beyond its {len(stages)} names")
     return tuple(
         None if success == NOT_JUDGED else Score(bool(success), float(progress), stages[stage])
         for success, progress, stage in zip(*columns, strict=True)

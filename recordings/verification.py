@@ -51,11 +51,11 @@ def verify_episode(path: Path) -> list[Problem]:
     try:
         with open_recording(path) as file:
             unchanged = content_hash(file) == file.attrs[CONTENT_HASH]
+        if not unchanged:
+            return [Problem(path, "changed", True, "The contents do not match their checksum.")]
         episode = read_episode(path)
     except RecordingError as error:
         return [Problem(path, "unreadable", True, error.found)]
-    if not unchanged:
-        return [Problem(path, "changed", True, "The contents do not match their checksum.")]
     wrong = list(_wrong_shapes(episode))
     # The other checks compare arrays with each other, which needs matching shapes.
     return wrong or [

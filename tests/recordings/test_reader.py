@@ -192,6 +192,24 @@ def test_a_missing_dataset_is_an_error(tmp_path: Path) -> None:
         read_episode(path)
 
 
+@pytest.mark.parametrize("stage", [-2, -1, 1, 32])
+def test_a_stage_that_has_no_name_is_an_error(tmp_path: Path, stage: int) -> None:
+    path = record(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["score/stage"][2] = stage
+    with pytest.raises(RecordingError, match="score/stage goes beyond its 1 names"):
+        read_episode(path)
+
+
+@pytest.mark.parametrize("names", ["[]", '["a", "b"]'])
+def test_interventions_without_their_names_are_an_error(tmp_path: Path, names: str) -> None:
+    path = record(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["interventions"].attrs["names"] = names
+    with pytest.raises(RecordingError, match="cannot be read as a recording"):
+        read_episode(path)
+
+
 def test_an_unknown_camera_is_an_error_that_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cameras are front"):
         read_episode(record(tmp_path)).image("wrist", 0)

@@ -59,6 +59,13 @@ def test_a_changed_number_is_found_by_the_checksum(tmp_path: Path) -> None:
     assert kinds(path) == [("changed", None)]
 
 
+def test_a_changed_stage_that_cannot_be_read_is_found_by_the_checksum(tmp_path: Path) -> None:
+    path = record_episode(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["score/stage"][2] = 32
+    assert kinds(path) == [("changed", None)]
+
+
 @pytest.mark.parametrize("name", ["state", "action", "sent_action", "observed_s", "applied_s"])
 def test_a_wrong_shape_is_found(tmp_path: Path, name: str) -> None:
     path = record_episode(tmp_path)
