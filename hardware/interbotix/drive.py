@@ -43,7 +43,8 @@ LIMIT_SLACK_RAD = 0.1
 class InterbotixDrive:
     """Speaks to the arm's node through the vendor's own classes.
 
-    Streaming writes no registers: the profile is written, and read back, when the drive opens.
+    Streaming writes no registers: the profile is written, and read back, when the drive opens and
+    in `check`, since the node may have been started again.
     The node's modes are never changed, since that takes the torque off and the arm sags; a node
     that was started with others is refused.
 
@@ -126,6 +127,9 @@ class InterbotixDrive:
         bot = self._require()
         self._watch.forgive()
         health.check_errors(bot)
+        # Since the last start somebody may have switched the arm or its node off and on.
+        self._check_node()
+        self._write_profile()
         self._check_heat()
         health.check_supply(bot)
 

@@ -74,6 +74,23 @@ def test_opening_writes_the_profile_to_every_arm_motor_and_moves_nothing(peer, d
     assert not [topic for topic, _ in peer.node.commands if topic.startswith("commands")]
 
 
+def test_a_node_that_was_started_again_gets_the_profile_before_the_next_episode(
+    peer, robot
+) -> None:
+    for registers in peer.node.registers.values():
+        registers.update(Profile_Velocity=2000, Profile_Acceleration=300)
+    robot.move_to_start()
+    for motor, registers in peer.node.registers.items():
+        if motor != GRIPPER:
+            assert (registers["Profile_Velocity"], registers["Profile_Acceleration"]) == (250, 100)
+
+
+def test_a_node_that_was_started_again_in_other_modes_is_refused(peer, robot) -> None:
+    peer.node._modes["arm"][0] = "velocity"
+    with pytest.raises(RobotError, match="would sag"):
+        robot.move_to_start()
+
+
 def test_a_motor_that_does_not_take_the_profile_is_a_fault(peer) -> None:
     set_registers = peer.node._set_motor_registers
 
