@@ -145,6 +145,11 @@ class DynamixelDrive:
         self._watch.forget()
         self._holding = False
         readings = self._ask()
+        if not any(
+            reading[reg.TORQUE] or reading[reg.HARDWARE_ERROR] for reading in readings.values()
+        ):
+            # Let go by us, or switched off and on by somebody, as after an error they should.
+            self._under_torque = False
         self._require_health(readings)
         require_supply(readings)
 

@@ -311,6 +311,30 @@ def test_a_motor_in_trouble_is_named_and_the_arm_stands_still_after_a_hold(
             powered.check()
 
 
+def test_an_arm_that_was_switched_off_and_on_after_an_error_starts_anew(bus, powered) -> None:
+    peer_of(bus).faults["overload"]()
+    with pytest.raises(MotorFault, match="overload"):
+        powered.read()
+    with bus.lock:
+        for servo in bus.servos.values():
+            servo.reboot()
+    powered.check()
+    powered.set_torque(True)
+    assert powered.torque_is_on()
+    assert watchdog_is(bus, 125)
+    assert bus.servos[9].value(100, 2) == round(0.4 * 885)
+    walk(bus, powered, 0.2)
+
+
+def test_an_arm_that_was_switched_off_and_on_with_an_error_left_is_refused(bus, powered) -> None:
+    with bus.lock:
+        for servo in bus.servos.values():
+            servo.reboot()
+        bus.servos[4].fail(0x20)
+    with pytest.raises(MotorFault, match="overload"):
+        powered.check()
+
+
 def test_a_hot_arm_can_still_be_driven_home(bus, powered) -> None:
     walk(bus, powered, 0.4)
     peer_of(bus).faults["overheated"]()
