@@ -240,16 +240,23 @@ def load_profile(workspace: Workspace, *, only: str | None = None) -> Profile:
         only: Read this table alone, whatever is in the others.
 
     Raises:
-        UsageError: The file is not TOML, or holds an unknown key or a value of a wrong type.
+        UsageError: The file cannot be read, is not TOML, or holds an unknown key or a value of a
+            wrong type.
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     path = workspace.profile_path
-    if not path.exists():
-        return Profile()
     try:
+        if not path.exists():
+            return Profile()
         tables = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+    except OSError as problem:
+        raise UsageError(
+            f"`{path}` cannot be read: {problem.strerror or problem}.",
+            "",
+            "Make it a file that you may read, or name another folder with `--workspace`.",
+        ) from problem
     except (TOMLKitError, UnicodeDecodeError) as problem:
         raise UsageError(
             f"`{path}` is not valid TOML: {problem}.",

@@ -18,6 +18,7 @@ from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
 PROFILE_NAME = "ptrctl.toml"
 MANY_NAMES = 12
+WORKSPACE_VARIABLE = "PTRCTL_WORKSPACE"
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,10 @@ class Workspace:
         return str(path) if relative.startswith("..") else relative
 
     def flag(self) -> str:
-        """` --workspace ...` for a next command, empty for the current folder."""
-        same = self.root.resolve() == Path.cwd().resolve()
+        """` --workspace ...` for a next command, empty where it would mean this one without it."""
+        # A variable that names another folder would win over the current one.
+        meant = Path(os.environ.get(WORKSPACE_VARIABLE) or ".")
+        same = self.root.resolve() == meant.resolve()
         return "" if same else f" --workspace {shlex.quote(self.said(self.root))}"
 
 

@@ -109,6 +109,12 @@ def _answers_kept(workspace: Workspace, profile: Profile) -> Iterator[None]:
         raise
 
 
+def _default_first(profile: Profile) -> tuple[str, ...]:
+    """Its tasks; of several flags the first is the default."""
+    first = (profile.task,) if profile.task else ()
+    return tuple(dict.fromkeys((*first, *profile.tasks)))
+
+
 def answers_as_command(workspace: Workspace, profile: Profile) -> str:
     """The `ptrctl setup` that would give this profile without a question."""
     cameras = tuple(f"{n}={camera_in_words(values)}" for n, values in profile.cameras.items())
@@ -118,7 +124,7 @@ def answers_as_command(workspace: Workspace, profile: Profile) -> str:
         workspace,
         robot=profile.robot,
         option=tuple(options.split(",")) if options else (),
-        task=profile.tasks or profile.task,
+        task=_default_first(profile),
         kitchen=profile.kitchen_seed if profile.robot == SIMULATED else None,
         camera=(*cameras, profile.camera),
         image_size=profile.image_size,

@@ -132,6 +132,12 @@ def test_a_missing_camera_is_an_error_before_anything_moves(place: Path) -> None
     refused(setup(ALL, BOX, POSE, "--yes"), 3, "is missing")
 
 
+def test_the_default_task_is_named_first_in_the_answers(tmp_path: Path) -> None:
+    profile = Profile(task="open_door", tasks=("put_carrot_on_plate", "open_door"))
+    words = answers_as_command(Workspace(tmp_path), profile)
+    assert "--task open_door --task put_carrot_on_plate" in words
+
+
 @pytest.mark.slow
 def test_after_a_failed_check_the_answers_can_be_given_again(
     place: Path, monkeypatch: pytest.MonkeyPatch

@@ -116,6 +116,9 @@ def test_with_its_name_an_arm_is_stopped_whatever_the_profile_is() -> None:
     result = stop("--robot bench --json")
     assert result.exit_code == 0, result.output
     assert "not valid TOML" in words_of(result)
+    Path("ptrctl.toml").unlink()
+    Path("ptrctl.toml").mkdir()
+    assert stop("--robot bench --json").exit_code == 0
 
 
 def test_an_arm_that_cannot_let_go_says_so_itself() -> None:

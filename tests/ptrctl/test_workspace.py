@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptrctl.profile import BUILT_IN, Profile, load_profile, save_profile
-from ptrctl.workspace import PROFILE_NAME, Workspace, episode_folders_in, open_workspace
+from ptrctl.workspace import (
+    PROFILE_NAME,
+    WORKSPACE_VARIABLE,
+    Workspace,
+    episode_folders_in,
+    open_workspace,
+)
 from recordings.errors import UsageError
 
 
@@ -89,6 +95,23 @@ def test_a_wrong_profile_is_refused_in_words(tmp_path: Path, text: str, words: s
     with pytest.raises(UsageError) as error:
         load_profile(Workspace(tmp_path))
     assert words in str(error.value)
+
+
+def test_a_profile_that_cannot_be_read_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / PROFILE_NAME).mkdir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_profile(Workspace(tmp_path))
+
+
+def test_a_next_command_names_the_workspace_where_it_would_mean_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
+    here, lab = Workspace(Path()), Workspace(tmp_path / "lab")
+    assert (here.flag(), lab.flag()) == ("", " --workspace lab")
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path / "lab"))
+    assert (here.flag(), lab.flag()) == (" --workspace .", "")
 
 
 def test_a_missing_task_is_asked_for_by_its_flag() -> None:
