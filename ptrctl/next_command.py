@@ -17,11 +17,11 @@ def next_command(name: str, workspace: Workspace, **flags: object) -> str:
         name: Of the command, with its arguments if it takes some.
         workspace: Named by a flag unless it is the current folder.
         flags: Name (with underscores) to value; None, False and "" leave the flag out, True gives
-            it alone, and a tuple repeats it.
+            it alone, and a tuple or a list repeats it.
     """
     words = []
     for flag, value in flags.items():
-        for item in value if isinstance(value, tuple) else (value,):
+        for item in value if isinstance(value, (tuple, list)) else (value,):
             if item is None or item is False or item == "":
                 continue
             words.append(f"--{flag.replace('_', '-')}")

@@ -14,6 +14,10 @@ from recordings.errors import RecordingError, UsageError
 PLAN_VERSION = 1
 PLAN_FILE = "plan.json"
 _RULE = "stop_hopeless"
+_BEGUN = "begun_with"
+_OPTIONAL: dict[str, Any] = {_RULE: None, _BEGUN: {}}
+"""Fields that are written only where they say something, as plans from before them do not."""
+_MAY_DIFFER = ("created_at", "checkpoint", _BEGUN)
 TRIALS_FILE = "trials.jsonl"
 PRACTICE_FOLDER = "practice"
 """In a session of practice, its trials' own."""
@@ -83,6 +87,7 @@ class TrialPlan:
         stop_hopeless: When a trial is given up early; None lets every trial use its time.
         created_at: UTC, ISO 8601.
         code_version: Version of ptrctl.
+        begun_with: The flags of the command that began the session, to go on with.
     """
 
     task: str
@@ -101,6 +106,7 @@ class TrialPlan:
     stop_hopeless: StopRule | None = None
     created_at: str = ""
     code_version: str = ""
+    begun_with: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -125,7 +131,7 @@ class TrialPlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""
-        values = rule_to_json(dataclasses.asdict(self))
+        values = said(dataclasses.asdict(self))
         return {"plan_version": PLAN_VERSION, **values, "start_seeds": list(self.start_seeds)}
 
     @staticmethod
@@ -137,26 +143,38 @@ class TrialPlan:
             source: The file that it came from, for the error.
 
         Raises:
-            RecordingError: The object is not a plan of this version.
+            RecordingError: The object is not a plan of this version, or its values do not fit
+                together.
         """
         values = dict(value)
         version = values.pop("plan_version", None)
         known = {field.name for field in dataclasses.fields(TrialPlan)}
-        if version != PLAN_VERSION or {*values, _RULE} != known:
+        if version != PLAN_VERSION or {*values, *_OPTIONAL} != known:
             raise RecordingError(
                 f"{source} holds a trial plan of version {version} with the fields "
                 f"{', '.join(sorted(values))}.",
                 f"This ptrctl reads version {PLAN_VERSION}.",
                 "Read it with the ptrctl that wrote it, or choose another `--session`.",
             )
-        values["start_seeds"] = tuple(values["start_seeds"])
-        values[_RULE] = StopRule(**values[_RULE]) if _RULE in values else None
-        return TrialPlan(**values)
+        try:
+            values["start_seeds"] = tuple(values["start_seeds"])
+            values[_RULE] = StopRule(**values[_RULE]) if _RULE in values else None
+            return TrialPlan(**values)
+        except (UsageError, TypeError, ValueError) as problem:
+            raise RecordingError(
+                f"{source} holds a plan that does not fit together: {problem}.",
+                "A plan is as it was before the first trial.",
+                "Put it back from a copy, or choose another `--session`.",
+            ) from problem
 
 
-def rule_to_json(values: dict[str, Any]) -> dict[str, Any]:
-    """A plan's values; a rule that is not there is not named, as in plans from before it."""
-    return {name: value for name, value in values.items() if name != _RULE or value is not None}
+def said(values: dict[str, Any]) -> dict[str, Any]:
+    """A plan's values as JSON, but for those that say nothing."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _OPTIONAL or value != _OPTIONAL[name]
+    }
 
 
 def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
@@ -195,8 +213,8 @@ def check_same(
     session: str,
     anew: str = "add `--session NEW_NAME`",
 ) -> None:
-    """Compare two plans as JSON objects; what may differ are the time of creation and what the
-    checkpoint is called, for its digest says which it is.
+    """Compare two plans as JSON objects; what may differ are the time of creation, the flags that
+    it was begun with, and what the checkpoint is called, for its digest says which it is.
 
     Args:
         session: What it is called.
@@ -208,7 +226,7 @@ def check_same(
     words = "; ".join(
         f"{name} was {_short(frozen.get(name))} and is now {_short(now.get(name))}"
         for name in {**frozen, **now}
-        if name not in ("created_at", "checkpoint") and frozen.get(name) != now.get(name)
+        if name not in _MAY_DIFFER and frozen.get(name) != now.get(name)
     )
     if words:
         raise UsageError(

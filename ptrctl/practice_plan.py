@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ptrctl.plan import StopRule, TrialPlan, rule_to_json, session_of
+from ptrctl.plan import StopRule, TrialPlan, said, session_of
 from ptrctl.rewards import RewardName
 
 PRACTICE = "improve-"
@@ -39,6 +40,7 @@ class ImprovePlan:
         stop_hopeless: When a practice trial is given up early; measuring always uses its time.
         created_at: UTC, ISO 8601.
         code_version: Version of ptrctl.
+        begun_with: The flags of the command that began the session, to go on with.
     """
 
     task: str
@@ -61,6 +63,7 @@ class ImprovePlan:
     stop_hopeless: StopRule | None = None
     created_at: str = ""
     code_version: str = ""
+    begun_with: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.practice_seeds) != self.trials:
@@ -78,7 +81,7 @@ class ImprovePlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        values = rule_to_json(dataclasses.asdict(self))
+        values = said(dataclasses.asdict(self))
         if self.reward == "judge":
             # As it always was written, so that earlier sessions go on.
             del values["reward"]

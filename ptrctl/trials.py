@@ -87,10 +87,10 @@ class TrialSummary:
         return len(self.counted) == self.plan.trials
 
     @property
-    def mean_progress(self) -> float:
-        """0..1; 0 without trials."""
-        if not self.counted:
-            return 0.0
+    def mean_progress(self) -> float | None:
+        """0..1; None where nothing has measured how far trials have come, as on a real arm."""
+        if not self.stages:
+            return None
         return sum(record.progress for record in self.counted) / len(self.counted)
 
     @property
@@ -253,28 +253,35 @@ def check_comparable(old: TrialPlan, old_name: str, new: TrialPlan, new_name: st
                 "Name another session with `--compare`.",
             )
     if not set(old.start_seeds) & set(new.start_seeds):
-        raise _nothing_shared(old_name, new_name)
-
-
-def _nothing_shared(old_name: str, new_name: str) -> UsageError:
-    return UsageError(
-        f"The sessions {old_name} and {new_name} share no start state.",
-        "Paired trials start from the same seeds.",
-        "Name a session with the same `--seed` and kitchen with `--compare`.",
-    )
+        raise UsageError(
+            f"The sessions {old_name} and {new_name} share no start state.",
+            "Paired trials start from the same seeds.",
+            "Name a session with the same `--seed` and kitchen with `--compare`.",
+        )
 
 
 def compare_sessions(old: TrialSummary, new: TrialSummary) -> PairedComparison:
     """Pair two sessions by start seed.
 
     Raises:
-        UsageError: They have no finished start state in common, or differ in task, kitchen or arm.
+        UsageError: They have finished no start state in common (see `finished_pairs`), or differ in
+            task, kitchen or arm.
     """
     check_comparable(old.plan, old.folder.name, new.plan, new.folder.name)
+    pairs = finished_pairs(old, new)
+    if not pairs:
+        raise UsageError(
+            f"The sessions {old.folder.name} and {new.folder.name} have finished no trial from the "
+            "same start state.",
+            "Paired trials start from the same seeds.",
+            "Go on with the one that was interrupted.",
+        )
+    return compare_paired(pairs)
+
+
+def finished_pairs(old: TrialSummary, new: TrialSummary) -> list[tuple[bool, bool]]:
+    """The outcomes, old and new, of the start states that both have finished."""
     outcomes = {record.seed: record.success for record in old.counted}
-    pairs = [
+    return [
         (outcomes[record.seed], record.success) for record in new.counted if record.seed in outcomes
     ]
-    if not pairs:
-        raise _nothing_shared(old.folder.name, new.folder.name)
-    return compare_paired(pairs)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.registry import Cell
 from ptrctl.meters import refit_after, session_meter, stop_rule
-from ptrctl.plan import PLAN_FILE, TrialPlan, load_plan
+from ptrctl.plan import PLAN_FILE, TrialPlan
 from ptrctl.profile import Profile
 from ptrctl.report import Report, write_report
 from ptrctl.seeds import evaluation_seeds
@@ -26,11 +26,18 @@ from ptrctl.sessions.what_next import Place, after_evaluation
 from ptrctl.statistics import PairedComparison
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage
-from ptrctl.trials import TrialSummary, check_comparable, compare_sessions, load_summary
+from ptrctl.trials import (
+    TrialSummary,
+    check_comparable,
+    compare_sessions,
+    finished_pairs,
+    load_summary,
+)
 from ptrctl.workflows.attempt import Listeners, now_utc
 from ptrctl.workflows.evaluate import evaluate
 from ptrctl.workflows.hopeless import LABELLED_BY
 from ptrctl.workspace import Workspace, check_name
+from recordings.errors import UsageError
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
@@ -97,7 +104,14 @@ def _check_other_session(workspace: Workspace, plan: TrialPlan, session: str) ->
     other = plan.compare_with
     sessions = {path.parent.name for path in workspace.trials("").glob(f"*/{PLAN_FILE}")}
     check_name(other, sessions, "session", "--compare")
-    check_comparable(load_plan(workspace.trials(other)), other, plan, session)
+    done = load_summary(workspace.trials(other))
+    check_comparable(done.plan, other, plan, session)
+    if not done.counted:
+        raise UsageError(
+            f"No trial of the session {other} has been finished.",
+            "Each of the new trials is paired with one of that session.",
+            f"Finish `{other}` first, or leave `--compare` out.",
+        )
 
 
 def make_plan(
@@ -122,6 +136,7 @@ def make_plan(
         compare_with=options.compare,
         created_at=now_utc(),
         code_version=version("ptrctl"),
+        begun_with=options.to_go_on(),
     )
 
 
@@ -155,9 +170,10 @@ def finish(
     comparison = None
     if compare:
         other = load_summary(workspace.trials(compare))
-        comparison = compare_sessions(other, summary)
         sessions = {compare: other, summary.folder.name: summary}
-        comparisons = {f"{plan.checkpoint} against {compare}": comparison}
+        if finished_pairs(other, summary):
+            comparison = compare_sessions(other, summary)
+            comparisons = {f"{plan.checkpoint} against {compare}": comparison}
     where = "in simulation" if plan.kitchen_seed is not None else f"on {plan.robot}"
     report = Report(
         title=f"{plan.task}: {summary.rate.successes} of {summary.rate.trials}",
@@ -195,7 +211,7 @@ def _show(
         "success": f"{summary.rate}  95 % Wilson interval, {plan.trials} trials planned",
     }
     stages = ", ".join(f"{name} {n}" for name, n in summary.stages.items() if name)
-    if stages:
+    if summary.mean_progress is not None:
         # Only a simulator sees how far a trial that failed has come.
         rows["mean progress"] = f"{summary.mean_progress:.2f}"
         rows["furthest stage"] = stages
@@ -207,8 +223,9 @@ def _show(
         )
     if evaluation.meter:
         rows["value meter"] = evaluation.meter
-    if evaluation.comparison:
-        rows["paired"] = str(evaluation.comparison)
+    if plan.compare_with:
+        nothing = f"nothing yet: {plan.compare_with} and these have finished no start in common"
+        rows["paired"] = str(evaluation.comparison or nothing)
     console.outcome_panel(
         "The trials were complete before; nothing was run"
         if summary.complete and did_nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ptrctl.checkpoints import (
     RECOMMENDED_FILE,
+    TRAINING,
     recommend,
     recommended,
     stands_for,
@@ -52,6 +54,7 @@ EXPECTED_CLASSIFIER_S = 120.0
 
 def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions) -> bool:
     """Practise and show the outcome; False if a signal cut it short (everything is kept)."""
+    _check_session(options.session)
     ready = get_ready(folder, flags, options)
     workspace, profile, name, checkpoint, cell = ready
     plan = make_plan(cell, checkpoint, name, profile, options)
@@ -64,7 +67,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     stage = Stage("improve", expected_s=expected_s(plan), several_parts=True)
     with trial_session(ready, session) as here:
         with here.on_the_arm(
-            "improve", stage, options.max_steps, labelled_by_operator=plan.reward == "operator"
+            "improve", stage, _most_steps(plan), labelled_by_operator=plan.reward == "operator"
         ) as (shown, listeners):
             result = practise(
                 workspace,
@@ -94,6 +97,23 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
             backward=cell.backward_task,
         )
     return result.complete or not here.interrupts.requested
+
+
+def _check_session(name: str | None) -> None:
+    """Raise `UsageError` for a name that its checkpoints could not have."""
+    if name is not None and re.fullmatch(rf"{TRAINING}(-\d+)?", name):
+        raise UsageError(
+            f"`--session {name}` is what the folder of a training is called.",
+            "Practice keeps its checkpoints in a folder of the session's name beside that.",
+            "Choose another name.",
+        )
+
+
+def _most_steps(plan: ImprovePlan) -> int:
+    """Of any of its trials: those from memory have more time."""
+    from policies.carrying import MOST_PERIODS
+
+    return max(MOST_PERIODS, plan.max_steps) if plan.backward else plan.max_steps
 
 
 def warn_of_memory(plan: ImprovePlan, cell: Cell) -> None:
@@ -158,6 +178,7 @@ def make_plan(
         reward=options.reward or ("judge" if cell.judge is not None else "operator"),
         created_at=now_utc(),
         code_version=version("ptrctl"),
+        begun_with=options.to_go_on(),
     )
 
 
@@ -169,10 +190,13 @@ def _run_folder(
     """
     frozen = workspace.trials(session) / PLAN_FILE
     called = str(read_json(frozen)["checkpoint"]) if frozen.exists() else plan.checkpoint
-    run = workspace.checkpoint(called)
-    ours = run.resolve().is_relative_to(workspace.root.resolve())
+    # A path means the name that it is the folder of.
+    run = Path(called) if "/" in called else workspace.checkpoint(called)
+    ours = run.resolve().parent == workspace.checkpoint("").resolve()
     tuned = ours and bool({"target", "online"} & {*checkpoint.info.data})
-    return run if tuned and (run / RECOMMENDED_FILE).exists() else workspace.checkpoint(plan.task)
+    if tuned and (run / RECOMMENDED_FILE).exists():
+        return workspace.checkpoint(run.resolve().name)
+    return workspace.checkpoint(plan.task)
 
 
 def practise(
@@ -349,8 +373,10 @@ def _show(
         title = "The practice was complete before; nothing was run"
         if not did_nothing:
             title = "The practice is complete"
+    elif interrupted:
+        title = "Interrupted; every finished trial is kept"
     console.outcome_panel(
-        "Interrupted; every finished trial is kept" if interrupted else title,
+        title,
         rows,
         wrote=[
             workspace.said(workspace.trials(session)),

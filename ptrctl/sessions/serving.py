@@ -125,11 +125,12 @@ class _Run:
         self._end = threading.Event()
         self._stop_parking = threading.Event()
         self._problem: BaseException | None = None
+        self._reached = Stop.HOLD
         self._thread = threading.Thread(target=self._serve, name="ptrctl server")
 
     def _serve(self) -> None:
         try:
-            self._server.run(
+            self._reached = self._server.run(
                 self._end.is_set,
                 park_at_end=self._park_at_end,
                 should_stop=self._stop_parking.is_set,
@@ -142,7 +143,7 @@ class _Run:
         """Serve until a signal or `q`; a hold key or a second signal also stops the parking.
 
         Returns:
-            How the arm has been stopped.
+            How the arm is left.
 
         Raises:
             PtrctlError: What ended the server.
@@ -164,7 +165,7 @@ class _Run:
             return Stop.HOLD
         if self._problem is not None:
             raise self._problem
-        return Stop.PARK if self._park_at_end else Stop.HOLD
+        return self._reached
 
     def _end_by(self, interrupts: Interrupts) -> None:
         """Let the server hold the arm and end; the next signal stops its parking."""

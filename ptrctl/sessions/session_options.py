@@ -42,6 +42,22 @@ class SessionOptions:
         hopeless = "" if self.stop_hopeless is None else "-stop"
         return self.session or plan.session_name + hopeless
 
+    def flags(self) -> dict[str, Any]:
+        """Those that differ from their defaults."""
+        return changed(self)
+
+    def to_go_on(self) -> dict[str, Any]:
+        """The flags as a plan keeps them, in JSON's types; the plan knows the checkpoint itself."""
+        return {
+            flag: [str(item) for item in value]
+            if isinstance(value, tuple)
+            else str(value)
+            if isinstance(value, Path)
+            else value
+            for flag, value in self.flags().items()
+            if flag != "checkpoint"
+        }
+
 
 @dataclass(frozen=True)
 class EvaluateOptions(SessionOptions):
@@ -52,10 +68,6 @@ class EvaluateOptions(SessionOptions):
     """
 
     compare: str = ""
-
-    def flags(self) -> dict[str, Any]:
-        """Those that differ from their defaults."""
-        return changed(self)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ptrctl.next_command import next_command, scene_flags
 from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, TrialPlan, session_of
 from ptrctl.practice_plan import PRACTICE, ImprovePlan
 from ptrctl.profile import Profile
-from ptrctl.sessions.session_options import EvaluateOptions, ImproveOptions
+from ptrctl.sessions.session_options import EvaluateOptions
 from ptrctl.trials import TrialLog, TrialSummary, counted_trials, load_summary
 from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
@@ -71,7 +71,7 @@ def after_evaluation(
         done, begun = _practised(place, plan.checkpoint_digest)
         if done:
             return more_demonstrations(place)
-        return place.command("improve", **begun, checkpoint=plan.checkpoint)
+        return place.command("improve", **{**begun, "checkpoint": plan.checkpoint})
     if _successes(place):
         return next_command("finetune", place.workspace, task=plan.task)
     return place.command("record")
@@ -89,9 +89,8 @@ def next_evaluation(place: Place, called: str, digest: str) -> str:
         return place.command("evaluate", checkpoint=called)
     if there.complete:
         return more_demonstrations(place)
-    # Begun under another plan than the default, they go on only with that.
-    begun = {"trials": there.plan.trials, "max_steps": there.plan.max_steps}
-    return place.command("evaluate", checkpoint=called, **begun)
+    # They go on only with the flags that they were begun with.
+    return place.command("evaluate", **{**there.plan.begun_with, "checkpoint": called})
 
 
 def more_demonstrations(place: Place) -> str:
@@ -100,39 +99,20 @@ def more_demonstrations(place: Place) -> str:
     return place.command("record", episodes=there + MORE if there else None)
 
 
-def _practised(place: Place, digest: str) -> tuple[bool, dict[str, Any]]:
+def _practised(place: Place, digest: str) -> tuple[bool, Mapping[str, Any]]:
     """Whether a practice of the policy's has had all its trials: it would not be begun again; and
     the flags with which one that was begun goes on."""
-    begun: dict[str, Any] = {}
+    begun: Mapping[str, Any] = {}
     practices = f"{PRACTICE}{place.session_of(digest)}*/{PLAN_FILE}"
     for frozen in sorted(place.workspace.trials("").glob(practices)):
-        with contextlib.suppress(RecordingError):
+        # A plan that somebody has edited costs no result.
+        with contextlib.suppress(RecordingError, TypeError):
             done = counted_trials(TrialLog(frozen.parent / PRACTICE_FOLDER).records)
             practice = read_json(frozen)
             if len(done) >= practice.get("trials", 0):
                 return True, {}
-            begun = begun or begun_with(practice)
+            begun = begun or dict(practice.get("begun_with", {}))
     return False, begun
-
-
-def begun_with(frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags with which a practice goes on.
-
-    Args:
-        frozen: Its plan as JSON.
-    """
-    rule = frozen.get("stop_hopeless")
-    return ImproveOptions(
-        trials=frozen["trials"],
-        backward=frozen["backward"],
-        updates_per_trial=frozen["updates_per_trial"],
-        selection_trials=len(frozen["selection_seeds"]),
-        noise_scale=frozen["noise_scale"],
-        seed=frozen["seed"],
-        max_steps=frozen["max_steps"],
-        stop_hopeless=None if rule is None else rule["below"],
-        reward=frozen.get("reward"),
-    ).flags()
 
 
 def _scored(place: Place, digest: str) -> TrialSummary | None:

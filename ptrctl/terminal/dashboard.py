@@ -24,7 +24,7 @@ from ptrctl.terminal.halfblocks import HalfBlocks
 from ptrctl.terminal.panels import LivePanel, gauge
 from ptrctl.terminal.screen import Screen
 from ptrctl.terminal.sparkline import sparkline
-from recordings.records import EpisodeInfo, ImageArray, Outcome, Step
+from recordings.records import EpisodeInfo, ImageArray, Step
 
 LINE_EVERY_S = 10.0
 """Without a terminal, a running stage says a line this often."""
@@ -347,7 +347,8 @@ class OnPanel:
     def __init__(self, panel: LivePanel, stages: Sequence[Stage]) -> None:
         self._panel = panel
         self._stages = _Stages(list(stages))
-        self._results: list[bool | None] = []
+        # Trials of several kinds, and those of earlier calls: the words of `advance` know them all.
+        panel.view.counts = None
 
     def begin(self, stage: str) -> None:
         self._stages.begin(stage)
@@ -362,11 +363,7 @@ class OnPanel:
         """The panel is about the arm; a log has the metrics file."""
 
     def trial(self, success: bool | None) -> None:
-        self._results.append(success)
-        counts = self._panel.view.counts
-        counts[Outcome.SUCCESS] = self._results.count(True)
-        counts[Outcome.FAILURE] = self._results.count(False)
-        self._panel.refresh()
+        """The words of `advance` say how many there have been."""
 
     def finish(self, stage: str, words: str, *, reused: bool = False) -> None:
         self._stages.finish(stage, reused=reused)

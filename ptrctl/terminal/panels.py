@@ -53,7 +53,7 @@ class View:
     Args:
         title: "record put_carrot_on_plate".
         wanted: Outcome to the number asked for.
-        counts: Outcome to the number there is.
+        counts: Outcome to the number there is; None where a row of its own says how it stands.
         keys: (letter, words) that work now.
         arm_keys: The same for keys that move the arm; empty unless they do.
         rows: Further rows, name to words.
@@ -66,7 +66,7 @@ class View:
     control_rate_hz: float
     max_steps: int = 0
     wanted: Mapping[Outcome, int] = field(default_factory=dict)
-    counts: Counter[Outcome] = field(default_factory=Counter)
+    counts: Counter[Outcome] | None = field(default_factory=Counter)
     moment: Moment = Moment.BUSY
     message: str = ""
     keys: Sequence[tuple[str, str]] = ()
@@ -155,8 +155,8 @@ def _figures(view: View, most: int) -> Table:
 
 def _figure_rows(view: View) -> Iterator[tuple[str, RenderableType]]:
     yield "now", Text(view.moment.value, style="bold " + _COLOURS[view.moment])
-    for outcome in Outcome:
-        wanted, count = view.wanted.get(outcome), view.counts[outcome]
+    for outcome, count in () if view.counts is None else ((o, view.counts[o]) for o in Outcome):
+        wanted = view.wanted.get(outcome)
         if wanted:
             bar = _bar(count, wanted, 12)
             yield outcome.value, Text.assemble(f"{count} of {wanted}  ", bar)

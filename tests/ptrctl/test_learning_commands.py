@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,6 @@ from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.plan import TRIALS_FILE
 from ptrctl.sessions import improvement as improvement_session
-from ptrctl.sessions.what_next import begun_with
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK
@@ -475,24 +477,59 @@ def test_a_damaged_recording_hides_no_result(trained: Path) -> None:
 
 
 def test_settings_of_a_practice_that_was_begun_are_repeated(trained: Path) -> None:
-    words = f"improve -t {TASK} --kitchen {KITCHEN} -c base --max-steps 3 -n 1 --selection 1"
-    run(f"{words} --updates 1 --noise 0.1234567", trained)
-    (frozen,) = (trained / "trials").glob("improve-*/plan.json")
-    plan = json.loads(frozen.read_text())
-    (frozen.parent / "practice" / TRIALS_FILE).unlink()
-    begun = begun_with(plan)
-    assert begun == {
-        "trials": 1,
-        "updates": 1,
-        "selection": 1,
-        "noise": 0.1234567,
-        "max_steps": 3,
-    }
-    following = run(
-        f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 3 -n 1 --session s", trained
-    )["next"]
-    assert "ptrctl improve" in following
-    assert "--noise 0.1234567" in following
+    demos = trained / "demos" / TASK
+    words = f"-t {TASK} --kitchen {KITCHEN} -c base --max-steps 3 -n 1"
+    given = f"--updates 1 --noise 0.1234567 --prior {demos} --learner bc --selection 1"
+    run(f"improve {words} {given}", trained)
+    (log,) = (trained / "trials").glob("improve-*/practice/trials.jsonl")
+    log.unlink()
+    shutil.rmtree(trained / "checkpoints" / TASK)
+    following = run(f"evaluate {words} --session s", trained)["next"]
+    for flag in ("--max-steps 3", "--trials 1", *re.findall(r"--\S+ \S+", given)):
+        assert flag in following
+    assert run(following.removeprefix("ptrctl "), trained)["complete"]
+
+
+def test_trials_that_were_begun_go_on_with_their_settings(trained: Path) -> None:
+    tune = f"finetune -t {TASK} -c base --steps 4 --learner bc"
+    run(tune, trained)
+    words = f"evaluate -t {TASK} --kitchen {KITCHEN} -n 2 --seed 3 --max-steps 3"
+    (trained / "trials" / run(words, trained)["session"] / TRIALS_FILE).unlink()
+    following = run(tune, trained)["next"]
+    assert "--seed 3" in following
+    assert run(following.removeprefix("ptrctl "), trained)["complete"]
+
+
+def test_trials_are_paired_as_far_as_both_sessions_have_them(trained: Path) -> None:
+    old = trained / "trials" / "old" / TRIALS_FILE
+    evaluate(trained, "-n 2 --session old")
+    lines = old.read_text().splitlines(keepends=True)
+    old.write_text("".join(line for line in lines if json.loads(line)["trial"] == 1))
+    result = evaluate(trained, "-n 1 --session new --compare old")
+    assert result["complete"]
+    assert result["comparison"] is None
+    assert Path(result["report"]).exists()
+    old.unlink()
+    refused = evaluate(trained, "-n 1 --session newer --compare old", code=2)["error"]
+    assert "No trial of the session old" in refused["found"]
+    assert not (trained / "trials" / "newer").exists()
+
+
+@pytest.mark.parametrize("name", ["training", "training-2"])
+def test_practice_is_not_called_as_a_training_is(trained: Path, name: str) -> None:
+    refused = run(f"improve -t {TASK} -c base --session {name}", trained, code=2)["error"]
+    assert name in refused["found"]
+
+
+def test_a_path_means_the_name_that_it_is_the_folder_of(trained: Path) -> None:
+    run(f"finetune -t {TASK} -c base --steps 4 --learner bc --name mine", trained)
+    workspace = Workspace(trained)
+    kept = {}
+    for called in ("mine", str(workspace.checkpoint("mine"))):
+        checkpoint = open_checkpoint(workspace, called)
+        plan = SimpleNamespace(checkpoint=called, task=TASK)
+        kept[called] = improvement_session._run_folder(workspace, plan, checkpoint, "s")
+    assert set(kept.values()) == {workspace.checkpoint("mine")}
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,31 @@ def test_a_plan_of_another_version_is_refused(tmp_path: Path) -> None:
         load_plan(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"trials": 1},
+        {"trials": "two"},
+        {"start_seeds": 3},
+        {"stop_hopeless": {"below": 2.0, "meter": ""}},
+        {"stop_hopeless": {"under": 0.1}},
+    ],
+)
+def test_an_edited_plan_is_refused_as_one(tmp_path: Path, edited: dict[str, object]) -> None:
+    freeze_plan(PLAN, tmp_path)
+    value = json.loads((tmp_path / PLAN_FILE).read_text())
+    (tmp_path / PLAN_FILE).write_text(json.dumps({**value, **edited}))
+    with pytest.raises(RecordingError, match="does not fit together"):
+        load_plan(tmp_path)
+
+
+def test_the_flags_that_a_session_was_begun_with_are_kept_and_not_compared(tmp_path: Path) -> None:
+    freeze_plan(dataclasses.replace(PLAN, begun_with={"seed": 3}), tmp_path)
+    again = freeze_plan(dataclasses.replace(PLAN, begun_with={"realtime": True}), tmp_path)
+    assert again.begun_with == {"seed": 3}
+    assert "begun_with" not in PLAN.to_json()
+
+
 def test_a_truncated_plan_is_refused(tmp_path: Path) -> None:
     freeze_plan(PLAN, tmp_path)
     path = tmp_path / PLAN_FILE

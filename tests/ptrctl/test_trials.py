@@ -85,6 +85,13 @@ def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path) -> None:
         TrialLog(tmp_path)
 
 
+def test_an_arm_measures_no_progress() -> None:
+    done = [dataclasses.replace(record(trial, trial != 1), stage="") for trial in range(3)]
+    summary = summarise(PLAN, done, Path())
+    assert summary.mean_progress is None
+    assert summary.to_json()["mean_progress"] is None
+
+
 def test_two_sessions_are_paired_by_start_seed() -> None:
     old = summarise(PLAN, [record(0, False), record(1, False), record(2, True)], Path("old"))
     new = summarise(PLAN, [record(2, True), record(0, True)], Path("new"))
@@ -103,5 +110,5 @@ def test_sessions_in_different_kitchens_are_not_paired() -> None:
 def test_sessions_without_a_common_start_are_not_paired() -> None:
     old = summarise(PLAN, [record(0, True)], Path("old"))
     new = summarise(PLAN, [record(1, True)], Path("new"))
-    with pytest.raises(UsageError, match="share no start state"):
+    with pytest.raises(UsageError, match="finished no trial from the same"):
         compare_sessions(old, new)
