@@ -121,14 +121,15 @@ def cross_validate(
     Args:
         train: Trains a classifier on pictures.
 
-    A fold that holds all successes of a task tells nothing: there is none left to learn from.
+    A fold that holds all pictures of a task done, or not done, tells nothing: there is none left to
+    learn from. Where examples show the ends of successes, an only failure is all of it not done.
     """
     fold = fold_of_episodes(pictures, tasks, folds, seed)
     totals = [ErrorRates() for _ in tasks]
     for number in range(folds):
         held_out = fold == number
         rest = pictures.of_episodes(~held_out)
-        known = _with_success(rest, tasks) == _with_success(pictures, tasks)
+        known = _shown(rest, tasks) == _shown(pictures, tasks)
         if held_out.any() and known:
             classifier = train(rest)
             for place, slot in enumerate(tasks):
@@ -137,9 +138,10 @@ def cross_validate(
     return totals
 
 
-def _with_success(pictures: LabelledPictures, tasks: Sequence[int]) -> set[int]:
-    """The tasks that have a success."""
-    return {*tasks} & {*pictures.task_of_episode[pictures.success].tolist()}
+def _shown(pictures: LabelledPictures, tasks: Sequence[int]) -> set[tuple[int, int]]:
+    """The tasks with what is shown of them, `DONE` or `NOT_DONE`."""
+    pairs = zip(pictures.tasks.tolist(), pictures.labels.tolist(), strict=True)
+    return {(task, label) for task, label in pairs if task in tasks and label in (DONE, NOT_DONE)}
 
 
 def fold_of_episodes(

@@ -274,6 +274,13 @@ def test_the_only_success_of_a_task_is_learned_from_in_every_fold() -> None:
     assert "no held-out episodes of both kinds" in rates.fault
 
 
+def test_the_only_failure_beside_examples_is_learned_from_in_every_fold() -> None:
+    examples = pictures(8, 1).ends_only()
+    (rates,) = cross_validate(examples, [1], lambda some: train(some, steps=1))
+    assert rates.missed_episodes.total == 6
+    assert "no held-out episodes of both kinds" in rates.fault
+
+
 def test_errors_add_up_and_survive_json() -> None:
     one = ErrorRates(Count(1, 10), Count(0, 2), Count(1, 2), Count(0, 1), Count(1, 1))
     assert (one + one).false_pictures == Count(2, 20)
