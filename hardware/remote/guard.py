@@ -344,17 +344,25 @@ class GuardedArm:
         self._require_rest()
         return judge.score()
 
-    def end(self, *, park: bool, should_stop: ShouldStop = never_stop) -> None:
+    def end(self, *, park: bool, should_stop: ShouldStop = never_stop) -> Stop:
         """Hold, unless nothing drives the arm, and park if asked, as the last thing before
         `disconnect`.
+
+        Returns:
+            How the arm is left; TORQUE_OFF where nothing drove it.
 
         Raises:
             RobotError: The arm does not confirm it.
         """
-        with suppress(TorqueOff):
+        reached = Stop.HOLD
+        try:
             self.hold()
+        except TorqueOff:
+            reached = Stop.TORQUE_OFF
         if park:
             self._robot.stop(Stop.PARK, should_stop=should_stop)
+            reached = Stop.PARK
+        return reached
 
     def _begin(
         self, words: str, move: Callable[[ShouldStop], None], *, watched: bool = True

@@ -24,6 +24,7 @@ from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
 from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
+from hardware.robot import Stop
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
@@ -31,6 +32,12 @@ from recordings.errors import PtrctlError, UsageError
 
 SLOWEST_HZ, FASTEST_HZ = 0.5, 50.0
 INTERRUPTED_TWICE = 2
+LEFT = {
+    Stop.HOLD: "the arm holds still",
+    Stop.PARK: "the arm is parked",
+    Stop.TORQUE_OFF: "the arm's torque is off",
+}
+"""What is said of the arm at the end."""
 
 
 class Signals:
@@ -182,13 +189,13 @@ def serve(given: argparse.Namespace) -> None:
     def ready() -> None:
         tell(f"serving {given.arm} on {server.address}; token in {file or 'PTRCTL_TOKEN'}")
 
-    server.run(
+    reached = server.run(
         should_end,
         park_at_end=given.park_at_end,
         should_stop=signals.should_stop,
         ready=ready,
     )
-    tell("the arm holds still" if not given.park_at_end else "the arm is parked")
+    tell(LEFT[reached])
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from hardware.remote.motion import unexpected
 from hardware.remote.options import ServeOptions
 from hardware.remote.protocol import BadMessage, Fields, NotAuthentic, array_fields
 from hardware.remote.status import Client, ServerStatus
-from hardware.robot import RobotState, ShouldStop, never_stop
+from hardware.robot import RobotState, ShouldStop, Stop, never_stop
 from hardware.station import Station
 from recordings.errors import PtrctlError, RobotError, SystemSetupError
 from recordings.records import ACTION_SIZE, STATE_SIZE
@@ -102,7 +102,7 @@ class ArmServer:
         park_at_end: bool = False,
         should_stop: ShouldStop = never_stop,
         ready: Callable[[], None] = lambda: None,
-    ) -> None:
+    ) -> Stop:
         """Connect the arm and serve it until `should_end`; then hold it, whatever it was doing.
 
         Args:
@@ -110,6 +110,9 @@ class ArmServer:
             park_at_end: Also park it.
             should_stop: Stops that parking.
             ready: Called once, when clients may come; `address` is known then.
+
+        Returns:
+            How the arm is left, see `GuardedArm.end`.
 
         Raises:
             SystemSetupError: The port is taken.
@@ -123,9 +126,10 @@ class ArmServer:
                     self.turn(socket)
             finally:
                 try:
-                    self._arm.end(park=park_at_end, should_stop=should_stop)
+                    reached = self._arm.end(park=park_at_end, should_stop=should_stop)
                 finally:
                     self._arm.disconnect()
+        return reached
 
     @contextlib.contextmanager
     def _bound(self) -> Iterator[Any]:

@@ -21,6 +21,7 @@ from hardware.remote.tokens import FILE_NAME, VARIABLE
 from ptrctl.main import app
 from ptrctl.profile import Profile, load_profile, save_profile
 from ptrctl.workspace import Workspace
+from tests.hardware.peers import open_peer
 from tests.ptrctl.bench import ENVIRONMENT
 from tests.ptrctl.terminal import PTRCTL, Terminal
 
@@ -158,6 +159,27 @@ def test_a_taken_port_is_named(tmp_path, monkeypatch) -> None:
         result = CliRunner().invoke(app, words)
     assert result.exit_code == 6
     assert f"port {port}" in result.stderr
+
+
+def test_an_arm_whose_torque_is_off_is_not_said_to_hold(tmp_path) -> None:
+    with open_peer("dynamixel", realtime=True) as peer:
+        (tmp_path / "ptrctl.toml").write_text(
+            f'[robot]\nname = "{peer.robot}"\n[robot.options]\nport = "{peer.options["port"]}"\n'
+            'guardian = false\n[cameras.over_shoulder]\nkind = "test-pattern"\n'
+        )
+        with subprocess.Popen(
+            [PTRCTL, "serve-robot", "--port", "0"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "COLUMNS": "300"},
+            text=True,
+        ) as process:
+            assert "Serving" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "The arm's torque is off. It can be moved by hand." in out + said
 
 
 def test_at_the_end_parking_is_announced_and_space_holds_it(tmp_path, monkeypatch) -> None:

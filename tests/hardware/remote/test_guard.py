@@ -361,9 +361,10 @@ def test_an_arm_without_torque_needs_no_hold_and_is_parked_all_the_same(bench: B
     bench.arm.lock(True)
     assert bench.arm.mood is Mood.LOCKED
     assert not bench.arm.faults
-    bench.arm.end(park=False)
+    assert bench.arm.end(park=False) is Stop.TORQUE_OFF
     del bench.robot.fails["stop"]
-    bench.arm.end(park=True)
+    assert bench.arm.end(park=False) is Stop.HOLD
+    assert bench.arm.end(park=True) is Stop.PARK
     assert bench.robot.log[-1] == "stop park"
 
 
@@ -489,7 +490,7 @@ def test_a_camera_that_is_missing_leaves_none_open() -> None:
 
 def test_ending_holds_first_and_parks_if_asked(bench) -> None:
     bench.apply()
-    bench.arm.end(park=True)
+    assert bench.arm.end(park=True) is Stop.PARK
     assert bench.robot.log[-2:] == [f"stop {kind.value}" for kind in (Stop.HOLD, Stop.PARK)]
 
 
