@@ -141,6 +141,9 @@ class DynamixelDrive:
             self._write_all(reg.BUS_WATCHDOG, 0)
 
     def check(self) -> None:
+        # Not when it is started: it may take seconds, and a stop must not wait for it.
+        if self._guardian is not None:
+            self._guardian.require()
         self._heard.clear()
         self._watch.forget()
         self._holding = False

@@ -10,6 +10,7 @@ steps back whenever another program has taken the bus in the meantime. What it d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -24,10 +25,13 @@ from hardware.clock import MonotonicClock
 from hardware.dynamixel.lock import PortBusy, last_holder, lock_path
 from hardware.dynamixel.settings import DynamixelSettings
 from hardware.robot import Stop
-from recordings.errors import PtrctlError
+from recordings.errors import PtrctlError, SystemSetupError
 from recordings.records import CONTROL_RATE_HZ
 
 ALL_IS_WELL = b"all is well\n"
+READY = b"ready\n"
+READY_WITHIN_S = 30.0
+"""A busy machine takes seconds to start a Python."""
 LOOK_EVERY_S = 0.5
 DISMISS_WITHIN_S = 2.0
 PORT_WITHIN_S = 30.0
@@ -46,25 +50,58 @@ class Guardian:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._said = b""
 
     @classmethod
     def start(cls, settings: DynamixelSettings, port: str, token: str) -> Guardian:
         """Start a guardian of the arm on a port, which we have opened with this token."""
+        port = os.path.abspath(port)
         values = dataclasses.asdict(dataclasses.replace(settings, port=port, guardian=False))
         return cls(
             subprocess.Popen(
                 [sys.executable, "-m", __name__, str(os.getpid()), token, json.dumps(values)],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                # Python looks there first: a lab's own package `hardware` is not ours.
+                cwd=Path(__file__).resolve().parents[2],
                 # Ctrl-C and a closed terminal are for the program, not for its guardian.
                 start_new_session=True,
             )
         )
 
+    def require(self) -> None:
+        """Wait until it watches.
+
+        Raises:
+            SystemSetupError: It does not start, or has ended.
+        """
+        assert self._process.stdout is not None
+        give_up_s = time.monotonic() + READY_WITHIN_S
+        while READY not in self._said:
+            left_s = max(0.0, give_up_s - time.monotonic())
+            heard = select.select([self._process.stdout], [], [], left_s)[0]
+            words = os.read(self._process.stdout.fileno(), 4096) if heard else b""
+            if not words:
+                raise self._missing()
+            self._said += words
+        if self._process.poll() is not None:
+            raise self._missing()
+
+    def _missing(self) -> SystemSetupError:
+        last = self._said.decode(errors="replace").strip().rpartition("\n")[2]
+        why = f" ({last})" if READY not in self._said and last else ""
+        return SystemSetupError(
+            f"The guardian, which parks the arm when this program dies, does not run{why}.",
+            "It runs as long as the arm is connected.",
+            "Run the command again. Without a guardian, `guardian = false` under [robot.options], "
+            "the arm of a program that died holds until somebody comes.",
+        )
+
     def dismiss(self) -> None:
         """Say that all is well; the arm stays as it is. Never raises."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(ALL_IS_WELL)
             self._process.stdin.close()
@@ -72,6 +109,7 @@ class Guardian:
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
+        self._process.stdout.close()
 
 
 def parent_says_well(parent_pid: int, words: int) -> bool:
@@ -156,6 +194,8 @@ def main(arguments: list[str]) -> None:
     settings = DynamixelSettings(**json.loads(values))
     log.setLevel(logging.INFO)
     log.addHandler(_log_file(settings.port))
+    with contextlib.suppress(OSError):  # A parent that is dead already hears nothing.
+        os.write(sys.stdout.fileno(), READY)
     try:
         guard(settings, int(parent_pid), token, sys.stdin.fileno())
     except BaseException:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hardware import wx250s
 from hardware.clock import MonotonicClock
@@ -19,6 +20,7 @@ from hardware.dynamixel import registers as reg
 from hardware.dynamixel.drive import DynamixelDrive
 from hardware.dynamixel.lock import PortLock
 from hardware.dynamixel.settings import DynamixelSettings
+from recordings.errors import SystemSetupError
 from tests.hardware.peers.dynamixel import ServoBus, open_bus
 
 RAISED = wx250s.SLEEP_RAD + np.array([0.4, 0.2, 0.0, 0.0, 0.0, 0.0])
@@ -175,6 +177,42 @@ def test_a_program_that_ends_well_leaves_the_arm_holding_and_no_guardian() -> No
         assert not limp(bus)
         log = guardian.log_path(bus.port)
         assert not log.exists() or not log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("settings", [{"guardian": True}], indirect=True)
+def test_a_folder_with_a_package_of_the_same_name_does_not_keep_the_guardian_away(
+    bus, settings, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "hardware" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    drive = DynamixelDrive(settings, bus.clock)
+    drive.open()
+    drive.check()
+    drive.close()
+
+
+@pytest.mark.parametrize("settings", [{"guardian": True}], indirect=True)
+def test_without_its_guardian_an_arm_can_be_stopped_but_not_started(
+    bus, settings, monkeypatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    drive = DynamixelDrive(settings, bus.clock)
+    drive.open()
+    drive.set_torque(True)
+    drive.hold()
+    with pytest.raises(SystemSetupError, match="does not run"):
+        drive.check()
+    drive.close()
+
+
+@pytest.mark.parametrize("settings", [{"guardian": True}], indirect=True)
+def test_a_guardian_that_has_ended_is_missed_at_the_next_start(drive) -> None:
+    drive.check()
+    drive._guardian._process.kill()
+    drive._guardian._process.wait()
+    with pytest.raises(SystemSetupError, match="does not run"):
+        drive.check()
 
 
 def test_without_the_setting_no_guardian_is_started(bus, drive) -> None:
