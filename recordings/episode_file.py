@@ -18,6 +18,7 @@ from recordings.records import EpisodeInfo
 from recordings.schema import (
     CAMERA_DATASETS,
     CONTENT_HASH,
+    COPY_OF,
     DATASETS,
     EXTRA_FIELD,
     EXTRAS_GROUP,
@@ -51,6 +52,8 @@ def info_attributes(info: EpisodeInfo) -> dict[str, Any]:
         "code_version": info.code_version,
         "created_at": info.created_at,
     }
+    if info.copy_of:
+        attributes[COPY_OF] = info.copy_of
     for name, value in attributes.items():
         if isinstance(value, str) and len(value.encode()) > MAX_ATTRIBUTE_BYTES:
             raise RecordingError(

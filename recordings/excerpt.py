@@ -26,9 +26,13 @@ def excerpt(
 ) -> int:
     """Copy the first successes of every task, with smaller pictures.
 
+    A copy whose original is a success no more goes to quarantine. So does one whose original was
+    recorded anew under its name, and the new one is copied.
+
     Args:
         source: Folder of episodes.
-        folder: Receives the copies; those that it holds already are kept.
+        folder: Receives the copies; those that it holds already are kept, also where the source
+            does not hold their original.
         episodes_per_task: At most so many of each task.
         image_size: Edge of the copies' square pictures, in pixels.
         jpeg_quality: Of the copies, 1..100.
@@ -50,6 +54,7 @@ def excerpt(
     chosen = []
     taken: dict[str, int] = {}
     for summary in EpisodeFolder(source).summaries():
+        _set_aside_outdated(episode_path(folder, summary.info.episode_id), summary)
         count = taken.get(summary.info.task, 0)
         if summary.label.outcome is Outcome.SUCCESS and count < episodes_per_task:
             taken[summary.info.task] = count + 1
@@ -89,8 +94,26 @@ def _is_copied(summary: EpisodeSummary, folder: Path, image_size: int) -> bool:
     return True
 
 
+def _set_aside_outdated(copy: Path, original: EpisodeSummary) -> None:
+    """Put a copy out of the way that alone says success, or whose original was recorded anew."""
+    if not copy.exists():
+        return
+    there = read_summary(copy)
+    success = Outcome.SUCCESS
+    alone = there.label.outcome is success and original.label.outcome is not success
+    if alone or not _is_of(there.info, original):
+        set_aside(copy)
+
+
+def _is_of(copy: EpisodeInfo, original: EpisodeSummary) -> bool:
+    if copy.copy_of:
+        return copy.copy_of == original.content_hash
+    # Early copies do not say of what they are.
+    return copy.created_at == original.info.created_at
+
+
 def _copy(episode: Episode, folder: Path, image_size: int, jpeg_quality: int) -> None:
-    info = _resized(episode.info, image_size)
+    info = replace(_resized(episode.info, image_size), copy_of=episode.summary.content_hash)
     steps = len(episode)
     paused = episode.paused_periods.tolist()
     with EpisodeWriter(folder, info, jpeg_quality=jpeg_quality, flush_every=steps) as writer:

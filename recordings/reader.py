@@ -35,6 +35,7 @@ from recordings.records import (
 )
 from recordings.schema import (
     CONTENT_HASH,
+    COPY_OF,
     EXTRAS_GROUP,
     FORMAT_NAME,
     IMAGES_GROUP,
@@ -368,6 +369,7 @@ def _info(values: Mapping[str, Any]) -> EpisodeInfo:
         scene=json.loads(values["scene"]),
         code_version=str(values["code_version"]),
         created_at=str(values["created_at"]),
+        copy_of=str(values.get(COPY_OF, "")),
     )
 
 

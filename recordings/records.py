@@ -176,6 +176,7 @@ class EpisodeInfo:
         scene: What is known of the scene (simulator: kitchen seed; hardware: operator's words).
         code_version: Version of ptrctl.
         created_at: UTC, ISO 8601.
+        copy_of: Of a smaller copy the content hash of its original, else empty.
     """
 
     episode_id: str
@@ -189,6 +190,7 @@ class EpisodeInfo:
     scene: Mapping[str, Any] = field(default_factory=dict)
     code_version: str = ""
     created_at: str = ""
+    copy_of: str = ""
 
     @property
     def embodiment(self) -> str:

@@ -21,6 +21,9 @@ QUARANTINE_FOLDER = "quarantine"
 CONTENT_HASH = "content_sha256"
 """Attribute: hash of all datasets and attributes but itself; see `episode_file.content_hash`."""
 
+COPY_OF = "copy_of_sha256"
+"""Attribute that only copies have, see `recordings.excerpt`: the `CONTENT_HASH` of the original."""
+
 MAX_ATTRIBUTE_BYTES = 60_000
 """HDF5 keeps an attribute in its object's header, which holds 64 KiB."""
 

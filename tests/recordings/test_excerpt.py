@@ -11,6 +11,7 @@ from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError
 from recordings.excerpt import excerpt
 from recordings.images import resize_image
+from recordings.labels import relabel
 from recordings.reader import read_episode, read_summary
 from recordings.records import Label, Outcome
 from recordings.recovery import recover
@@ -52,6 +53,70 @@ def test_making_an_excerpt_twice_changes_nothing(source: Path, tmp_path: Path) -
     for _ in range(2):
         excerpt(source, folder, episodes_per_task=2, image_size=16)
     assert len(EpisodeFolder(folder).paths()) == 2
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in EpisodeFolder(folder).paths()}
+
+
+def in_quarantine(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "quarantine").iterdir())
+
+
+def test_a_copy_of_what_is_a_success_no_more_is_set_aside(source: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    excerpt(source, small, episodes_per_task=2, image_size=16)
+    relabel(source / "e1.h5", BAD)
+    assert excerpt(source, small, episodes_per_task=2, image_size=16) == 2
+    assert sorted(contents(small)) == ["e2.h5", "e3.h5"]
+    assert in_quarantine(small) == ["e1.h5"]
+    for name in ("e2.h5", "e3.h5"):
+        relabel(source / name, Label())
+    with pytest.raises(RecordingError, match="no successful episode"):
+        excerpt(source, small, episodes_per_task=2, image_size=16)
+    assert contents(small) == {}
+
+
+def test_what_was_recorded_anew_is_copied_anew(source: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    excerpt(source, small, episodes_per_task=3, image_size=16)
+    before = contents(small)
+    (source / "e1.h5").unlink()
+    (source / "e2.h5").unlink()
+    record(source, "e2", label=GOOD, seed=9)
+    # Nothing else differs, as in simulation, where nobody writes down the time.
+    original = record(source, "e1", label=GOOD, seed=9)
+    excerpt(source, small, episodes_per_task=1, image_size=16)
+    after = contents(small)
+    assert after["e1.h5"] != before["e1.h5"]
+    assert read_summary(small / "e1.h5").info.copy_of == read_summary(original).content_hash
+    # Neither of those that are not asked for this time does an old one stay.
+    assert sorted(after) == ["e1.h5", "e3.h5"]
+    assert after["e3.h5"] == before["e3.h5"]
+    assert in_quarantine(small) == ["e1.h5", "e2.h5"]
+
+
+def test_copies_whose_original_is_elsewhere_stay(source: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    excerpt(source, small, episodes_per_task=2, image_size=16)
+    before = contents(small)
+    (source / "e1.h5").unlink()
+    record(source, "e9", label=GOOD)
+    excerpt(source, small, episodes_per_task=1, image_size=16)
+    assert contents(small) == before
+
+
+def test_of_early_copies_their_time_tells_of_what_they_are(source: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    # Without the original's hash.
+    for name in ("e1", "e2"):
+        record(small, name, label=GOOD, size=16)
+    before = contents(small)
+    (source / "e2.h5").unlink()
+    record(source, "e2", label=GOOD, created_at="2025-01-02T00:00:00+00:00")
+    excerpt(source, small, episodes_per_task=2, image_size=16)
+    assert contents(small)["e1.h5"] == before["e1.h5"]
+    assert in_quarantine(small) == ["e2.h5"]
 
 
 def test_without_a_success_there_is_no_excerpt(tmp_path: Path) -> None:

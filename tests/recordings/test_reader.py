@@ -13,7 +13,14 @@ from hypothesis.extra import numpy as hnp
 from recordings.errors import RecordingError
 from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason, Frame, Observation, Score, Step
-from recordings.schema import ATTRIBUTES, CAMERA_DATASETS, DATASETS, FORMAT_NAME, SCHEMA_VERSION
+from recordings.schema import (
+    ATTRIBUTES,
+    CAMERA_DATASETS,
+    COPY_OF,
+    DATASETS,
+    FORMAT_NAME,
+    SCHEMA_VERSION,
+)
 from recordings.writer import EpisodeWriter
 from tests.recordings.episodes import (
     FAILURE,
@@ -134,7 +141,9 @@ def test_the_file_holds_every_documented_field(tmp_path: Path) -> None:
 def test_the_format_document_names_every_field() -> None:
     text = (Path(__file__).parents[2] / "docs/recording-format.md").read_text(encoding="utf-8")
     missing = [
-        name for name in (*DATASETS, *CAMERA_DATASETS, *ATTRIBUTES) if f"`{name}`" not in text
+        name
+        for name in (*DATASETS, *CAMERA_DATASETS, *ATTRIBUTES, COPY_OF)
+        if f"`{name}`" not in text
     ]
     assert missing == []
 
