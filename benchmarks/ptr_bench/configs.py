@@ -23,6 +23,8 @@ CQL: Changes = {
     "algorithm": {"learner": "ptr", "extraction": "value", "cross_fit": False},
     "training": AS_IT_IS,
 }
+# With the preset's warm start the actor would only clone in all of so few updates.
+CQL_ALONE: Changes = {**CQL, "algorithm": {**CQL["algorithm"], "bc_warm_start_steps": 0}}
 IQL: Changes = {
     "algorithm": {"learner": "iql"},
     "network": {"value_head": True},

@@ -56,7 +56,9 @@ PTR = "ptr"
 METHODS: tuple[Method, ...] = (
     Method("zero_shot", "PTR, zero-shot", "zero-shot", configs.AS_PRESET, None),
     Method("bc_target", "BC, ten demos alone", "target only", None, configs.CLONING, WITHOUT_PRIOR),
-    Method("cql_target", "CQL, ten demos alone", "target only", None, configs.CQL, WITHOUT_PRIOR),
+    Method(
+        "cql_target", "CQL, ten demos alone", "target only", None, configs.CQL_ALONE, WITHOUT_PRIOR
+    ),
     Method("iql_target", "IQL, ten demos alone", "target only", None, configs.IQL, WITHOUT_PRIOR),
     Method("bc_joint", "BC, joint from scratch", "joint", configs.CLONING, None),
     Method("cql_joint", "CQL, joint from scratch", "joint", configs.CQL, None),

@@ -26,6 +26,8 @@ from recordings.records import EndReason
 
 Cell = tuple[Target, int]
 """A target and a training seed: one trained policy."""
+Seen = tuple[str, Target | None]
+"""A kind of data, and whose."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,7 @@ def _rows(lines: Sequence[Line], regime: str, scale: Scale, cells: int) -> list[
     of_regime = [line for line in lines if line["regime"] in (regime, NO_PRIOR)]
     if all(line["regime"] == NO_PRIOR for line in of_regime):
         return []
-    # Most of a regime's lines have seen one set of prior data; others are marked.
-    priors = [line["data"]["prior"] for line in of_regime if "prior" in line["data"]]
-    usual = max(set(priors), key=priors.count)
+    usual = _usual_data(of_regime)
     rows = []
     for method in METHODS:
         found = {
@@ -206,8 +206,27 @@ def _rows(lines: Sequence[Line], regime: str, scale: Scale, cells: int) -> list[
     return rows
 
 
+def _data(line: Line) -> dict[Seen, str]:
+    """The digests of what a line has learned from; joint training's, of all targets at once,
+    is compared with nothing."""
+    joint = next(one.joint for one in METHODS if one.name == line["method"])
+    names: dict[str, Seen] = {"prior": ("prior data", None)}
+    if not joint:
+        names["target"] = ("demonstrations", Target(line["task"], line["kitchen"]))
+    return {seen: line["data"][name] for name, seen in names.items() if name in line["data"]}
+
+
+def _usual_data(lines: Sequence[Line]) -> dict[Seen, str]:
+    """What most lines have learned from; others are marked."""
+    digests: dict[Seen, Counter[str]] = defaultdict(Counter)
+    for line in lines:
+        for seen, digest in _data(line).items():
+            digests[seen][digest] += 1
+    return {seen: counts.most_common(1)[0][0] for seen, counts in digests.items()}
+
+
 def _marks(
-    method: Method, lines: dict[Cell, Line], scale: Scale, cells: int, prior: str
+    method: Method, lines: dict[Cell, Line], scale: Scale, cells: int, usual: dict[Seen, str]
 ) -> list[str]:
     marks = []
     if len(lines) < cells:
@@ -217,8 +236,8 @@ def _marks(
         marks += scale.differs(method, _budget(line), parameters)
         if line["trials"] != scale.starts:
             marks.append(f"{line['trials']} trials instead of {scale.starts}")
-        if line["data"].get("prior", prior) != prior:
-            marks.append("other prior data")
+        data = _data(line).items()
+        marks += [f"other {seen[0]}" for seen, digest in data if digest != usual[seen]]
         faults = line["ends"].count(EndReason.FAULT.value)
         if faults:
             marks.append(f"{faults} trials ended by a fault")

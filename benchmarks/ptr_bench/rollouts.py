@@ -22,7 +22,9 @@ from ptrctl.workflows.attempt import new_episode_info
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError
 from recordings.records import CONTROL_RATE_HZ, EndReason, Label, Outcome
-from recordings.writer import EpisodeRecorder, episode_path, journal_path
+from recordings.writer import EpisodeRecorder
+
+_NAME = "demonstration-"
 
 
 @dataclass(frozen=True)
@@ -65,34 +67,41 @@ def target_cell(target: Target) -> Cell:
 def make_demonstrations(
     target: Target, folder: Path, count: int = DEMONSTRATIONS
 ) -> Demonstrations:
-    """Record scripted demonstrations until `count` are successes, or go on where a kill ended it.
+    """Record scripted demonstrations until `count` are successes, unless they are there.
+
+    All in one go: their times count on from one to the next, and those that a kill left would
+    not have the digest that they have together.
 
     Raises:
         RecordingError: The demonstrator fails too often, or the disk is full.
     """
+    # With the journal of one that was cut short, which is hidden.
+    there = [*sorted(folder.glob(f"{_NAME}*")), *folder.glob(f".{_NAME}*")]
+    seeds = [int(path.stem.removeprefix(_NAME)) for path in there if path.suffix == ".h5"]
+    if len(seeds) == count:
+        return Demonstrations(tuple(seeds), _digest(folder))
+    for path in there:
+        path.unlink()
     cell = target_cell(target)
-    assert cell.demonstrator is not None, "the simulator has one"
     recorder = EpisodeRecorder(folder)
-    seeds: list[int] = []
+    seeds = []
     with cell.station:
         for seed in demonstration_seeds():
-            name = f"demonstration-{seed:04d}"
-            if not episode_path(folder, name).exists():
-                # What a kill cut short is made again from its seed.
-                journal_path(folder, name).unlink(missing_ok=True)
-                if not _demonstrate(cell, recorder, name, seed):
-                    continue
+            if not _demonstrate(cell, recorder, f"{_NAME}{seed:04d}", seed):
+                continue
             seeds.append(seed)
             if len(seeds) == count:
-                summaries = EpisodeFolder(folder).summaries()
-                digest = digest_of([summary.content_hash for summary in summaries])
-                return Demonstrations(tuple(seeds), digest)
+                return Demonstrations(tuple(seeds), _digest(folder))
     raise RecordingError(
         f"Only {len(seeds)} of {len(demonstration_seeds())} demonstrations of {target.task} in "
         f"kitchen {target.kitchen} succeeded.",
         f"{count} successes were expected.",
         "Choose another kitchen for this target in benchmarks/ptr_bench/targets.py.",
     )
+
+
+def _digest(folder: Path) -> str:
+    return digest_of([summary.content_hash for summary in EpisodeFolder(folder).summaries()])
 
 
 def _demonstrate(cell: Cell, recorder: EpisodeRecorder, name: str, seed: int) -> bool:

@@ -230,11 +230,11 @@ class Worker:
         return {"folder": folder, "digest": checkpoint.digest}
 
     def _demonstrated(self, target: Target) -> Path:
-        """A target's demonstrations; made again, bit for bit, in a copy of lines alone."""
+        """A target's demonstrations; made again, bit for bit, in a copy of lines alone, and those
+        that a kill left out."""
         folder = self.place.demonstrations(target)
         with self._packing():
-            if not folder.is_dir():
-                make_demonstrations(target, folder)
+            make_demonstrations(target, folder)
         return folder
 
     def _load(self, line: Line) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_rows_of_a_group_have_equal_updates_and_batches() -> None:
     whole = SCALE.pretraining_updates + SCALE.finetuning_updates
     for group in ("pre-trained", "joint", "ablation"):
         assert {updates for updates, _, _ in spent[group]} == {whole}
+
+
+def test_no_row_with_a_critic_is_cloned_from_the_first_update_to_the_last() -> None:
+    """A warm start in which the actor only clones ends within the row's first training."""
+    table = dataclasses.replace(FULL, pretraining_updates=15_000, finetuning_updates=500)
+    for job in _trials(plan_jobs(table, "reporting", METHODS, [0])):
+        first = job.pretraining.training if job.pretraining else job.finetuning
+        assert first is not None
+        if first.config.algorithm.learner == "ptr":
+            assert first.config.algorithm.bc_warm_start_steps < first.updates / 5, job.name
 
 
 def test_ptr_and_its_controls_by_cloning_have_one_network() -> None:
@@ -191,6 +202,12 @@ def test_a_copy_of_lines_goes_on_with_another_seed(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     (copy / "runs.jsonl").write_bytes((tmp_path / "whole" / "runs.jsonl").read_bytes())
+    # As a kill leaves it that ends the making of the ten.
+    for episode in sorted((tmp_path / "whole").glob("demonstrations/*/*.h5"))[:2]:
+        there = copy / episode.relative_to(tmp_path / "whole")
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(episode, there)
+    assert len(list(copy.glob("demonstrations/*/*.h5"))) == 2
     *kept, new = run(copy, [0, 1])
     assert kept == before
     assert new["seed"] == 1

@@ -140,6 +140,18 @@ def test_a_missing_cell_other_data_and_faults_are_marked(tmp_path: Path) -> None
     assert marks["bc_all"] == ("1 of 4 cells", "other prior data", "1 trials ended by a fault")
 
 
+def test_a_row_that_has_learned_from_other_demonstrations_is_marked(tmp_path: Path) -> None:
+    for method in ("ptr", "bc", "bc_all", "bc_joint"):
+        line = trials_line(method=method)
+        line["data"]["target"] = "of all" if method == "bc_joint" else "ten"
+        if method == "bc":
+            line["data"]["target"] = "two that a kill had left"
+        append_line(tmp_path, line)
+    marks = {row.method.name: row.marks for row in _results(tmp_path).rows["mixed"]}
+    assert "other demonstrations" in marks["bc"]
+    assert not any("other demonstrations" in marks[name] for name in ("ptr", "bc_all", "bc_joint"))
+
+
 def test_a_seed_that_misses_targets_is_left_out_beside_one_that_has_all(tmp_path: Path) -> None:
     for target in (0, 1):
         append_line(tmp_path, trials_line([False] * 4, target=target))
