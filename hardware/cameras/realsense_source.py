@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -297,11 +298,26 @@ def open_realsense(
         clock.wait_until_s(clock.now_s() + RESET_S)
         wait_for_return(lambda: choose_device(rs, camera, settings.serial), clock)
 
-    return open_with_resets(
-        lambda: RealSenseSource(rs, camera, settings, clock),
-        reset,
-        attempts=1 if settings.recording else ATTEMPTS,
-    )
+    with library_faults(camera):
+        return open_with_resets(
+            lambda: RealSenseSource(rs, camera, settings, clock),
+            reset,
+            attempts=1 if settings.recording else ATTEMPTS,
+        )
+
+
+@contextmanager
+def library_faults(camera: str) -> Iterator[None]:
+    """What the library itself raises, as where a camera is unplugged in the middle of a call,
+    becomes a `CameraFault`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise CameraFault(
+            f"The camera {camera} cannot be used: {error}.",
+            "It stays plugged in, no other program uses it, and this user may.",
+            "Unplug it, wait five seconds, plug it in again, and run `ptrctl doctor`.",
+        ) from error
 
 
 def open_with_resets(
@@ -324,13 +340,16 @@ def open_with_resets(
 
 
 def wait_for_return(find: Callable[[], Any], clock: Clock) -> None:
-    """Until `find` no longer raises `CameraFault`; its last one is raised after `RETURN_S`."""
+    """Until `find` no longer fails; its last error is raised after `RETURN_S`.
+
+    While the camera comes back, the library itself fails too (`RuntimeError`).
+    """
     deadline_s = clock.now_s() + RETURN_S
     while True:
         try:
             find()
             return
-        except CameraFault:
+        except (CameraFault, RuntimeError):
             if clock.now_s() >= deadline_s:
                 raise
         clock.wait_until_s(clock.now_s() + 0.5)

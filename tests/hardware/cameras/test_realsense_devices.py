@@ -9,7 +9,14 @@ import pytest
 
 from hardware.cameras.realsense_devices import OptionKnobs, choose_device, color_modes, is_usb2
 from hardware.cameras.realsense_library import load_realsense
-from hardware.cameras.realsense_source import RETURN_S, Stalled, open_with_resets, wait_for_return
+from hardware.cameras.realsense_settings import RealSenseSettings
+from hardware.cameras.realsense_source import (
+    RETURN_S,
+    Stalled,
+    open_realsense,
+    open_with_resets,
+    wait_for_return,
+)
 from hardware.clock import SimulatedClock
 from hardware.faults import CameraFault
 from recordings.errors import SystemSetupError
@@ -112,12 +119,13 @@ def test_other_faults_are_reported_at_once_and_the_camera_is_let_go(resets) -> N
     assert (Source.closed, resets) == (1, [])
 
 
-def test_a_reset_camera_is_waited_for() -> None:
+@pytest.mark.parametrize("trouble", [CameraFault("not there"), RuntimeError("NO_DEVICE")])
+def test_a_reset_camera_is_waited_for(trouble) -> None:
     clock = SimulatedClock()
 
     def find() -> None:
         if clock.now_s() < 3.0:
-            raise CameraFault("not there")
+            raise trouble
 
     wait_for_return(find, clock)
     assert clock.now_s() == pytest.approx(3.0)
@@ -132,6 +140,27 @@ def test_a_camera_that_does_not_come_back_is_a_fault() -> None:
     with pytest.raises(CameraFault, match="not there"):
         wait_for_return(find, clock)
     assert clock.now_s() == pytest.approx(RETURN_S)
+
+
+def fails_in(where: str):
+    """A library that raises by itself, with one camera."""
+
+    def fail(*what):
+        raise RuntimeError("failed to set power state")
+
+    device = Device("111")
+    device.query_sensors = lambda: [SimpleNamespace(supports=lambda what: True, set_option=fail)]
+    rs = library(device)
+    rs.pipeline, rs.option = SimpleNamespace, SimpleNamespace(global_time_enabled=0)
+    if where == "looking":
+        rs.context = lambda: SimpleNamespace(query_devices=fail)
+    return rs
+
+
+@pytest.mark.parametrize("where", ["looking", "setting an option"])
+def test_what_the_library_raises_by_itself_is_a_fault_of_the_camera(where) -> None:
+    with pytest.raises(CameraFault, match="wrist cannot be used: failed to set power state"):
+        open_realsense(fails_in(where), "wrist", RealSenseSettings(), SimulatedClock())
 
 
 @pytest.mark.parametrize(("highest", "raw"), [(10_000.0, 80.0), (165_000.0, 8000.0)])
