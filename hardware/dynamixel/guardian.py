@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from hardware.clock import MonotonicClock
-from hardware.dynamixel.lock import PortBusy, last_holder, lock_path
+from hardware.dynamixel.lock import PortBusy, last_token, lock_path
 from hardware.dynamixel.settings import DynamixelSettings
 from hardware.robot import Stop
 from recordings.errors import PtrctlError, SystemSetupError
@@ -142,8 +142,7 @@ def guard(settings: DynamixelSettings, parent_pid: int, token: str, words: int) 
     clock.wait_until_s(clock.now_s() + settings.guardian_wait_s)
     give_up_s = clock.now_s() + PORT_WITHIN_S
     while True:
-        holder = last_holder(settings.port)
-        if holder is None or holder.token != token:
+        if last_token(settings.port) != token:
             log.info("another program has driven the arm since: nothing to do")
             return
         try:

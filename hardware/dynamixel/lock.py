@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.faults import LostConnection
+from recordings.errors import SystemSetupError
 
 DOCTOR = "doctor"
 
@@ -30,7 +31,8 @@ class Holder:
     Args:
         pid: Its process.
         purpose: "ptrctl", "guardian", "reboot", or "doctor", who only looks.
-        token: Different for every time that the port was opened by one who does more than look.
+        token: Different for every time that the port was opened by one who does more than look,
+            as far as that could be noted.
     """
 
     pid: int
@@ -58,6 +60,12 @@ def last_holder(port: str) -> Holder | None:
         return None
 
 
+def last_token(port: str) -> str:
+    """The token of who opened the port last; "" if that is not known."""
+    holder = last_holder(port)
+    return holder.token if holder else ""
+
+
 def _open_for_all(path: Path) -> int:
     """Open a file that every user of the machine may write, making it if need be."""
     try:
@@ -66,6 +74,17 @@ def _open_for_all(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         os.fchmod(file, 0o666)
         return file
+
+
+def _write_over(path: Path, text: bytes) -> None:
+    """Replace a file's text in place, padded to its old length: it is never empty, and needs no
+    room that it does not have. Not by a new file with its name: in a folder like /tmp that would
+    not replace another user's."""
+    file = _open_for_all(path)
+    try:
+        os.pwrite(file, text.ljust(os.fstat(file).st_size), 0)
+    finally:
+        os.close(file)
 
 
 class PortLock:
@@ -89,6 +108,7 @@ class PortLock:
 
         Raises:
             PortBusy: Somebody has it.
+            SystemSetupError: The lock file cannot be made.
         """
         if str(self._path) in _mine:
             raise self._busy()
@@ -104,19 +124,28 @@ class PortLock:
                     "Everybody who uses the arm may write it.",
                     f"Type `sudo chmod a+rw {problem.filename}`, then try again.",
                 ) from problem
-            raise self._busy() from problem
+            if problem.errno in {errno.EACCES, errno.EAGAIN}:
+                raise self._busy() from problem
+            raise SystemSetupError(
+                f"The lock file {self._path} cannot be made: {problem.strerror}.",
+                "Programs that use the arm take turns by it.",
+                f"Free some room in {self._path.parent}, then try again.",
+            ) from problem
         _mine.add(str(self._path))
 
     def _leave_note(self) -> None:
-        """Say who has the port."""
-        before = last_holder(self._port)
-        looks_only = self._purpose == DOCTOR
-        self.token = before.token if before and looks_only else uuid.uuid4().hex
-        holder = {"pid": os.getpid(), "purpose": self._purpose, "token": self.token}
-        note = _open_for_all(holder_path(self._port))
-        os.ftruncate(note, 0)
-        os.pwrite(note, json.dumps(holder).encode(), 0)
-        os.close(note)
+        """Say who has the port. On a full disk the note before stays, and its token is ours: the
+        lock alone keeps others away, and our guardian goes by the token."""
+        before = last_token(self._port)
+        token = before if before and self._purpose == DOCTOR else uuid.uuid4().hex
+        holder = {"pid": os.getpid(), "purpose": self._purpose, "token": token}
+        try:
+            _write_over(holder_path(self._port), json.dumps(holder).encode())
+            self.token = token
+        except PermissionError:
+            raise
+        except OSError:
+            self.token = before
 
     def release(self) -> None:
         """Give the port back; safe to call twice."""

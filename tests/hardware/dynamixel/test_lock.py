@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 
 from hardware.dynamixel import lock
 from hardware.dynamixel.lock import PortBusy, PortLock
+from recordings.errors import SystemSetupError
 
 TAKE_AND_WAIT = """
 import sys, time
@@ -111,6 +114,46 @@ def test_asking_who_has_the_port_does_not_lose_it() -> None:
     )
     assert "PortBusy" in tried.stderr
     mine.release()
+
+
+def full(*what: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_on_a_full_disk_the_port_is_taken_and_the_note_before_stays(monkeypatch) -> None:
+    monkeypatch.setattr(os, "pwrite", full)
+    first = PortLock(PORT, "ptrctl")
+    first.acquire()
+    # The guardian of this program compares them.
+    assert first.token == lock.last_token(PORT) == ""
+    first.release()
+    monkeypatch.undo()
+    before = PortLock(PORT, "ptrctl")
+    before.acquire()
+    before.release()
+    monkeypatch.setattr(os, "pwrite", full)
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    assert mine.token == lock.last_token(PORT) == before.token != ""
+    mine.release()
+
+
+def test_a_lock_that_cannot_be_made_is_not_taken_for_a_program_that_drives_the_arm(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(fcntl, "lockf", full)
+    with pytest.raises(SystemSetupError, match=r"cannot be made: No space left on device"):
+        PortLock(PORT, "ptrctl").acquire()
+
+
+def test_a_shorter_note_replaces_a_longer_one() -> None:
+    lock.holder_path(PORT).write_text(
+        '{"pid": 1, "purpose": "ptrctl", "token": "' + "x" * 99 + '"}'
+    )
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    mine.release()
+    assert lock.last_token(PORT) == mine.token
 
 
 def test_a_lock_file_of_nonsense_is_no_obstacle() -> None:
