@@ -343,10 +343,14 @@ class DynamixelDrive:
     def _resting_goal(self, motor_id: int, reading: Reading) -> int:
         """The goal with which a joint stays where it is."""
         goal, position = reading[reg.GOAL_POSITION], reading[reg.PRESENT_POSITION]
-        arrived = self._clock.now_s() > self._arrives_s[motor_id]
-        # A gripper that stands still short of its goal holds something: it goes on gripping.
-        near = reading.lead_ticks <= KEEP_TICKS or motor_id == GRIPPER_ID
-        return clip_ticks(motor_id, goal if arrived and near and reading.stands_still else position)
+        rests = self._clock.now_s() > self._arrives_s[motor_id] and reading.stands_still
+        if motor_id == GRIPPER_ID:
+            # One that rests short of its goal holds something, and goes on gripping; so does one
+            # that squeezes before its time. One that is about to move does neither, and stays.
+            keeps = rests or self._grip.squeezes(reading, self._watch)
+        else:
+            keeps = rests and reading.lead_ticks <= KEEP_TICKS
+        return clip_ticks(motor_id, goal if keeps else position)
 
     def _mend(self, readings: Mapping[int, Reading]) -> None:
         """Take up where the watchdog stopped the motors, and say again what they did not hear."""

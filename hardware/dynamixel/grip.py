@@ -28,13 +28,22 @@ class Grip:
         self._samples = 0
 
     @property
+    def _grasped(self) -> bool:
+        return self._samples >= GRASP_SAMPLES
+
+    @property
     def goal_pwm(self) -> int:
         """The value of Goal_PWM, which limits the power in position mode."""
-        grasped = self._samples >= GRASP_SAMPLES
-        return round((self._holding if grasped else self._moving) * reg.PWM_FULL)
+        return round((self._holding if self._grasped else self._moving) * reg.PWM_FULL)
+
+    def squeezes(self, reading: Reading, watch: Watch) -> bool:
+        """Whether the gripper has grasped something, or begins to, by its motor's reading."""
+        return reading.stands_still and (self._grasped or self._pushes(reading, watch))
+
+    def _pushes(self, reading: Reading, watch: Watch) -> bool:
+        return watch.pushing(GRIPPER_ID, reading, GRASP_FRACTION * self._moving)
 
     def feel(self, reading: Reading, watch: Watch) -> None:
         """Notice that something is grasped, by the gripper motor's reading."""
-        if self._samples < GRASP_SAMPLES:
-            pushing = watch.pushing(GRIPPER_ID, reading, GRASP_FRACTION * self._moving)
-            self._samples = self._samples + 1 if pushing and reading.stands_still else 0
+        if not self._grasped:
+            self._samples = self._samples + 1 if self.squeezes(reading, watch) else 0

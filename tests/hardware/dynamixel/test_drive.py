@@ -402,6 +402,36 @@ def test_a_gripper_that_grasps_holds_on_with_less_force_and_is_no_fault(bus, pow
     assert bus.servos[9].value(100, 2) == round(0.4 * 885)
 
 
+@pytest.fixture
+def closing(bus, powered, monkeypatch) -> DynamixelDrive:
+    """The arm's drive; the gripper is open, and from now on takes its time."""
+    powered.send(SLEEP, 1.0, PERIOD_S)
+    wait(bus, 1.0)
+    monkeypatch.setattr("hardware.dynamixel.drive.GRIPPER_S", 20.0)
+    return powered
+
+
+def test_a_stop_just_after_a_grasp_does_not_let_go(bus, closing) -> None:
+    touches = bus.joints["gripper"].position() - 20
+    with bus.lock:
+        bus.joints["gripper"].block = (touches, math.inf)
+    closing.send(SLEEP, 0.0, PERIOD_S)
+    assert bus.eventually(lambda: bus.joints["gripper"].position() == touches)
+    closing.hold()
+    assert bus.servos[9].value(116, 4) == opening_to_ticks(0.0)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 5.0])
+def test_a_stop_while_the_gripper_closes_stops_it(bus, closing, after_s) -> None:
+    closing.send(SLEEP, 0.0, PERIOD_S)
+    wait(bus, after_s)
+    closing.hold()
+    stopped = bus.joints["gripper"].position()
+    assert stopped > opening_to_ticks(0.0) + 20
+    wait(bus, 1.0)
+    assert bus.joints["gripper"].position() == pytest.approx(stopped, abs=2)
+
+
 def test_a_gripper_goal_is_sent_once(bus, powered) -> None:
     """Its motion would begin anew with each, and never end."""
     powered.send(SLEEP, 1.0, PERIOD_S)
