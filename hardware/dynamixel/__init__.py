@@ -30,7 +30,7 @@ def make_arm(settings: DynamixelSettings, request: ArmRequest, purpose: str = "p
         joint_low_rad=wx250s.JOINT_LOW_RAD,
         joint_high_rad=wx250s.JOINT_HIGH_RAD,
     )
-    drive = DynamixelDrive(settings, request.clock, purpose)
+    drive = DynamixelDrive(settings.at_rate(request.control_rate_hz), request.clock, purpose)
     start_pose = request.start_pose or wx250s.START_POSE
     return JointArm(features, drive, Kinematics(), request.clock, start_pose)
 

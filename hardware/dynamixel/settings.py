@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardware.settings import setting
 
+MAX_WATCHDOG_S = 2.54
+WATCHDOG_PERIODS = 2.0
 BAUD_RATES = (57600, 115200, 1000000, 2000000, 3000000, 4000000)
 
 
@@ -28,7 +30,9 @@ class DynamixelSettings:
         False, "The motors' homing offsets are right: they correct horns that are mounted turned."
     )
     watchdog_s: float = setting(
-        0.5, "Motors stop by themselves after so long a silence; 0 switches that off."
+        0.5,
+        "Motors stop by themselves after so long a silence, two control periods at least; 0 "
+        "switches that off.",
     )
     gripper_force: float = setting(0.4, "Part of its full power with which the gripper moves.")
     gripper_holding_force: float = setting(
@@ -53,5 +57,15 @@ class DynamixelSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}, not within {low} to {high}")
-        if self.watchdog_s != 0.0 and not 0.1 <= self.watchdog_s <= 2.54:
-            raise ValueError(f"watchdog_s is {self.watchdog_s}, neither 0 nor within 0.1 to 2.54")
+        if self.watchdog_s != 0.0 and not 0.1 <= self.watchdog_s <= MAX_WATCHDOG_S:
+            raise ValueError(
+                f"watchdog_s is {self.watchdog_s}, neither 0 nor within 0.1 to {MAX_WATCHDOG_S}"
+            )
+
+    def at_rate(self, control_rate_hz: float) -> DynamixelSettings:
+        """These settings with a watchdog that lets a motion of a control period end: nobody speaks
+        to the motors meanwhile."""
+        if not self.watchdog_s:
+            return self
+        least_s = min(WATCHDOG_PERIODS / control_rate_hz, MAX_WATCHDOG_S)
+        return replace(self, watchdog_s=max(self.watchdog_s, least_s))

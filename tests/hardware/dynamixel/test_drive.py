@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from hardware import wx250s
+from hardware.dynamixel import make_arm
 from hardware.dynamixel import registers as reg
 from hardware.dynamixel.drive import DynamixelDrive
 from hardware.dynamixel.motors import ALL_IDS, ARM_IDS, opening_to_ticks
 from hardware.dynamixel.registers import to_rad
+from hardware.dynamixel.settings import DynamixelSettings
 from hardware.faults import LostConnection, MotorFault
+from hardware.kinds import ArmRequest
 from recordings.errors import RobotError
-from tests.hardware.peers.dynamixel import SYNC_WRITE, Noise, ServoBus, peer_of
+from tests.hardware.peers.dynamixel import SYNC_WRITE, Noise, ServoBus, open_bus, peer_of
 
 SLEEP = wx250s.SLEEP_RAD
 PERIOD_S = 0.2
@@ -281,6 +284,18 @@ def test_without_a_watchdog_none_is_set(bus, powered) -> None:
     powered.send(SLEEP, 0.5, PERIOD_S)
     powered.read()
     assert {servo.table[98] for servo in bus.servos.values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "watchdog_s", "units"),
+    [(5.0, 0.5, 25), (5.0, 0.1, 20), (1.0, 0.5, 100), (0.5, 0.5, 127), (0.5, 0.0, 0)],
+)
+def test_the_watchdog_lets_a_motion_of_a_control_period_end(rate_hz, watchdog_s, units) -> None:
+    with open_bus(speed=1.0) as bus:
+        settings = DynamixelSettings(port=bus.port, watchdog_s=watchdog_s, guardian=False)
+        with make_arm(settings, ArmRequest(bus.clock, rate_hz)) as arm:
+            arm._drive.set_torque(True)
+            assert watchdog_is(bus, units)
 
 
 FAULTS = {
