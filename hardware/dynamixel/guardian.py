@@ -30,6 +30,8 @@ from recordings.records import CONTROL_RATE_HZ
 
 ALL_IS_WELL = b"all is well\n"
 READY = b"ready\n"
+TO_PARENT = 1
+"""The guardian's end of the pipe on which it says so."""
 READY_WITHIN_S = 30.0
 """A busy machine takes seconds to start a Python."""
 LOOK_EVERY_S = 0.5
@@ -194,7 +196,7 @@ def main(arguments: list[str]) -> None:
     log.setLevel(logging.INFO)
     log.addHandler(_log_file(settings.port))
     with contextlib.suppress(OSError):  # A parent that is dead already hears nothing.
-        os.write(sys.stdout.fileno(), READY)
+        os.write(TO_PARENT, READY)
     try:
         guard(settings, int(parent_pid), token, sys.stdin.fileno())
     except BaseException:
