@@ -23,6 +23,7 @@ def excerpt(
     image_size: int,
     jpeg_quality: int = 90,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_outdated: Callable[[Path], None] = lambda path: None,
 ) -> int:
     """Copy the first successes of every task, with smaller pictures.
 
@@ -37,6 +38,7 @@ def excerpt(
         image_size: Edge of the copies' square pictures, in pixels.
         jpeg_quality: Of the copies, 1..100.
         on_progress: Told (done, total).
+        on_outdated: Told where a copy that was put into quarantine lies now.
 
     Returns:
         Number of episodes now in the folder.
@@ -54,7 +56,9 @@ def excerpt(
     chosen = []
     taken: dict[str, int] = {}
     for summary in EpisodeFolder(source).summaries():
-        _set_aside_outdated(episode_path(folder, summary.info.episode_id), summary)
+        copy = episode_path(folder, summary.info.episode_id)
+        if copy.exists() and _is_outdated(copy, summary):
+            on_outdated(set_aside(copy))
         count = taken.get(summary.info.task, 0)
         if summary.label.outcome is Outcome.SUCCESS and count < episodes_per_task:
             taken[summary.info.task] = count + 1
@@ -94,15 +98,12 @@ def _is_copied(summary: EpisodeSummary, folder: Path, image_size: int) -> bool:
     return True
 
 
-def _set_aside_outdated(copy: Path, original: EpisodeSummary) -> None:
-    """Put a copy out of the way that alone says success, or whose original was recorded anew."""
-    if not copy.exists():
-        return
+def _is_outdated(copy: Path, original: EpisodeSummary) -> bool:
+    """Whether a copy alone says success, or its original was recorded anew."""
     there = read_summary(copy)
     success = Outcome.SUCCESS
     alone = there.label.outcome is success and original.label.outcome is not success
-    if alone or not _is_of(there.info, original):
-        set_aside(copy)
+    return alone or not _is_of(there.info, original)
 
 
 def _is_of(copy: EpisodeInfo, original: EpisodeSummary) -> bool:

@@ -230,6 +230,7 @@ def excerpt(
     from recordings.excerpt import excerpt as make_excerpt
 
     existing_folder(source, "Name one, such as `demos/put_carrot_on_plate`.")
+    outdated: list[Path] = []
     with console.progress("copying episodes", 100) as bar:
         count = make_excerpt(
             source,
@@ -237,11 +238,18 @@ def excerpt(
             episodes_per_task=episodes_per_task,
             image_size=image_size,
             on_progress=lambda done, total: bar.update(100 * done // total),
+            on_outdated=outdated.append,
+        )
+    rows: dict[str, object] = {"episodes": count, "pictures": f"{image_size}x{image_size}"}
+    if outdated:
+        rows["set aside"] = (
+            f"{len(outdated)} earlier copies, now in {outdated[0].parent}: relabelled or recorded "
+            "anew since"
         )
     console.outcome_panel(
         "The excerpt is complete",
-        {"episodes": count, "pictures": f"{image_size}x{image_size}"},
+        rows,
         wrote=[out],
         next_command=next_command("data stats", Workspace(Path()), folder=out),
-        data={"episodes": count, "folder": str(out)},
+        data={"episodes": count, "folder": str(out), "set_aside": [str(path) for path in outdated]},
     )

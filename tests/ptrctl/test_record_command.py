@@ -382,3 +382,21 @@ def test_a_full_disk_ends_with_4_keeps_what_there_was_and_recover_saves_it(tmp_p
     assert recovered["fate"] == "recovered"
     assert recovered["steps"] >= 1
     assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1
+
+
+def test_an_excerpt_says_which_copies_it_set_aside(tmp_path: Path) -> None:
+    recorded = ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "2")
+    assert recorded.exit_code == 0
+    source, small = tmp_path / "demos" / TASK, tmp_path / "small"
+    words = ["data", "excerpt", str(source), "--out", str(small), "--json"]
+
+    def excerpt() -> dict[str, Any]:
+        return as_json(CliRunner().invoke(app, words))
+
+    assert excerpt()["set_aside"] == []
+    name = EpisodeFolder(source).paths()[0].stem
+    assert ptrctl(tmp_path, "data", "label", name, "failure").exit_code == 0
+    told = excerpt()
+    assert told["episodes"] == 1
+    (aside,) = told["set_aside"]
+    assert (Path(aside).parent, Path(aside).stem) == (small / "quarantine", name)
