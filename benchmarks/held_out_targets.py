@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import ptrctl, require_done
 from benchmarks.ptr_bench.comparison import bootstrap_interval, compare_cells
+from benchmarks.ptr_bench.report import FEWEST_CELLS
 from benchmarks.ptr_bench.targets import TARGETS as BENCH_TARGETS
 from benchmarks.ptr_bench.targets import UNREPORTED, Target
 from ptrctl.checkpoints import PRETRAINED
@@ -79,9 +80,11 @@ def together(rows: list[dict[str, Rate]]) -> str:
     for policy in rows[0]:
         successes = [row[policy].successes for row in rows]
         trials = [row[policy].trials for row in rows]
-        low, high = bootstrap_interval(successes, trials)
-        pooled = Rate(sum(successes), sum(trials))
-        words.append(f"{policy} {pooled}, by targets [{low:.2f}, {high:.2f}]")
+        said = f"{policy} {Rate(sum(successes), sum(trials))}"
+        if len(rows) >= FEWEST_CELLS:
+            low, high = bootstrap_interval(successes, trials)
+            said += f", by targets [{low:.2f}, {high:.2f}]"
+        words.append(said)
     return " | ".join(["together", *words])
 
 
@@ -100,11 +103,11 @@ def print_comparison(
     """Both folders' policies on the same start states."""
     for policy in policies:
         both = compare_cells(*(outcomes(out, targets, policy) for out in (old, new)))
-        low, high = both.points_95
-        print(
-            f"{policy}: {both.pairs}; {both.points:+.1f} points [{low:+.1f}, {high:+.1f}] by "
-            f"targets, sign-flip p {both.sign_flip_p:.3f}"
-        )
+        said = f"{policy}: {both.pairs}; {both.points:+.1f} points"
+        if len(targets) >= FEWEST_CELLS:
+            low, high = both.points_95
+            said += f" [{low:+.1f}, {high:+.1f}] by targets"
+        print(f"{said}, sign-flip p {both.sign_flip_p:.3f}")
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""How fast recordings are packed, and how fast training gets its transitions from the result.
+"""How fast recordings are packed, and how fast training gets its batches from the result.
+
+Every second episode is a failure; batches are drawn as for PTR: half from successes, half of the
+rest by how much it is cloned (`ReplayBuffer.sample`).
 
 python benchmarks/reader_throughput.py --episodes 60
 """
@@ -13,6 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from policies.presets import preset
+from policies.replay import ReplayBuffer
+from policies.tasks import slots_for
 from recordings.packed import PackedDataset, pack
 from recordings.records import (
     EndReason,
@@ -61,16 +67,19 @@ def record(folder: Path, number: int, steps: int, size: int) -> None:
         for index in range(steps):
             writer.append(Step(index, observe(index), hold_action(1.0), hold_action(1.0)))
         end = EpisodeEnd(EndReason.TIME_LIMIT, observe(steps), steps=steps)
-        writer.finish(end, Label(Outcome.SUCCESS, "", "simulator"))
+        outcome = (Outcome.SUCCESS, Outcome.FAILURE)[number % 2]
+        writer.finish(end, Label(outcome, "", "simulator"))
 
 
 def transitions_per_second(packed: PackedDataset, batch: int, seconds: float) -> float:
-    """Uniform random batches, as training asks for them."""
+    """Batches as training asks for them."""
+    slots = slots_for(packed.tasks, 8)
+    buffer = ReplayBuffer.from_packed(packed, slots, preset("cpu").algorithm, CAMERA)
     rng = np.random.default_rng(0)
-    packed.gather(packed.sample_indices(rng, batch))
+    buffer.sample(rng, batch, success_fraction=0.5)
     count, started_s = 0, time.perf_counter()
     while time.perf_counter() - started_s < seconds:
-        packed.gather(packed.sample_indices(rng, batch))
+        buffer.sample(rng, batch, success_fraction=0.5)
         count += batch
     return count / (time.perf_counter() - started_s)
 
@@ -83,7 +92,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 64], help="packed pixels")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--workers", type=int, default=1, help="processes that pack")
-    parser.add_argument("--seconds", type=float, default=3.0, help="time to measure gather")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time to measure sampling")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as name:
@@ -103,7 +112,7 @@ def main() -> None:
                 f"{options.recorded_size} -> {size} pixels: "
                 f"packing {len(packed.states) / took_s:6.0f} frames/s "
                 f"({options.workers} processes); "
-                f"gather {pace:8.0f} transitions/s (batch {options.batch})"
+                f"sampling {pace:8.0f} transitions/s (batch {options.batch})"
             )
 
 

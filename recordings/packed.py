@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,41 +90,6 @@ class PackedDataset:
             f"images={{{', '.join(self.cameras)}: ({len(self.states)}, {size}, {size}, 3) uint8}}, "
             f"tasks={self.tasks}, digest={self.digest[:12]!r})"
         )
-
-    def sample_indices(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
-        """(count,) int64 transitions, uniform with replacement.
-
-        Raises:
-            RecordingError: There is no transition.
-        """
-        if not len(self):
-            raise RecordingError(
-                "The data holds no transition.",
-                "At least one was expected.",
-                "Run `ptrctl data stats` to see what there is.",
-            )
-        return rng.integers(0, len(self), count)
-
-    def gather(self, indices: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-        """The transitions at `indices` (B,), copied; only their rows are read.
-
-        Returns:
-            `image/<camera>` and `next_image/<camera>` (B, S, S, 3) uint8; `state`, `next_state`
-            and `action` (B, 7) float32; `task`, `episode`, `step`, `length` (B,) int32;
-            `success`, `unlabelled` (B,) bool.
-        """
-        rows = self.frame[indices]
-        batch: dict[str, npt.NDArray[Any]] = {
-            "state": self.states[rows],
-            "next_state": self.states[rows + 1],
-            "action": self.actions[indices],
-        }
-        for camera, images in self.images.items():
-            batch[f"image/{camera}"] = images[rows]
-            batch[f"next_image/{camera}"] = images[rows + 1]
-        for name in ("task", "episode", "step", "length", "success", "unlabelled"):
-            batch[name] = getattr(self, name)[indices]
-        return batch
 
     def select(self, episodes: npt.NDArray[np.bool_]) -> PackedDataset:
         """The transitions of some episodes; frames and per-episode fields are shared, not copied.

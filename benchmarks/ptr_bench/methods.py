@@ -81,8 +81,10 @@ METHODS: tuple[Method, ...] = (
         configs.WEIGHTED_CLONING,
     ),
     Method(PTR, "PTR", "pre-trained", configs.AS_PRESET, configs.AS_PRESET),
-    _ablation("ptr_average", "PTR, average pooling", configs.AVERAGE_POOLING),
-    _ablation("ptr_first_layer", "PTR, action at first layer", configs.ACTION_AT_FIRST_LAYER),
+    _ablation("ptr_average", "PTR, average pooling, no keypoints", configs.AVERAGE_POOLING),
+    _ablation(
+        "ptr_first_layer", "PTR, action and embedding at first layer", configs.ACTION_AT_FIRST_LAYER
+    ),
     _ablation("ptr_group_norm", "PTR, GroupNorm", configs.GROUP_NORM),
     _ablation("ptr_small", "PTR, smaller encoder", configs.SMALLER_ENCODER),
     _ablation("ptr_large", "PTR, larger encoder", configs.LARGER_ENCODER),

@@ -80,7 +80,7 @@ def _pooled_table(rows: Sequence[Row]) -> str:
                 f"{row.budget.updates:,}",
                 f"{row.budget.samples:,}",
                 f"{row.budget.parameters:,}",
-                f"{row.wall_min:.1f}",
+                f"{'' if row.wall_is_whole else '> '}{row.wall_min:.1f}",
             )
             for row in rows
         ),

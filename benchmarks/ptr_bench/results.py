@@ -77,6 +77,13 @@ class Row:
         return sum(spent) / len(spent) / 60.0
 
     @property
+    def wall_is_whole(self) -> bool:
+        """Whether no training was resumed: the time before a kill is not counted."""
+        return not any(
+            training["resumed_at"] for line in self.lines.values() for training in line["trainings"]
+        )
+
+    @property
     def budget(self) -> Budget:
         """Of the first cell; cells that differ are marked."""
         return _budget(next(iter(self.lines.values())))

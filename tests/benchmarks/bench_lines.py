@@ -42,7 +42,13 @@ def trials_line(
     job = trials_job(SCALE, chosen, regime, where, role, seed)
     updates = [part for part in SCALE.updates(chosen.group) if part] if spent is None else spent
     trainings: list[dict[str, Any]] = [
-        {"updates": count, "batch_size": BATCH, "samples": count * BATCH, "wall_s": 1.0}
+        {
+            "updates": count,
+            "batch_size": BATCH,
+            "samples": count * BATCH,
+            "wall_s": 1.0,
+            "resumed_at": 0,
+        }
         for count in updates
     ]
     return {

@@ -140,6 +140,15 @@ def test_a_missing_cell_other_data_and_faults_are_marked(tmp_path: Path) -> None
     assert marks["bc_all"] == ("1 of 4 cells", "other prior data", "1 trials ended by a fault")
 
 
+def test_the_time_of_a_training_that_was_resumed_is_given_as_the_least(tmp_path: Path) -> None:
+    append_line(tmp_path, trials_line(seed=0))
+    assert "> 0.0" not in to_markdown(_results(tmp_path))
+    resumed = trials_line(seed=1)
+    resumed["trainings"][0]["resumed_at"] = 3
+    append_line(tmp_path, resumed)
+    assert "> 0.0" in to_markdown(_results(tmp_path))
+
+
 def test_a_row_that_has_learned_from_other_demonstrations_is_marked(tmp_path: Path) -> None:
     for method in ("ptr", "bc", "bc_all", "bc_joint"):
         line = trials_line(method=method)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
 
 from recordings.errors import RecordingError
 from recordings.images import resize_image
@@ -44,17 +43,15 @@ def test_every_transition_is_packed_as_recorded(demos: Path, tmp_path: Path) -> 
     assert packed.control_rate_hz == 5.0
     assert packed.frame.dtype == np.int64
 
-    batch = packed.gather(np.arange(len(packed)))
-    for row in range(len(packed)):
+    for row, frame in enumerate(packed.frame):
         episode = read_episode(demos / f"e{packed.episode[row]}.h5")
         step = int(packed.step[row])
-        now, after = (resize_image(episode.image("front", step + k), 16) for k in (0, 1))
-        assert np.array_equal(batch["image/front"][row], now)
-        assert np.array_equal(batch["next_image/front"][row], after)
-        assert np.array_equal(batch["state"][row], episode.states[step].astype(np.float32))
-        assert np.array_equal(batch["next_state"][row], episode.states[step + 1].astype("f4"))
-        assert np.array_equal(batch["action"][row], episode.sent_actions[step].astype("f4"))
-        assert packed.tasks[batch["task"][row]] == episode.info.task
+        for k in (0, 1):
+            picture = resize_image(episode.image("front", step + k), 16)
+            assert np.array_equal(packed.images["front"][frame + k], picture)
+            assert np.array_equal(packed.states[frame + k], episode.states[step + k].astype("f4"))
+        assert np.array_equal(packed.actions[row], episode.sent_actions[step].astype("f4"))
+        assert packed.tasks[packed.task[row]] == episode.info.task
 
 
 def test_packing_again_reuses_the_files(demos: Path, tmp_path: Path) -> None:
@@ -103,20 +100,6 @@ def test_several_processes_pack_the_same(demos: Path, tmp_path: Path) -> None:
     assert np.array_equal(one.actions, two.actions)
 
 
-def test_transitions_are_sampled_uniformly(demos: Path, tmp_path: Path) -> None:
-    packed = pack([demos], tmp_path / "cache", 8)
-    indices = packed.sample_indices(np.random.default_rng(0), 22_000)
-    counts = np.bincount(indices, minlength=len(packed))
-    assert len(counts) == len(packed)
-    assert chisquare(counts).pvalue > 0.01
-
-
-def test_sampling_is_repeatable(demos: Path, tmp_path: Path) -> None:
-    packed = pack([demos], tmp_path / "cache", 8)
-    one, two = (packed.sample_indices(np.random.default_rng(3), 50) for _ in range(2))
-    assert np.array_equal(one, two)
-
-
 def resident_kb(path: Path) -> int:
     """How much of a mapped file this process has in memory."""
     inside = False
@@ -128,13 +111,13 @@ def resident_kb(path: Path) -> int:
     raise AssertionError(f"{path} is not mapped")
 
 
-def test_gather_reads_only_the_rows_asked_for(tmp_path: Path) -> None:
+def test_only_the_pictures_asked_for_are_read(tmp_path: Path) -> None:
     record(tmp_path / "demos", steps=120)
     packed = pack([tmp_path / "demos"], tmp_path / "cache", 256)
     (store,) = (tmp_path / "cache").iterdir()
     file = store / "images-front.npy"
     assert file.stat().st_size > 23_000_000
-    packed.gather(np.array([10, 60]))
+    np.array(packed.images["front"][[10, 11, 60, 61]])
     # Four pictures of 192 kB, and what the kernel maps around them.
     assert 700 < resident_kb(file) < 2500
 
@@ -146,16 +129,8 @@ def test_a_selection_shares_the_pictures(demos: Path, tmp_path: Path) -> None:
     assert some.episode.tolist() == [0] * 4 + [2] * 3
     assert np.array_equal(some.frame, packed.frame[packed.episode != 1])
     assert some.digest != packed.digest
-    chosen = some.gather(some.sample_indices(np.random.default_rng(0), 40))
-    assert set(chosen["episode"]) == {0, 2}
     rest = packed.select(np.array([False, True, False]))
     assert len(some) + len(rest) == len(packed)
-
-
-def test_an_empty_selection_cannot_be_sampled(demos: Path, tmp_path: Path) -> None:
-    nothing = pack([demos], tmp_path / "cache", 16).select(np.zeros(3, dtype=bool))
-    with pytest.raises(RecordingError, match="holds no transition"):
-        nothing.sample_indices(np.random.default_rng(0), 1)
 
 
 def test_folders_without_episodes_cannot_be_packed(tmp_path: Path) -> None:
