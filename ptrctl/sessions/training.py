@@ -30,6 +30,7 @@ from ptrctl.workflows.finetune import (
 )
 from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
 from recordings.errors import UsageError
+from recordings.records import Outcome
 
 if TYPE_CHECKING:
     from policies.config import Learner, Precision
@@ -375,6 +376,10 @@ def _show_finetuned(
         "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
         **_training_rows(result.request, trained, result.began),
     }
+    algorithm = result.request.config.algorithm
+    by_choice = algorithm.learner == "ptr" and algorithm.extraction == "advantage"
+    if by_choice and not _has_failures(result):
+        rows["critic"] = "chose nothing: no failures in the data, so the policy is a clone"
     elsewhere = kitchen_flag(profile, options.demos or workspace.demos(task))
     kitchen = elsewhere.get("kitchen", profile.kitchen_seed) if profile.robot == SIMULATED else None
     console.outcome_panel(
@@ -393,6 +398,13 @@ def _show_finetuned(
             **_training_json(result.name, trained),
         },
     )
+
+
+def _has_failures(result: Finetuned) -> bool:
+    """Whether the policy has learned beside failures, which a critic tells what to take from."""
+    prior = result.prior
+    among_prior = prior is not None and not bool((prior.success | prior.unlabelled).all())
+    return bool(result.demonstrations.counts[Outcome.FAILURE]) or among_prior
 
 
 def check_one_start(from_scratch: bool, checkpoint: str | None, preset: str | None) -> None:

@@ -545,3 +545,16 @@ def test_a_task_with_a_slash_and_two_ways_to_name_a_folder_are_refused(trained: 
     assert "--task a/b" in run("finetune -t a/b", trained, code=2)["error"]["found"]
     both = run(f"data list --folder {trained / 'demos'} --task {TASK}", trained, code=2)["error"]
     assert "Both `--folder" in both["found"]
+
+
+def test_finetune_says_where_a_critic_had_nothing_to_choose(trained: Path) -> None:
+    def panel(name: str) -> str:
+        words = f"finetune -t {TASK} --from-scratch --preset tiny --steps 2 --name {name}"
+        done = CliRunner().invoke(app, [*words.split(), "-w", str(trained)])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.stdout.split())
+
+    assert "the policy is a clone" in panel("successes")
+    first = sorted((trained / "demos" / TASK).glob("*.h5"))[0].stem
+    assert CliRunner().invoke(app, ["data", "label", first, "failure", "-w", str(trained)])
+    assert "the policy is a clone" not in panel("both")
