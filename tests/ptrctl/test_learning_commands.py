@@ -552,9 +552,10 @@ def test_finetune_says_where_a_critic_had_nothing_to_choose(trained: Path) -> No
         words = f"finetune -t {TASK} --from-scratch --preset tiny --steps 2 --name {name}"
         done = CliRunner().invoke(app, [*words.split(), "-w", str(trained)])
         assert done.exit_code == 0, done.output
-        return " ".join(done.stdout.split())
+        return " ".join(done.stdout.replace("│", " ").split())
 
     assert "the policy is a clone" in panel("successes")
     first = sorted((trained / "demos" / TASK).glob("*.h5"))[0].stem
-    assert CliRunner().invoke(app, ["data", "label", first, "failure", "-w", str(trained)])
+    labelled = CliRunner().invoke(app, ["data", "label", first, "failure", "-w", str(trained)])
+    assert labelled.exit_code == 0
     assert "the policy is a clone" not in panel("both")
