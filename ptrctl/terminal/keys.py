@@ -21,9 +21,6 @@ from prompt_toolkit.keys import Keys
 
 from recordings.errors import UsageError
 
-ESCAPE_WAIT_S = 0.05
-"""A lone ESC byte is the Escape key only if nothing follows for this long: arrows start with it."""
-
 _NAMES: dict[str, str] = {
     " ": "space",
     Keys.ControlM: "enter",
@@ -77,7 +74,6 @@ class TerminalKeys:
     def __init__(self) -> None:
         self._input: Input | None = None
         self._open = ExitStack()
-        self._quiet_since_s: float | None = None
 
     def __enter__(self) -> TerminalKeys:
         if not sys.stdin.isatty():
@@ -108,13 +104,10 @@ class TerminalKeys:
 
     def poll(self) -> list[Key]:
         assert self._input is not None, "TerminalKeys is read outside its context"
-        presses = self._input.read_keys()
+        # The parser keeps back an ESC at the end of a read, since arrows start with it. But Escape
+        # holds the arm and never waits: an arrow of which only a part has arrived holds it too.
+        presses = [*self._input.read_keys(), *self._input.flush_keys()]
         now_s = time.monotonic()
-        if presses or self._quiet_since_s is None:
-            self._quiet_since_s = now_s
-        elif now_s - self._quiet_since_s >= ESCAPE_WAIT_S:
-            # The parser keeps back an ESC that may be the start of a longer sequence.
-            presses = self._input.flush_keys()
         return [Key(_name(press), now_s) for press in presses]
 
     def wait(self, timeout_s: float) -> list[Key]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ptrctl.terminal.keymap import Command, Moment, command_for, moves_the_arm
 from ptrctl.terminal.keys import TerminalKeys
 from recordings.errors import UsageError
 
@@ -46,10 +47,27 @@ def test_special_keys_have_names(terminal: int) -> None:
         assert names(keys, len(expected)) == expected
 
 
-def test_a_lone_escape_is_a_key_once_nothing_follows(terminal: int) -> None:
+@pytest.mark.parametrize("before", [[], ["i", "i"], ["up"]])
+def test_escape_is_heard_as_soon_as_space_whatever_was_pressed_before(
+    terminal: int, before: list[str]
+) -> None:
+    sent = {"i": b"i", "up": b"\x1b[A"}
     with TerminalKeys() as keys:
-        os.write(terminal, b"\x1b")
-        assert names(keys, 1) == ["escape"]
+        for last, name in ((b" ", "space"), (b"\x1b", "escape")):
+            os.write(terminal, b"".join(sent[key] for key in before) + last)
+            assert [key.name for key in keys.wait(5.0)] == [*before, name]
+
+
+def test_an_arrow_of_which_a_part_has_arrived_does_no_more_than_hold(terminal: int) -> None:
+    found: list[str] = []
+    with TerminalKeys() as keys:
+        for part in (b"i\x1b", b"[A", b"i\x1b[", b"A"):
+            os.write(terminal, part)
+            found += [key.name for key in keys.wait(5.0)]
+    moving = [name for name in found if moves_the_arm(name)]
+    commands = [command_for(name, Moment.RUNNING) for name in found]
+    assert moving == ["i", "i"]
+    assert [command for command in commands if command] == [Command.HOLD] * 2
 
 
 def test_polling_never_waits(terminal: int) -> None:
