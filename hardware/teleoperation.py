@@ -125,11 +125,18 @@ class TeleoperatedDecider:
             # Whatever was done to the handle meanwhile, the gripper goes on holding what it holds.
             self._gripper = float(self._commanded_state()[GRIPPER])
         self._acted_s = now_s
-        motion = self._take(self.device.read())
+        reading = self.device.read()
+        motion = self._take(reading)
         if motion is None:
             return Decision(hold_action(self._gripper))
+        displacement = self._displacement(motion)
+        if self._hand.problem:
+            # A leader arm that falls must not open the gripper.
+            self._opening_seen = None
+        else:
+            self._follow_opening(reading.opening)
         action = hold_action(self._gripper)
-        action[:6] = self._displacement(motion)
+        action[:6] = displacement
         return Decision(action)
 
     def episode_buttons(self) -> list[Button]:
@@ -145,7 +152,7 @@ class TeleoperatedDecider:
         return pressed
 
     def _take(self, reading: TeleopReading) -> Rate | HandPose | None:
-        """Obey buttons and gripper; the motion wanted, None if nothing may move."""
+        """Obey buttons; the motion wanted, None if nothing may move."""
         self._require_finite(reading)
         self._pressed += reading.pressed
         stale = self._now_s() - reading.received_s > STALE_AFTER_S
@@ -159,7 +166,6 @@ class TeleoperatedDecider:
         if not self._engaged:
             self._release()
             return None
-        self._follow_opening(reading.opening)
         return reading.motion
 
     def _displacement(self, motion: Rate | HandPose) -> FloatArray:

@@ -263,6 +263,27 @@ def test_a_leader_that_falls_is_not_followed() -> None:
     assert desk.arm[2] == pytest.approx(0.16)
 
 
+def test_the_handle_of_a_leader_that_is_not_followed_leaves_the_gripper_alone() -> None:
+    desk = Desk()
+    desk.device.opening = 1.0
+    desk.device.put_hand((0.3, 0.0, 0.15), absolute=True)
+    desk.act()
+    desk.device.opening = 0.0
+    assert desk.act()[6] == 0.0
+    # It is dropped, and its handle springs open.
+    desk.device.put_hand((0.3, 0.0, -0.25), absolute=True)
+    for opening in (0.3, 0.6, 1.0):
+        desk.device.opening = opening
+        desk.decider.episode_buttons()
+        assert desk.act()[6] == 0.0
+        assert desk.decider.engaged.startswith("no: ")
+    desk.device.put_hand((0.3, 0.0, 0.15), absolute=True)
+    assert [desk.act()[6] for _ in range(3)] == [0.0] * 3
+    assert desk.decider.engaged == "yes"
+    desk.device.opening = 0.5
+    assert desk.act()[6] == 0.5
+
+
 def test_a_device_that_is_gone_or_sends_nonsense_is_an_error() -> None:
     desk = Desk()
     desk.device.push(np.nan, 0, 0, 0, 0, 0)
