@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.teleoperator import FINE, HandPose, Speed
+from hardware.teleoperator import HandPose, Speed
 from hardware.wx250s import euler_to_rotation, rotation_to_euler
 from recordings.records import FloatArray
 
@@ -65,7 +65,7 @@ class HandFollower:
             self._engage(hand, commanded)
 
     def displacement(
-        self, hand: HandPose, commanded: FloatArray, speed: Speed, now_s: float
+        self, hand: HandPose, commanded: FloatArray, speed: Speed, now_s: float, fine: Speed
     ) -> FloatArray:
         """The gripper's displacement (6,) for this control period, x, y, z and three angles.
 
@@ -74,6 +74,7 @@ class HandFollower:
             commanded: (6,) pose last commanded to the arm.
             speed: Limits the step.
             now_s: When.
+            fine: Limits the step too until an absolute hand is caught up with.
         """
         if self._jumped(hand, now_s):
             self._reference, self._caught_up = None, False
@@ -98,7 +99,8 @@ class HandFollower:
             self._caught_up = (
                 np.abs(wanted[:3]).max() < CAUGHT_UP_M and np.abs(wanted[3:]).max() < CAUGHT_UP_RAD
             )
-            speed = speed if self._caught_up else FINE
+        if not self._caught_up:
+            wanted = _limited(wanted, fine.step_m, fine.step_rad)
         return _limited(wanted, speed.step_m, speed.step_rad)
 
     def _jumped(self, hand: HandPose, now_s: float) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from hardware.hand import HandFollower
 from hardware.teleoperator import (
     EPISODE_BUTTONS,
+    FINE,
     SPEEDS,
     Button,
     HandPose,
@@ -169,15 +170,19 @@ class TeleoperatedDecider:
         return reading.motion
 
     def _displacement(self, motion: Rate | HandPose) -> FloatArray:
-        level = self.device.speed
-        speed = replace(
-            level, step_m=level.step_m * self._slowed, step_rad=level.step_rad * self._slowed
-        )
+        speed = self._at_this_rate(self.device.speed)
         if isinstance(motion, Rate):
             steps = np.repeat([speed.step_m, speed.step_rad], 3)
             scaled: FloatArray = np.clip(motion.values, -1.0, 1.0) * steps
             return scaled
-        return self._hand.displacement(motion, self._commanded_state()[:6], speed, self._now_s())
+        return self._hand.displacement(
+            motion, self._commanded_state()[:6], speed, self._now_s(), self._at_this_rate(FINE)
+        )
+
+    def _at_this_rate(self, level: Speed) -> Speed:
+        return replace(
+            level, step_m=level.step_m * self._slowed, step_rad=level.step_rad * self._slowed
+        )
 
     def _release(self) -> None:
         self._engaged = False

@@ -14,7 +14,7 @@ from hardware.faults import LostConnection
 from hardware.loop import ControlLoop
 from hardware.robot import Stop
 from hardware.teleoperation import TeleoperatedDecider
-from hardware.teleoperator import FAST, FINE, NORMAL, SPEEDS, Button, Rate
+from hardware.teleoperator import FAST, FINE, NORMAL, SPEEDS, Button, Rate, Speed
 from hardware.wx250s import euler_to_rotation, rotation_to_euler
 from recordings.errors import RobotError
 from recordings.records import (
@@ -238,6 +238,22 @@ def test_a_leader_is_followed_only_once_it_is_near_and_then_slowly_at_first() ->
     assert desk.arm[1] == pytest.approx(0.07)
     desk.device.put_hand((0.3, 0.11, 0.15), absolute=True)
     assert desk.act()[1] == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 20.0])
+@pytest.mark.parametrize("speed", [Speed("finer", 0.004, 0.02), *SPEEDS])
+def test_a_leader_is_caught_up_with_no_faster_than_at_the_fine_speed_nor_the_chosen_one(
+    speed: Speed, rate_hz: float
+) -> None:
+    desk = Desk()
+    desk.decider.begin(episode_info(control_rate_hz=rate_hz))
+    desk.device.speed = speed
+    turn = Rotation.from_rotvec((0.0, 0.0, 0.4)).as_matrix()
+    desk.device.put_hand((0.3, 0.07, 0.15), turn, absolute=True)
+    sent = desk.act()
+    slowed = 5.0 / rate_hz
+    assert sent[1] == pytest.approx(min(speed.step_m, FINE.step_m) * slowed)
+    assert sent[5] == pytest.approx(min(speed.step_rad, FINE.step_rad) * slowed)
 
 
 def test_before_the_episode_the_panel_says_how_far_the_leader_is() -> None:
