@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptrctl.statistics import wilson_interval
@@ -23,6 +28,17 @@ _WINDOW = 10
 """Trials behind each point of a learning curve."""
 
 
+def _give_matplotlib_a_folder() -> None:
+    """Where there is no home to write into, as for a service, matplotlib gets a folder for now."""
+    try:
+        writable = os.access(Path.home(), os.W_OK)
+    except RuntimeError:
+        writable = False
+    if not writable and "MPLCONFIGDIR" not in os.environ:
+        folder = os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="ptrctl-matplotlib-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 def learning_curve(outcomes: Sequence[bool], title: str) -> str:
     """Successes over autonomous trials: one mark a trial, and the rate over the last ten.
 
@@ -30,6 +46,7 @@ def learning_curve(outcomes: Sequence[bool], title: str) -> str:
         outcomes: In the order of the trials; at least one.
         title: Describes the chart to those who cannot see it.
     """
+    _give_matplotlib_a_folder()
     from matplotlib.ticker import MaxNLocator
 
     figure, (axes,) = _figure(1, height=2.6)
@@ -113,6 +130,7 @@ def value_curves(curves: Sequence[ValueCurve], title: str) -> str:
 
 
 def _figure(columns: int, *, height: float) -> tuple[Figure, Sequence[Axes]]:
+    _give_matplotlib_a_folder()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.4, height), layout="constrained")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -142,8 +143,23 @@ def _register() -> None:
 _register()
 
 
+def _open_standard_streams() -> None:
+    """Open what was closed, as by a shell's `2>&-`: the next file that is opened would get its
+    number, and whatever a library prints would go into that."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is the one looked at.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """The `ptrctl` command."""
+    _open_standard_streams()
     console.write_what_can_be_written()
     try:
         app(prog_name="ptrctl")

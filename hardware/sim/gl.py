@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import importlib
 import importlib.util
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,25 +22,41 @@ ON_A_SCREEN = ("glfw", "on", "enable", "enabled", "true", "1")
 OFF = ("off", "disable", "disabled", "false", "0")
 
 
+_broken: dict[str, Exception] = {}
+"""The backend that the user wished for and that cannot be loaded, to why."""
+
+
 def prepare() -> None:
     """Choose a backend if there is one; called before every import of mujoco, which reads it.
 
-    Raises:
-        SystemSetupError: `MUJOCO_GL` names no backend; mujoco could not be imported.
+    Where the one that the user wished for is none, or cannot be loaded, mujoco is imported without
+    any: an arm moves without pictures. Whoever draws is told (`choose_backend`).
     """
     wished = os.environ.get("MUJOCO_GL", "").strip().lower()
     names = tuple(name for name, _ in BACKENDS)
     if wished and wished not in (*names, *ON_A_SCREEN, *OFF):
-        raise SystemSetupError(
-            f"The environment sets MUJOCO_GL to `{wished}`, which MuJoCo does not know.",
-            f"It should be unset, or {', '.join(names)} or glfw.",
-            "Run `unset MUJOCO_GL`, then `ptrctl doctor`.",
-        )
-    if not wished:
+        _broken[wished] = ValueError("MuJoCo does not know it")
+        os.environ["MUJOCO_GL"] = "off"
+    elif not wished:
         for backend, library in BACKENDS:
             if ctypes.util.find_library(library):
                 os.environ["MUJOCO_GL"] = backend
                 return
+    elif wished in names and "mujoco" not in sys.modules:
+        _try(wished)
+
+
+def _try(backend: str) -> None:
+    """Import mujoco with a backend, or else with none."""
+    try:
+        importlib.import_module("mujoco")
+    except (ImportError, AttributeError, OSError) as problem:
+        _broken[backend] = problem
+        os.environ["MUJOCO_GL"] = "off"
+        # Its compiled parts stay: they cannot be loaded twice.
+        for name in [name for name in sys.modules if name.split(".")[0] == "mujoco"]:
+            if name.count(".") == 0 or name.split(".")[1] in ("gl_context", *dict(BACKENDS)):
+                del sys.modules[name]
 
 
 def cannot_draw(reason: object) -> SystemSetupError:
@@ -55,9 +73,15 @@ def choose_backend() -> str:
     """The backend's name: `MUJOCO_GL` where the user set it, else EGL, else OSMesa.
 
     Raises:
-        SystemSetupError: Neither EGL nor OSMesa is installed.
+        SystemSetupError: Neither EGL nor OSMesa is installed, or not the one that was wished for.
     """
     prepare()
+    for backend, problem in _broken.items():
+        raise SystemSetupError(
+            f"The environment sets MUJOCO_GL to `{backend}`, which cannot be loaded: {problem}.",
+            f"It should be unset, or {', '.join(dict(BACKENDS))} or glfw, if that is installed.",
+            "Run `unset MUJOCO_GL`, then `ptrctl doctor`.",
+        )
     chosen = os.environ.get("MUJOCO_GL")
     if chosen:
         return chosen

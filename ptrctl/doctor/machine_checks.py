@@ -125,6 +125,8 @@ def check_rendering() -> Finding:
     try:
         run = subprocess.run(
             [sys.executable, "-c", _RENDER_TEST],
+            # Python looks there first: a lab's own package `hardware` is not ours.
+            cwd=Path(__file__).resolve().parents[2],
             capture_output=True,
             text=True,
             timeout=RENDER_TIMEOUT_S,
@@ -165,7 +167,7 @@ def check_time_of_day() -> Finding:
         return Finding(
             "time of day",
             Health.WARN,
-            "Not synchronised; only the dates of recordings depend on it.",
+            "Not synchronised: the dates of recordings, and which is `last`, depend on it.",
             "Run `sudo timedatectl set-ntp true`.",
         )
     return Finding("time of day", Health.ABSENT, "Nobody here says whether it is synchronised.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -26,13 +28,41 @@ def test_osmesa_is_taken_where_there_is_no_egl(monkeypatch: pytest.MonkeyPatch) 
     assert gl.choose_backend() == os.environ["MUJOCO_GL"] == "osmesa"
 
 
-def test_a_backend_that_mujoco_does_not_know_is_refused_in_words(
+def test_a_backend_that_mujoco_does_not_know_is_refused_in_words_by_who_draws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    monkeypatch.setattr(gl, "_broken", {})
+    gl.prepare()
     with pytest.raises(SystemSetupError, match="nonsense") as caught:
-        gl.prepare()
+        gl.choose_backend()
     assert "unset MUJOCO_GL" in caught.value.try_next
+
+
+@pytest.mark.parametrize("wished", ["osmesa", "nonsense"])
+def test_an_arm_needs_no_opengl(wished: str) -> None:
+    """In a process of its own, in which OSMesa cannot be loaded."""
+    program = """
+import ctypes.util
+real = ctypes.util.find_library
+ctypes.util.find_library = lambda name: None if name == "OSMesa" else real(name)
+from hardware.kinematics import Kinematics
+Kinematics()
+from hardware.sim.world import SimWorld
+try:
+    SimWorld("put_carrot_on_plate", 0).render(32, 32)
+except Exception as problem:
+    print(type(problem).__name__, problem)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MUJOCO_GL": wished},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("SystemSetupError")
+    assert wished in done.stdout
 
 
 @pytest.mark.parametrize("name", ["egl", "osmesa", "glfw", "EGL"])

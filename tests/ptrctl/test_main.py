@@ -182,3 +182,32 @@ def test_the_time_left_follows_the_pace() -> None:
     assert time_left(30.0, 10, 40) == "about 1 min 30 s left"
     assert time_left(30.0, 0, 40) == ""
     assert time_left(30.0, 40, 40) == ""
+
+
+def test_what_a_shell_closed_is_open_again() -> None:
+    """Else the next file that is opened gets its number, and what a library prints goes into it."""
+    code = (
+        "import os; from ptrctl.main import _open_standard_streams; _open_standard_streams(); "
+        "import sys; print('lost', flush=True); sys.stdin.read(); "
+        "os._exit(sum(os.readlink(f'/proc/self/fd/{n}') == os.devnull for n in range(3)))"
+    )
+    command = f'exec {sys.executable} -c "{code}" <&- >&- 2>&-'
+    assert subprocess.run(command, shell=True, check=False).returncode == 3
+    command = f'exec {sys.executable} -c "{code}" 2>&-'
+    kept = subprocess.run(command, shell=True, input=b"", capture_output=True, check=False)
+    assert (kept.returncode, kept.stdout) == (1, b"lost\n")
+
+
+def test_a_report_needs_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from ptrctl.charts import learning_curve
+
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert "<svg" in learning_curve([True, False], "two trials")
+    assert Path(os.environ["MPLCONFIGDIR"]).parent == tmp_path
+    monkeypatch.delenv("MPLCONFIGDIR")
