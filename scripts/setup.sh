@@ -16,10 +16,16 @@ find_python() {
     return 1
 }
 
-if [ ! -x .venv/bin/python ]; then
+# Moved, made by a Python that is gone or was upgraded since, or interrupted while it was made.
+stale() {
+    ! .venv/bin/python -m pip --version >/dev/null 2>&1 ||
+        { ls .venv/ptrctl-installed* >/dev/null 2>&1 && ! .venv/bin/ptrctl --version >/dev/null 2>&1; }
+}
+
+if stale; then
     python=$(find_python)
     echo "Creating .venv with $("$python" --version)"
-    "$python" -m venv .venv
+    "$python" -m venv --clear .venv
 fi
 
 stamp=".venv/ptrctl-installed${extra:+-$extra}"
