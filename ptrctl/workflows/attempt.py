@@ -31,6 +31,10 @@ from recordings.records import (
 from recordings.writer import EpisodeRecorder, new_episode_id
 
 
+class AlreadyDoneError(Exception):
+    """Nothing is left to attempt: once the arm is at its start pose, the task is done."""
+
+
 @dataclass(frozen=True)
 class AttemptSettings:
     """What all attempts of a session share.
@@ -41,6 +45,7 @@ class AttemptSettings:
         success_steps: Consecutive successful scores that end the attempt.
         episodes: Folder for the recordings.
         stop_hopeless: When the operator allows to give an attempt up; None never does.
+        refuse_done: Attempt nothing that a judge finds done before the first step.
     """
 
     kind: str
@@ -48,6 +53,7 @@ class AttemptSettings:
     success_steps: int
     episodes: Path
     stop_hopeless: StopRule | None = None
+    refuse_done: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ def run_attempt(
         reward: Says when the attempt has succeeded; by default the truth, or the operator.
 
     Raises:
+        AlreadyDoneError: The settings refuse a task that is done.
         UsageError: Nobody judges and nobody can be asked.
         PtrctlError, OSError, KeyboardInterrupt: From the parts; the arm holds still and the
             recording keeps what was seen.
@@ -122,6 +129,9 @@ def run_attempt(
     robot = cell.station.robot
     if not bring_to_start(cell, seed, operator):
         return None
+    judge = reward.judge(cell)
+    if settings.refuse_done and judge is not None and judge.score().success:
+        raise AlreadyDoneError
     info = new_episode_info(cell, kind=settings.kind, decided_by=decider.name, seed=seed)
     if settings.stop_hopeless is not None:
         decider = StopsWhenHopeless(decider, settings.stop_hopeless)
@@ -137,7 +147,7 @@ def run_attempt(
         info,
         reward.watch(decider, cell),
         max_steps=settings.max_steps,
-        judge=reward.judge(cell),
+        judge=judge,
         success_steps=settings.success_steps,
     )
     if end.reason is EndReason.FAULT:

@@ -6,6 +6,7 @@ the least completed one is tried next.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,7 +29,14 @@ from ptrctl.statistics import Rate
 from ptrctl.threads import ACTING_THREADS, torch_threads
 from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
 from ptrctl.workflows.alternation import Alternation, by_memory
-from ptrctl.workflows.attempt import Attempt, AttemptSettings, Listeners, now_utc, run_attempt
+from ptrctl.workflows.attempt import (
+    AlreadyDoneError,
+    Attempt,
+    AttemptSettings,
+    Listeners,
+    now_utc,
+    run_attempt,
+)
 from ptrctl.workflows.evaluate import (
     ATTEMPTS_PER_TRIAL,
     EvaluationEvent,
@@ -65,6 +73,10 @@ reader of the report."""
 FAILURES_UNTIL_RESET = 2
 """With a backward task nobody resets the scene; after this many failures in a row the simulator
 lays it out anew, as an operator would who finds the thing out of reach."""
+
+ALREADY_DONE = "already done"
+"""End reason of an attempt without a step: on the way to the start pose the arm let go of what it
+held, and that fell into place. Nobody has succeeded or failed."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +248,7 @@ class _Session:
         while True:
             task, seed, carry = self.choose(trial, log)
             cell = _use_task(self.cell, task) if plan.backward else self.cell
-            settings, policy = self.settings(task, carry), self.policy(trial, task)
+            settings, policy = self.settings(task, seed, carry), self.policy(trial, task)
             how = " from memory" if carry else ""
             self.on_event(Phase(f"practice, {task}{how}" if plan.backward else "practice"))
             self.on_event(TrialStarting(trial, plan.trials, _rate(counted_trials(log.records))))
@@ -249,6 +261,9 @@ class _Session:
             except KeyboardInterrupt:
                 log.append(interrupted_record(trial, start))
                 raise
+            except AlreadyDoneError:
+                self.choose_anew(trial, log)
+                continue
             except RobotError as problem:
                 log.append(failed_record(trial, start, problem))
                 if not (isinstance(problem, MotorFault) and seed is None and self.simulated):
@@ -275,7 +290,20 @@ class _Session:
                     "Run `ptrctl doctor`, mend the cell, then repeat the command.",
                 )
 
-    def settings(self, task: str, carry: Carry | None) -> AttemptSettings:
+    def choose_anew(self, trial: int, log: TrialLog) -> None:
+        """The chosen task is done already: note it, and forget why it was chosen."""
+        self.alternation.forget()
+        # Where the other task is done as well, nothing is left to do in this scene.
+        self.scene_is_ours = not (log.records and log.records[-1].end_reason == ALREADY_DONE)
+        log.append(
+            dataclasses.replace(
+                interrupted_record(trial, self.plan.practice_seeds[trial]),
+                reason="the way to the start pose did the task",
+                end_reason=ALREADY_DONE,
+            )
+        )
+
+    def settings(self, task: str, seed: int | None, carry: Carry | None) -> AttemptSettings:
         """Of an attempt at a task, from memory if somebody carries it out so."""
         plan = self.plan
         return AttemptSettings(
@@ -284,6 +312,7 @@ class _Session:
             success_steps=plan.success_steps,
             episodes=self.folder / PRACTICE_FOLDER / "episodes",
             stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
+            refuse_done=seed is None,
         )
 
     def policy(self, trial: int, task: str) -> Policy:
@@ -328,7 +357,8 @@ class _Session:
         known = self.alternation.from_memory(trial)
         if known is not None:
             return known[0], None, known[1]
-        recent = [record.success for record in log.records[-FAILURES_UNTIL_RESET:]]
+        tried = [record.success for record in log.records if record.end_reason != ALREADY_DONE]
+        recent = tried[-FAILURES_UNTIL_RESET:]
         stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
         if trial == 0 or stuck or not self.scene_is_ours:
             task = self.alternation.promising

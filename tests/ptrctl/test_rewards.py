@@ -245,6 +245,48 @@ def test_the_simulator_lays_the_scene_out_anew_where_the_arm_is_wedged(
     assert [record.success for record in done] == ([True] if simulated else [])
 
 
+@pytest.mark.parametrize("both_done", [False, True])
+def test_what_the_way_to_the_start_pose_has_done_is_nobodys_success(
+    tmp_path: Path, both_done: bool
+) -> None:
+    cell = make_fake_cell()
+    arm: Any = cell.station.robot
+    starts: list[int | None] = []
+
+    def start(seed: int | None, should_stop: Any = None) -> None:
+        # What was held falls into place, unless the scene is laid out anew.
+        starts.append(seed)
+        arm.move_to_start(seed=seed)
+
+    def judge(task: str) -> Any:
+        def score() -> Score:
+            fell = bool(starts) and starts[-1] is None
+            return Score(fell and (task == "go_ahead" or both_done), 0.0, "")
+
+        return SimpleNamespace(score=score)
+
+    session = session_of(tmp_path, learns_nothing(), GroundTruth())
+    session.cell = dataclasses.replace(
+        cell,
+        use_task=lambda task: dataclasses.replace(cell, task=task, start=start, judge=judge(task)),
+    )
+    session.scene_is_ours = True
+    log = TrialLog(tmp_path / "practice")
+    # One more failure in a row would have the scene laid out anew.
+    log.append(TrialRecord(0, 300, "counted", success=True))
+    log.append(TrialRecord(0, 300, "counted"))
+    with session.cell.station:
+        assert session.practise(1, log)
+    *_, done = records = TrialLog(tmp_path / "practice").records[2:]
+    assert [record.end_reason for record in records] == [
+        *["already done"] * (1 + both_done),
+        "time_limit",
+    ]
+    assert [record.status for record in records[:-1]] == ["aborted"] * (1 + both_done)
+    assert starts == [None, None, *[PLAN.practice_seeds[1]] * both_done]
+    assert read_episode(tmp_path / "practice" / done.episode).info.task == "go_back"
+
+
 @pytest.mark.parametrize("simulated", [True, False])
 def test_a_lost_connection_between_practice_trials_is_not_taken_for_a_kill(
     tmp_path: Path, simulated: bool
