@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.errors import RecordingError, UsageError
-from recordings.files import replace_file, sync_folder
+from recordings.files import replace_file, sync_folder, take_lock
 
 HALVES = "backslashreplace"
 """Half of a character, as a terminal of another encoding types it, is written out as an escape; in
@@ -104,11 +103,12 @@ def only_one(lock: Path, busy: str, instead: str) -> Iterator[None]:
 
     Raises:
         UsageError: Another process holds it.
+        SystemSetupError: The file system has no locks.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(file.fileno(), lock, wait=False)
         except BlockingIOError as error:
             raise UsageError(
                 busy, "One at a time works in a folder.", f"Wait for it, or {instead}."

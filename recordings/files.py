@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, SystemSetupError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 """What a file system says that cannot sync folders."""
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
+"""What a file system says that has no file locks."""
 
 
 def write_fully(descriptor: int, data: bytes) -> None:
@@ -32,6 +35,47 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def take_lock(descriptor: int, path: Path, *, wait: bool = True) -> None:
+    """Hold the lock of an open file (`flock`) until it is closed or the process ends.
+
+    Args:
+        path: Its name, for the words.
+        wait: Until whoever holds it has ended.
+
+    Raises:
+        BlockingIOError: Somebody holds it, and we do not wait.
+        SystemSetupError: The file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise SystemSetupError(
+            f"The file system of {path.absolute()} has no file locks: {error.strerror}.",
+            "By locks two commands keep out of each other's files.",
+            "Choose a folder on a local disk with `--workspace`, or let this file system have "
+            "locks (Lustre: mount it with `-o flock`; NFS: start rpc-statd).",
+        ) from error
+
+
+def map_error(error: OSError, path: Path) -> SystemSetupError | None:
+    """Why files could not be mapped into memory, in words; None for another kind of error."""
+    if error.errno == errno.ENODEV:
+        return SystemSetupError(
+            f"The file system of {path.absolute()} cannot map files into memory: {error.strerror}.",
+            "Training maps the pictures that it has packed.",
+            "Choose a folder on a local disk with `--workspace`.",
+        )
+    if error.errno == errno.ENOMEM:
+        return SystemSetupError(
+            f"There is not enough memory to map the files of {path.absolute()}.",
+            "Training maps the pictures that it has packed; they need address space, not memory.",
+            "Lift the limit (see `ulimit -v`), or train on fewer episodes.",
+        )
+    return None
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:

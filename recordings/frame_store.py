@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from recordings.errors import RecordingError
-from recordings.files import storage_error, sync_folder
+from recordings.errors import PtrctlError, RecordingError
+from recordings.files import map_error, storage_error, sync_folder
 from recordings.images import resize_image
 from recordings.reader import read_episode
 from recordings.records import ACTION_SIZE, STATE_SIZE, ImageArray
@@ -61,6 +61,7 @@ def open_store(folder: Path, cameras: Sequence[str], *, writable: bool = False) 
 
     Raises:
         RecordingError: A file is missing or damaged.
+        SystemSetupError: The file system cannot map files, or there is too little memory for it.
     """
     mode: Literal["r+", "r"] = "r+" if writable else "r"
     try:
@@ -69,7 +70,8 @@ def open_store(folder: Path, cameras: Sequence[str], *, writable: bool = False) 
             for name in [*map(_image_file, cameras), "states.npy", "actions.npy"]
         ]
     except (OSError, EOFError, ValueError) as error:
-        raise RecordingError(
+        unmapped = map_error(error, folder) if isinstance(error, OSError) else None
+        raise unmapped or RecordingError(
             f"The packed data in {folder} cannot be read: {error}.",
             "It is a cache that is made from the recordings.",
             f"Delete {folder} and run the same command again.",
@@ -104,6 +106,7 @@ def new_store_folder(destination: Path) -> Iterator[Path]:
 
     Raises:
         RecordingError: The disk is full or refuses; nothing is left behind.
+        SystemSetupError: As for `open_store`; likewise.
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +205,7 @@ def _rename_unless_there(temporary: Path, destination: Path) -> None:
     sync_folder(destination.parent)
 
 
-def _pack_error(error: OSError, destination: Path) -> RecordingError:
-    return storage_error(
+def _pack_error(error: OSError, destination: Path) -> PtrctlError:
+    return map_error(error, destination) or storage_error(
         error, f"Packed data could not be written to {destination}", "The recordings are untouched."
     )

@@ -11,7 +11,6 @@ An entry is `magic, length of the JSON text, length of the data, CRC-32 of both`
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import struct
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recordings.files import write_fully
+from recordings.files import take_lock, write_fully
 from recordings.json_form import to_json
 
 _MAGIC = b"PTRJ"
@@ -69,16 +68,25 @@ class Journal:
         Raises:
             FileExistsError: Somebody is recording, or recorded, an episode of that name.
             OSError: The folder is not writable or the disk is full.
+            SystemSetupError: The file system has no locks; nothing is left behind.
         """
         self.path = path
         self._length = 0
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._descriptor = self._create_locked()
         while not same_file(self._descriptor, path):
             # A recovery running at this moment took the empty file away before it was locked.
-            os.close(self._descriptor)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self.close()
+            self._descriptor = self._create_locked()
+
+    def _create_locked(self) -> int:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            take_lock(descriptor, self.path)
+        except BaseException:
+            os.close(descriptor)
+            self.path.unlink()
+            raise
+        return descriptor
 
     @property
     def closed(self) -> bool:

@@ -6,7 +6,6 @@ The recording itself is never rewritten.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.errors import RecordingError
-from recordings.files import replace_file, storage_error
+from recordings.files import replace_file, storage_error, take_lock
 from recordings.json_form import label_from_json, label_to_json
 from recordings.records import Label
 from recordings.schema import EPISODE_SUFFIX, LABEL_SUFFIX
@@ -52,6 +51,7 @@ def relabel(recording: Path, label: Label) -> None:
     Raises:
         RecordingError: There is no such recording, its label file is damaged, or the disk is
             full (the old label stays).
+        SystemSetupError: The file system has no locks; likewise.
     """
     recording = Path(recording)
     if not recording.is_file():
@@ -124,7 +124,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Two programs that label in one folder do it one after the other."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        take_lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)

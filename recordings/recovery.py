@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from recordings.draft import EpisodeDraft, draft_from_entries
 from recordings.episode_file import write_episode_file
 from recordings.errors import RecordingError
-from recordings.files import storage_error, sync_folder
+from recordings.files import storage_error, sync_folder, take_lock
 from recordings.journal import JournalContents, read_journal, same_file
 from recordings.labels import label_path
 from recordings.reader import read_summary
@@ -71,6 +70,7 @@ def recover(folder: Path) -> list[Recovered]:
 
     Raises:
         RecordingError: The disk is full or refuses; leftovers not yet treated stay as they are.
+        SystemSetupError: The file system has no locks; likewise.
     """
     treated = []
     for path in leftovers(folder):
@@ -94,11 +94,11 @@ def _taken(path: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = same_file(descriptor, path)
-    except BlockingIOError:
-        ours = False
-    try:
+        try:
+            take_lock(descriptor, path, wait=False)
+            ours = same_file(descriptor, path)
+        except BlockingIOError:
+            ours = False
         yield ours
     finally:
         os.close(descriptor)

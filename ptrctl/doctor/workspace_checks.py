@@ -67,6 +67,8 @@ def check_leftovers(workspace: Workspace) -> Finding:
             f"`{problem.filename}` cannot be opened: {problem.strerror}.",
             f"Make `{workspace.root}` writable, then run `ptrctl data recover{workspace.flag()}`.",
         )
+    except SystemSetupError as problem:
+        return Finding("leftovers", Health.WARN, problem.found, problem.try_next)
     if left:
         return Finding(
             "leftovers",
