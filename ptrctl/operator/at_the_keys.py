@@ -28,6 +28,7 @@ from ptrctl.terminal.keymap import (
 )
 from ptrctl.terminal.keys import Key, KeySource
 from ptrctl.terminal.panels import LivePanel
+from recordings.errors import RobotError
 from recordings.records import EpisodeEnd, Label, Observation, Outcome
 
 KEY_WAIT_S = 0.1
@@ -253,6 +254,17 @@ class AtTheKeys:
         rows["engaged"], rows["speed"] = self._device.engaged, self._device.speed.words
         return pressed
 
+    def _buttons_if_there(self) -> list[Button]:
+        """The same while somebody is asked: a device that goes then must not cost the answer."""
+        try:
+            return self._buttons()
+        except RobotError as problem:
+            self._device = None
+            self._panel.view.rows["engaged"] = "no: the device is gone"
+            self._why = self._panel.view.message = f"{problem.found} Go on with the keys."
+            self._panel.refresh()
+            return []
+
     def _next_command(
         self, moment: Moment, look: Callable[[], None] = lambda: None
     ) -> Command | None:
@@ -268,7 +280,9 @@ class AtTheKeys:
                 # A motion key may still be held from the episode that has just ended.
                 if not moves_the_arm(key.name):
                     self._in_vain(key)
-            command = command_for_buttons(self._buttons(), moment)
+            asked = moment is self._at_the_end
+            pressed = self._buttons_if_there() if asked else self._buttons()
+            command = command_for_buttons(pressed, moment)
             if command is not None:
                 self._panel.view.message = self._why = ""
                 return command
@@ -286,7 +300,7 @@ class AtTheKeys:
                     return FAILURE_REASONS[key.name] or self._typed_reason()
                 if not moves_the_arm(key.name):
                     self._in_vain(key)
-            if Button.FAILURE in self._buttons():
+            if Button.FAILURE in self._buttons_if_there():
                 return ""
         return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from recordings.errors import RobotError, UsageError
 from recordings.reader import read_summary
 from recordings.records import EpisodeEnd, EpisodeInfo, Label, Observation, Outcome, Step
 from recordings.writer import EpisodeWriter, new_episode_id
+from tests.hardware.fake_teleoperator import FakeTeleoperator
 from tests.ptrctl.quiet_screen import QuietScreen
 from tests.ptrctl.scripted_keys import ScriptedKeys
 from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
@@ -55,6 +57,14 @@ class Desk:
                 RecordListener(),
                 subscribers=[self.panel],
             )
+
+    def by_device(self, device: Any) -> RecordResult:
+        robot = self.cell.station.robot
+        decider = TeleoperatedDecider(device, lambda: robot.commanded_state)
+        operator = AtTheKeys(self.keys, self.panel, self.interrupts, device=decider)
+        plan = replace(self.plan, end_on_success=False)
+        with self.cell.station:
+            return record(plan, self.cell, lambda seed, fail: decider, operator, RecordListener())
 
     def watched(self, walker: Walker) -> RecordResult:
         """Somebody at the keys, who drives nothing and is not asked for labels."""
@@ -300,6 +310,35 @@ def test_a_fault_keeps_the_episode_unlabelled_and_stops_the_session(tmp_path: Pa
     (summary,) = desk.summaries
     assert summary.label == Label()
     assert summary.steps == 2
+
+
+@pytest.mark.parametrize(
+    ("goes", "keys", "label"),
+    [
+        (Moment.LABEL, "s__x_y", Label(Outcome.SUCCESS, "", "operator")),
+        (Moment.REASON, "s__f_m", Label(Outcome.FAILURE, "missed_grasp", "operator")),
+    ],
+)
+def test_a_device_that_goes_while_a_label_is_asked_for_costs_no_label(
+    tmp_path: Path, goes: Moment, keys: str, label: Label
+) -> None:
+    desk = Desk(tmp_path, f"{keys}s", episodes=2)
+    device = FakeTeleoperator(time.monotonic)
+    shown: list[str] = []
+    refresh = desk.panel.refresh
+
+    def note() -> None:
+        device.gone = device.gone or desk.view.moment is goes
+        shown.append(desk.view.message)
+        refresh()
+
+    desk.panel.refresh = note  # type: ignore[method-assign]
+    # Without the device the next episode ends the session.
+    with pytest.raises(RobotError, match="The fake is gone"):
+        desk.by_device(device)
+    assert desk.labels == [label]
+    assert "The fake is gone. Go on with the keys." in shown
+    assert desk.view.rows["engaged"] == "no: the device is gone"
 
 
 def test_what_a_killed_session_left_over_is_recovered_first_and_said(tmp_path: Path) -> None:
