@@ -99,7 +99,7 @@ def write_temporary(path: Path, data: bytes) -> Path:
         OSError: Nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_fully(descriptor, data)
         os.fsync(descriptor)

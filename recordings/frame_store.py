@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,7 +110,9 @@ def new_store_folder(destination: Path) -> Iterator[Path]:
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".packing-", dir=destination.parent))
+        # Not by tempfile, whose folders are for their owner alone: a workspace may be shared.
+        temporary = destination.with_name(f".packing-{secrets.token_hex(8)}")
+        temporary.mkdir()
     except OSError as error:
         raise _pack_error(error, destination) from error
     try:

@@ -59,7 +59,8 @@ class JournalContents:
 class Journal:
     """An open journal, locked by this process as long as it lives.
 
-    The lock (`flock`) goes with the process: after SIGKILL, recovery can take it.
+    The lock (`flock`) goes with the process: after SIGKILL, recovery can take it. Who may recover
+    it beside its owner is the umask's matter.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +80,7 @@ class Journal:
             self._descriptor = self._create_locked()
 
     def _create_locked(self) -> int:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             take_lock(descriptor, self.path)
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ class Fate(enum.Enum):
     """What recovery did with a leftover.
 
     RECOVERED made a finished recording of it. QUARANTINED moved it away, since no episode can be
-    made of it. ALREADY_FINISHED deleted it, since its recording is there and whole.
+    made of it. ALREADY_FINISHED deleted it, since its recording is there and whole. LEFT_ALONE
+    touched nothing, since it belongs to another user, who may still be recording.
     """
 
     RECOVERED = "recovered"
     QUARANTINED = "quarantined"
     ALREADY_FINISHED = "already finished"
+    LEFT_ALONE = "left alone"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Recovered:
     Args:
         episode_id: Its episode.
         fate: What was done.
-        path: The recording, or the file in quarantine.
+        path: The recording, the file in quarantine, or the leftover itself.
         steps: How many steps were saved.
         reason: In a sentence.
     """
@@ -51,13 +54,33 @@ class Recovered:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """The journals of unfinished episodes that no living process holds, oldest first."""
+    """The journals of unfinished episodes that no living process holds and that are ours to
+    write, oldest first."""
     found = []
-    for path in sorted(folder.glob(f".*{JOURNAL_SUFFIX}")):
-        with _taken(path) as ours:
-            if ours:
-                found.append(path)
+    for path in _journals(folder):
+        if not _other_owner(path):
+            with _taken(path) as ours:
+                if ours:
+                    found.append(path)
     return found
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f".*{JOURNAL_SUFFIX}"))
+
+
+def _other_owner(path: Path) -> str:
+    """Which other user has a file that is not ours to write; "" if it is ours, or gone."""
+    try:
+        owner = path.stat().st_uid
+    except FileNotFoundError:
+        return ""
+    if owner == os.geteuid() or os.access(path, os.W_OK):
+        return ""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
 
 
 def recover(folder: Path) -> list[Recovered]:
@@ -65,14 +88,16 @@ def recover(folder: Path) -> list[Recovered]:
 
     An episode that was cut off becomes a recording that ends with the fault "interrupted" after
     its last whole step, unlabelled. One that had ended keeps its end, and its label if one had
-    been given. Episodes that a living process is recording are left alone. Running it again does
-    nothing.
+    been given. Episodes that a living process is recording are left alone, and so are those of
+    another user that are not ours to write, which is told. Running it again does nothing.
 
     Raises:
         RecordingError: The disk is full or refuses; leftovers not yet treated stay as they are.
         SystemSetupError: The file system has no locks; likewise.
     """
-    treated = []
+    treated = [
+        _left_alone(path, owner) for path in _journals(folder) if (owner := _other_owner(path))
+    ]
     for path in leftovers(folder):
         with _taken(path) as ours:
             if ours:
@@ -104,8 +129,21 @@ def _taken(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def _episode_id(path: Path) -> str:
+    return path.name.removeprefix(".").removesuffix(JOURNAL_SUFFIX)
+
+
+def _left_alone(path: Path, owner: str) -> Recovered:
+    name = _episode_id(path)
+    reason = (
+        f"Episode `{name}` belongs to the user `{owner}`, who is recording it or can save it with "
+        "`ptrctl data recover`."
+    )
+    return Recovered(name, Fate.LEFT_ALONE, path, 0, reason)
+
+
 def _treat(path: Path) -> Recovered:
-    name = path.name.removeprefix(".").removesuffix(JOURNAL_SUFFIX)
+    name = _episode_id(path)
     destination = path.with_name(name + EPISODE_SUFFIX)
     journal = read_journal(path)
     try:

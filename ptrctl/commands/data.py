@@ -184,16 +184,18 @@ def recover(
     """Recover what a killed session left over; nothing is deleted."""
     from ptrctl.episodes import folders_in
     from ptrctl.workspace import open_workspace
+    from recordings.recovery import Fate
     from recordings.recovery import recover as recover_folder
 
     place = open_workspace(workspace)
     folders = folders_in(place, folder, None)
-    treated = [leftover for one in folders for leftover in recover_folder(one)]
+    found = [leftover for one in folders for leftover in recover_folder(one)]
+    treated = [leftover for leftover in found if leftover.fate is not Fate.LEFT_ALONE]
     console.outcome_panel(
         f"{len(treated)} interrupted episodes were treated"
         if treated
-        else "No episode was interrupted",
-        [(leftover.fate.value, leftover.reason) for leftover in treated],
+        else f"No episode {'of yours ' if found else ''}was interrupted",
+        [(leftover.fate.value, leftover.reason) for leftover in found],
         wrote=[place.said(leftover.path) for leftover in treated],
         next_command=f"ptrctl data list{place.flag()}" if treated else None,
         data={
@@ -205,7 +207,7 @@ def recover(
                     "steps": leftover.steps,
                     "reason": leftover.reason,
                 }
-                for leftover in treated
+                for leftover in found
             ]
         },
     )

@@ -223,6 +223,23 @@ def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_pa
     assert len(EpisodeFolder(broken.parent).paths()) == 2
 
 
+def test_recover_counts_nothing_of_another_user_and_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "demos" / TASK / ".e0.partial"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    monkeypatch.setattr("recordings.recovery._other_owner", lambda path: "alice")
+    result = ptrctl(tmp_path, "data", "recover", "--json")
+    (left,) = as_json(result)["recovered"]
+    assert left["fate"] == "left alone"
+    assert "`alice`" in left["reason"]
+    shown = ptrctl(tmp_path, "data", "recover")
+    assert "No episode of yours was interrupted" in shown.output
+    assert "data list" not in shown.output
+    assert journal.exists()
+
+
 def test_recover_says_when_there_is_nothing(demos: Path) -> None:
     assert as_json(ptrctl(demos, "data", "recover", "--json"))["recovered"] == []
     missing = ptrctl(demos, "data", "recover", "--folder", str(demos / "nowhere"))

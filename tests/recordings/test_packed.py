@@ -196,3 +196,14 @@ def test_a_folder_of_folders_is_refused_with_the_name_of_one_that_holds_episodes
     with pytest.raises(RecordingError, match="no finished episode") as caught:
         pack([tmp_path], tmp_path / "cache", 16)
     assert str(demos) in caught.value.try_next
+
+
+def test_those_who_share_a_workspace_share_what_was_packed(demos: Path, tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        pack([demos], tmp_path / "cache", 16)
+    finally:
+        os.umask(before)
+    (store,) = (tmp_path / "cache").iterdir()
+    assert store.stat().st_mode & 0o777 == 0o775
+    assert {file.stat().st_mode & 0o777 for file in store.iterdir()} == {0o664}

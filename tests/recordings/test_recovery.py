@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,31 @@ def test_a_reason_that_hdf5_cannot_keep_loses_no_episode(tmp_path: Path, reason:
     assert label.outcome is Outcome.FAILURE
     assert label.reason.startswith(reason[0])
     assert recover(tmp_path) == []
+
+
+def test_a_journal_of_another_user_is_left_alone_and_its_owner_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = interrupted(tmp_path, "e0")
+    interrupted(tmp_path, "e1")
+    access, owner = os.access, theirs.owner()
+    monkeypatch.setattr(os, "geteuid", lambda: theirs.stat().st_uid + 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != theirs and access(path, mode))
+    assert [path.name for path in leftovers(tmp_path)] == [".e1.partial"]
+    left, saved = recover(tmp_path)
+    assert (left.fate, left.path, left.episode_id) == (Fate.LEFT_ALONE, theirs, "e0")
+    assert f"`{owner}`" in left.reason
+    assert saved.fate is Fate.RECOVERED
+    assert theirs.exists()
+    assert not (tmp_path / "e0.h5").exists()
+
+
+def test_those_who_share_a_folder_may_recover_each_others_episodes(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        modes = [
+            path.stat().st_mode & 0o777 for path in (interrupted(tmp_path), record(tmp_path, "e1"))
+        ]
+    finally:
+        os.umask(before)
+    assert modes == [0o664, 0o664]
