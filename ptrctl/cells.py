@@ -9,7 +9,7 @@ from hardware.kinds import ArmRequest
 from hardware.modules import ARM_MODULES
 from hardware.registry import SIMULATED, Cell, CellRequest, arm_kind
 from hardware.registry import make_cell as make_cell_by_name
-from hardware.robot import Robot, WorkspaceBox
+from hardware.robot import Robot, RobotFeatures, WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings
 from ptrctl.profile import DEFAULT_TASK, Profile
@@ -44,13 +44,7 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
     )
     cell = make_cell_by_name(profile.robot, request)
     features = cell.station.robot.features
-    if features.control_rate_hz != profile.control_rate_hz:
-        raise UsageError(
-            f"The profile's control rate is {profile.control_rate_hz:g} Hz.",
-            f"The arm {features.name} runs at {features.control_rate_hz:g} Hz.",
-            f"Run `ptrctl setup --rate {features.control_rate_hz:g}`, or correct "
-            f"`robot.control_rate_hz` in {PROFILE_NAME}.",
-        )
+    check_rate(profile, features)
     _check_start_pose(profile, features.workspace)
     cameras = sorted(cell.station.cameras)
     if profile.camera not in cameras:
@@ -90,6 +84,17 @@ def make_arm(profile: Profile) -> Robot:
     request = ArmRequest(MonotonicClock(), profile.control_rate_hz, image_size=profile.image_size)
     arm, _ = kind.make(settings, request)
     return arm
+
+
+def check_rate(profile: Profile, features: RobotFeatures) -> None:
+    """Raise `UsageError` if the arm runs at another control rate than the profile says."""
+    if features.control_rate_hz != profile.control_rate_hz:
+        raise UsageError(
+            f"The profile's control rate is {profile.control_rate_hz:g} Hz.",
+            f"The arm {features.name} runs at {features.control_rate_hz:g} Hz.",
+            f"Run `ptrctl setup --rate {features.control_rate_hz:g}`, or correct "
+            f"`robot.control_rate_hz` in {PROFILE_NAME}.",
+        )
 
 
 def _check_start_pose(profile: Profile, own: WorkspaceBox) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hardware.registry import SIMULATED, Cell, camera_kind
 from hardware.robot import WorkspaceBox
-from ptrctl.cells import make_cell
+from ptrctl.cells import check_rate, make_arm, make_cell
 from ptrctl.profile import DEFAULT_TASK, Profile
 from ptrctl.setup import questions
 from ptrctl.setup.device_choice import (
@@ -279,8 +279,10 @@ def _ask_rate(profile: Profile) -> Profile:
         return profile.answered(control_rate_hz=questions.ask_only_rate(own_hz))
     while True:
         profile = profile.answered(control_rate_hz=questions.ask_rate(profile))
+        # Of the arm alone: whatever else does not fit is not mended by another rate.
+        features = make_arm(profile).features
         try:
-            _cell(profile)
+            check_rate(profile, features)
         except UsageError as problem:
             console.warn(str(problem))
             continue
@@ -305,6 +307,7 @@ def _ask_box(profile: Profile) -> Profile:
 
 
 def _ask_start_pose(profile: Profile) -> Profile:
+    _without_place(profile)  # What does not fit here is not mended by another start pose.
     while True:
         source = questions.ask_start_pose_source(profile)
         pose = profile.start_pose
@@ -336,8 +339,12 @@ def _jogged(profile: Profile, *, wants_box: bool) -> Any:
 
 
 def _own_box(profile: Profile) -> WorkspaceBox:
-    box_free = replace(profile, workspace_low_m=None, workspace_high_m=None, start_pose=None)
-    return _cell(box_free).station.robot.features.workspace
+    return _without_place(profile).station.robot.features.workspace
+
+
+def _without_place(profile: Profile) -> Cell:
+    """The cell with the arm's own workspace box and start pose; see `_cell`."""
+    return _cell(replace(profile, workspace_low_m=None, workspace_high_m=None, start_pose=None))
 
 
 def _cell(profile: Profile) -> Cell:

@@ -275,6 +275,55 @@ def test_the_whole_wizard_in_a_terminal(place: Path) -> None:
     assert profile.start_pose == (0.28, 0.0, 0.15, 0.0, 0.0, 0.0)
 
 
+class AnsweredOnce:
+    """Stands for a question that is asked once, and once only."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def __call__(self, *about: Any) -> Any:
+        self.asked += 1
+        assert self.asked == 1, "the same question again"
+        return self.answer
+
+
+LOW_BOX = {"box_low": (0.14, -0.25, 0.01), "box_high": (0.46, 0.25, 0.12)}
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (LOW_BOX, ""),  # The start pose of the profile lies above it.
+        ({**LOW_BOX, "cameras": ("wrist",)}, "camera is `wrist`"),
+        ({"cameras": ("wrist",)}, "camera is `wrist`"),
+    ],
+)
+def test_what_another_rate_does_not_mend_asks_for_no_other_rate(
+    place: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], error: str
+) -> None:
+    profile = Profile(
+        robot="bench",
+        robot_options={"port": "/dev/bench"},
+        cameras={"over_shoulder": {"kind": "picture", "path": "seen.png"}},
+        start_pose=(0.3, 0.0, 0.15, 0.0, 0.0, 0.0),
+    )
+    given = SetupFlags(robot="bench", port="/dev/bench", tasks=("lift",), image_size=64, **flags)
+    rate = AnsweredOnce(5.0)
+    monkeypatch.setattr(wizard.console, "is_interactive", lambda: True)
+    monkeypatch.setattr(wizard.questions, "ask_rate", rate)
+    monkeypatch.setattr(wizard.questions, "ask_cameras", lambda *_: (profile.cameras, [], False))
+    monkeypatch.setattr(
+        wizard.questions, "ask_start_pose_source", AnsweredOnce(wizard.questions.OWN)
+    )
+    if error:
+        with pytest.raises(UsageError, match=error):
+            wizard.ask(profile, given, take_defaults=False)
+    else:
+        assert wizard.ask(profile, given, take_defaults=False).start_pose is None
+    assert rate.asked == 1
+
+
 def test_the_start_pose_is_jogged_to(place: Path) -> None:
     terminal = Terminal(f"setup {ALL} {BOX} --no-motion", place)
     terminal.see("Start pose")
