@@ -22,6 +22,8 @@ from ptrctl.setup.motion_check import MotionCheck, check_motion
 from ptrctl.setup.scene_check import (
     IN_PLACE,
     MOVED,
+    NO_REFERENCE,
+    UNCLEAR,
     SceneCheck,
     check_scene,
     save_reference_picture,
@@ -31,6 +33,14 @@ from ptrctl.setup.writable import require_writable
 from ptrctl.terminal import console
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import PtrctlError, UsageError
+
+TITLES = {
+    MOVED: "A camera has moved",
+    UNCLEAR: "The pictures cannot be compared",
+    NO_REFERENCE: "A camera has no reference picture",
+    IN_PLACE: "The cameras stand where they stood",
+}
+"""State of a camera to what is said if it is the worst one, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -211,18 +221,16 @@ def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -
     checks = check_scene(workspace, profile, cell, tolerance_percent)
     for check in checks:
         _show_pictures(check)
-    good = all(check.state == IN_PLACE for check in checks)
-    moved = any(check.state == MOVED for check in checks)
-    title = "The cameras stand where they stood"
-    if not good:
-        title = "A camera has moved" if moved else "The pictures cannot be compared"
+    states = {check.state for check in checks}
+    good = states == {IN_PLACE}
+    differs = bool(states & {MOVED, UNCLEAR})
     console.outcome_panel(
-        title,
+        next(title for state, title in TITLES.items() if state in states),
         [(check.camera, f"{check.state}. {check.words}") for check in checks],
-        wrote=[workspace.said(check.overlay_path) for check in checks],
+        wrote=[workspace.said(check.overlay_path) for check in checks if check.overlay_path],
         next_command=next_command("record", workspace)
         if good
-        else next_command("setup", workspace, check_scene=True),
+        else next_command("setup", workspace, check_scene=differs),
         good=good,
         data={
             "in_place": good,
@@ -230,7 +238,7 @@ def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -
             "cameras": [check.as_data for check in checks],
         },
     )
-    if not good:
+    if differs:
         console.note(
             "Move the camera until the overlay is grey and check again, or run `ptrctl setup` to "
             "take a new reference picture: recordings from before then show another view."
@@ -240,7 +248,7 @@ def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -
 
 def _show_pictures(check: SceneCheck) -> None:
     """Reference, present picture and overlay beside each other, where somebody sees them."""
-    if not console.results().is_terminal:
+    if check.reference is None or not console.results().is_terminal:
         return
     from rich.table import Table
     from rich.text import Text

@@ -13,11 +13,13 @@ from PIL import Image
 from hardware.cameras.view_change import ViewChange, overlay, view_change
 from hardware.registry import Cell
 from ptrctl.profile import Profile
+from ptrctl.setup.device_choice import TEST_PATTERN
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
 from recordings.records import ImageArray
 
 IN_PLACE, MOVED, UNCLEAR = "in place", "moved", "not comparable"
+NO_REFERENCE = "no reference picture"
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,19 @@ class SceneCheck:
 
     Args:
         camera: Its name.
-        state: `IN_PLACE`, `MOVED` or `UNCLEAR`.
+        state: `IN_PLACE`, `MOVED`, `UNCLEAR` or `NO_REFERENCE`.
         change: How far it has moved; None if that cannot be told.
-        reference, now: (H, W, 3) uint8.
-        overlay_path: Where both pictures lie over each other.
+        now: (H, W, 3) uint8.
+        reference: Likewise; None if there is none.
+        overlay_path: Where both pictures lie over each other, if there are two.
     """
 
     camera: str
     state: str
     change: ViewChange | None
-    reference: ImageArray
     now: ImageArray
-    overlay_path: Path
+    reference: ImageArray | None = None
+    overlay_path: Path | None = None
 
     @property
     def as_data(self) -> dict[str, Any]:
@@ -48,6 +51,8 @@ class SceneCheck:
     @property
     def words(self) -> str:
         """What has become of the camera, in a sentence or two."""
+        if self.state == NO_REFERENCE:
+            return "`ptrctl setup` stores one when it checks the arm by a motion."
         if self.change is None:
             return "The pictures cannot be compared: too little of one is found in the other."
         if self.state == IN_PLACE and self.change.farthest_share < 0.005:
@@ -108,7 +113,9 @@ def _save(path: Path, image: ImageArray) -> Path:
 def check_scene(
     workspace: Workspace, profile: Profile, cell: Cell, tolerance_percent: float
 ) -> list[SceneCheck]:
-    """Compare every camera that has a reference picture with it. Nothing moves.
+    """Compare every camera with its reference picture. Nothing moves.
+
+    A test pattern, which never stands still, has none and is left out.
 
     Args:
         workspace: Has the reference pictures; the overlays are written beside them.
@@ -133,8 +140,10 @@ def check_scene(
         )
     return [
         _compared(workspace, name, references[name], now, tolerance_percent)
-        for name, now in _pictures(profile, cell).items()
         if name in references
+        else SceneCheck(name, NO_REFERENCE, None, now)
+        for name, now in _pictures(profile, cell).items()
+        if name in references or profile.cameras.get(name, {}).get("kind") != TEST_PATTERN
     ]
 
 
@@ -178,4 +187,4 @@ def _compared(
     else:
         state = MOVED if change.farthest_share * 100 > tolerance_percent else IN_PLACE
     path = _save(workspace.root / f"scene-{name}.png", overlay(reference, now))
-    return SceneCheck(name, state, change, reference, now, path)
+    return SceneCheck(name, state, change, now, reference, path)

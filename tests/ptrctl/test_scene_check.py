@@ -117,6 +117,30 @@ def test_a_camera_of_its_own_is_compared_without_its_arm(
     assert check(place).exit_code == 0
 
 
+def test_a_camera_without_a_reference_picture_is_not_said_to_stand(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ARM_MODULES, "bench", "tests.ptrctl.bench.bench_arm")
+    monkeypatch.setitem(CAMERA_MODULES, "picture", "tests.ptrctl.bench.bench_camera")
+    seen = place / "seen.png"
+    seen.write_bytes((place / REFERENCE).read_bytes())
+    picture = {"kind": "picture", "path": str(seen)}
+    cameras = {"over_shoulder": picture, "added": picture, "pattern": {"kind": "test-pattern"}}
+    save_profile(Workspace(place), Profile(robot="bench", cameras=cameras))
+    result = check(place, "--json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert not told["in_place"]
+    assert {camera["camera"]: camera["state"] for camera in told["cameras"]} == {
+        "over_shoulder": IN_PLACE,
+        "added": "no reference picture",
+    }
+    # Another check would find the same.
+    assert "--check-scene" not in told["next"]
+    (place / "reference-added.png").write_bytes(seen.read_bytes())
+    assert check(place).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -134,7 +158,5 @@ def test_a_motion_is_said_as_people_say_it(change: ViewChange, words: str) -> No
 def test_advice_is_given_only_to_whom_it_helps() -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     turned = ViewChange(0.0, 0.0, 4.0, 1.0, 0.05, 0.7)
-    assert SceneCheck("a", MOVED, turned, picture, picture, Path()).advice == (
-        "Turn or move it back."
-    )
-    assert SceneCheck("a", IN_PLACE, turned, picture, picture, Path()).advice == ""
+    assert SceneCheck("a", MOVED, turned, picture).advice == "Turn or move it back."
+    assert SceneCheck("a", IN_PLACE, turned, picture).advice == ""
