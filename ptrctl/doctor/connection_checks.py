@@ -44,21 +44,30 @@ def check_permissions(
 ) -> Finding:
     """Whether the serial ports, cameras and SpaceMice that there are may be opened."""
     devices = [path for pattern in DEVICE_PATTERNS for path in sorted(dev.glob(pattern))]
-    devices += [dev / entry.name for entry in sorted(hidraw.glob("*")) if _is_spacemouse(entry)]
-    if not devices:
+    mice = [dev / entry.name for entry in sorted(hidraw.glob("*")) if _is_spacemouse(entry)]
+    # A container sees every device of its host in /sys, in /dev only those that it was given.
+    missing = [path for path in mice if not path.exists()]
+    devices += [path for path in mice if path not in missing]
+    if not devices and not missing:
         return Finding(
             "permissions", Health.ABSENT, "No serial port, camera or SpaceMouse is here."
         )
     closed = [path for path in devices if not os.access(path, os.R_OK | os.W_OK)]
-    if not closed:
-        return Finding("permissions", Health.OK, f"May open {_named(devices)}.")
-    groups = sorted({_group(path) for path in closed})
-    fix = (
-        f"Run `sudo usermod -aG {','.join(groups)} $USER` and log in again."
-        if "root" not in groups
-        else "Install the udev rules: `ptrctl doctor --print-udev-rules`."
-    )
-    return Finding("permissions", Health.WARN, f"May not open {_named(closed)}.", fix)
+    words, fixes = [], []
+    if closed:
+        groups = sorted({_group(path) for path in closed})
+        words.append(f"May not open {_named(closed)}.")
+        fixes.append(
+            f"Run `sudo usermod -aG {','.join(groups)} $USER` and log in again."
+            if "root" not in groups
+            else "Install the udev rules: `ptrctl doctor --print-udev-rules`."
+        )
+    if missing:
+        words.append(f"A SpaceMouse is plugged in, but there is no {_named(missing)}.")
+        fixes.append(f"In a container, pass `{dev}/hidraw*` in.")
+    if words:
+        return Finding("permissions", Health.WARN, " ".join(words), " ".join(fixes))
+    return Finding("permissions", Health.OK, f"May open {_named(devices)}.")
 
 
 def _is_spacemouse(entry: Path) -> bool:

@@ -235,6 +235,25 @@ def test_a_device_that_may_not_be_opened_names_the_group(
     assert "usermod -aG dialout $USER" in finding.fix
 
 
+def test_a_spacemouse_that_a_container_was_not_given_is_told_from_one_that_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uevent = tmp_path / "class" / "hidraw3" / "device" / "uevent"
+    uevent.parent.mkdir(parents=True)
+    uevent.write_text("HID_ID=0003:0000256F:0000C635\n")
+    finding = check_permissions(tmp_path, tmp_path / "class")
+    assert finding.health is Health.WARN
+    assert f"no {tmp_path}/hidraw3" in finding.found
+    assert finding.fix == f"In a container, pass `{tmp_path}/hidraw*` in."
+    # Beside a port that is closed both are told.
+    (tmp_path / "ttyUSB0").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(connection_checks, "_group", lambda path: "dialout")
+    both = check_permissions(tmp_path, tmp_path / "class")
+    assert both.found.startswith(f"May not open {tmp_path}/ttyUSB0. A SpaceMouse")
+    assert both.fix.startswith("Run `sudo usermod -aG dialout $USER` and log in again. In a")
+
+
 def usb_device(folder: Path, name: str, **values: str) -> None:
     for key, value in values.items():
         (folder / name).mkdir(exist_ok=True)
