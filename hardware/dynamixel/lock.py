@@ -6,7 +6,7 @@ import errno
 import fcntl
 import json
 import os
-import tempfile
+import stat
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,10 @@ from hardware.faults import LostConnection
 from recordings.errors import SystemSetupError
 
 DOCTOR = "doctor"
+
+LOCKS, ELSE_LOCKS = Path("/run/lock"), Path("/tmp")
+"""Where every user of the machine looks, whatever their TMPDIR is: some systems let only root write
+the first."""
 
 _mine: set[str] = set()
 """Locks of this process: POSIX locks do not exclude the process that has them."""
@@ -41,9 +45,19 @@ class Holder:
 
 
 def lock_path(port: str) -> Path:
-    """The lock file of a port, the same whatever name the port is called by."""
+    """The lock file of a port, the same for every user and whatever name the port is called by."""
     name = os.path.realpath(port).strip("/").replace("/", "-")
-    return Path(tempfile.gettempdir()) / f"ptrctl-{name}.lock"
+    folder = LOCKS if _is_for_all(LOCKS) else ELSE_LOCKS
+    return folder / f"ptrctl-{name}.lock"
+
+
+def _is_for_all(folder: Path) -> bool:
+    """Whether it is a folder that everybody may write."""
+    try:
+        mode = folder.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) and bool(mode & stat.S_IWOTH)
 
 
 def holder_path(port: str) -> Path:

@@ -70,6 +70,7 @@ def test_the_profile_keeps_the_device_with_an_explanation_of_every_setting(
 def test_the_doctor_asks_the_device_of_the_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hardware.dynamixel.lock.lock_path", lambda port: tmp_path / "port.lock")
     (finding,) = check_teleoperator(
         Profile(teleoperator="leader", teleoperator_options={"port": str(tmp_path / "no")})
     )

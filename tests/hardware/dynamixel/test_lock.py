@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,10 @@ from hardware.dynamixel.lock import PortBusy, PortLock
 from recordings.errors import SystemSetupError
 
 TAKE_AND_WAIT = """
-import sys, time
+import pathlib, sys, time
+from hardware.dynamixel import lock
 from hardware.dynamixel.lock import PortLock
+lock.LOCKS = pathlib.Path(sys.argv[3])
 PortLock(sys.argv[1], sys.argv[2]).acquire()
 print("taken", flush=True)
 time.sleep(60)
@@ -27,16 +30,20 @@ PORT = "/dev/ttyOfATest"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def folder(tmp_path, monkeypatch) -> Path:
+    """In place of the machine's own folder."""
+    path = tmp_path / "locks"
+    path.mkdir()
+    path.chmod(0o1777)
+    monkeypatch.setattr(lock, "LOCKS", path)
+    return path
 
 
 @pytest.fixture(params=["ptrctl"])
-def other(request) -> Iterator[subprocess.Popen[str]]:
+def other(request, folder) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the port."""
     process = subprocess.Popen(
-        [sys.executable, "-c", TAKE_AND_WAIT, PORT, request.param],
+        [sys.executable, "-c", TAKE_AND_WAIT, PORT, request.param, str(folder)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -99,14 +106,49 @@ def test_a_port_by_another_name_is_the_same_port(tmp_path) -> None:
     assert lock.lock_path(str(by_id)) == lock.lock_path(str(device))
 
 
-def test_asking_who_has_the_port_does_not_lose_it() -> None:
+def test_users_with_different_temporary_folders_take_turns(folder, tmp_path, monkeypatch) -> None:
+    mine = PortLock(PORT, "ptrctl")
+    mine.acquire()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(PortBusy):
+        PortLock(PORT, "ptrctl").acquire()
+    mine.release()
+    assert {path.suffix for path in folder.iterdir()} == {".lock", ".holder"}
+
+
+@pytest.mark.parametrize("unfit", ["missing", "a file", "for root alone"])
+def test_where_not_everybody_may_write_the_folder_of_locks_another_is_used(
+    unfit, folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(lock, "ELSE_LOCKS", tmp_path)
+    folder.chmod(0o755)
+    if unfit != "for root alone":
+        folder.rmdir()
+    if unfit == "a file":
+        folder.touch()
+        folder.chmod(0o666)
+    assert lock.lock_path(PORT).parent == tmp_path
+
+
+def test_a_machine_without_any_folder_for_locks_is_said_in_words(
+    folder, tmp_path, monkeypatch
+) -> None:
+    folder.rmdir()
+    monkeypatch.setattr(lock, "ELSE_LOCKS", tmp_path / "nowhere")
+    mine = PortLock(PORT, "ptrctl")
+    with pytest.raises(SystemSetupError, match="cannot be made: No such file"):
+        mine.acquire()
+
+
+def test_asking_who_has_the_port_does_not_lose_it(folder) -> None:
     mine = PortLock(PORT, "ptrctl")
     mine.acquire()
     lock.last_holder(PORT)
     with pytest.raises(PortBusy):
         PortLock(PORT, "ptrctl").acquire()
     tried = subprocess.run(
-        [sys.executable, "-c", TAKE_AND_WAIT, PORT, "ptrctl"],
+        [sys.executable, "-c", TAKE_AND_WAIT, PORT, "ptrctl", str(folder)],
         capture_output=True,
         text=True,
         timeout=30,
@@ -121,13 +163,13 @@ def full(*what: object) -> None:
 
 
 def test_on_a_full_disk_the_port_is_taken_and_the_note_before_stays(monkeypatch) -> None:
-    monkeypatch.setattr(os, "pwrite", full)
-    first = PortLock(PORT, "ptrctl")
-    first.acquire()
-    # The guardian of this program compares them.
-    assert first.token == lock.last_token(PORT) == ""
-    first.release()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        first = PortLock(PORT, "ptrctl")
+        first.acquire()
+        # The guardian of this program compares them.
+        assert first.token == lock.last_token(PORT) == ""
+        first.release()
     before = PortLock(PORT, "ptrctl")
     before.acquire()
     before.release()
