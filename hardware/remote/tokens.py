@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from recordings.errors import UsageError
@@ -34,10 +35,12 @@ def find_token(token: str = "", token_file: str | Path = "") -> str:
         UsageError: There is none, the file cannot be read, or it is too short to be a secret.
     """
     if not token and str(token_file):
-        path = Path(token_file).expanduser()
+        path = Path(token_file)
         try:
+            # RuntimeError: it begins with `~`, and nobody knows where that is.
+            path = path.expanduser()
             token = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as problem:
+        except (OSError, RuntimeError, UnicodeDecodeError) as problem:
             raise UsageError(
                 f"The token cannot be read from {path}: {problem}.",
                 "The file holds the one line that the server's token file holds.",
@@ -63,7 +66,8 @@ def find_token(token: str = "", token_file: str | Path = "") -> str:
 def server_token(host: str, token_file: str | Path, default_file: Path) -> tuple[str, Path | None]:
     """The token to serve with, and the file that holds it (None: it came from PTRCTL_TOKEN).
 
-    On loopback a missing one is made and kept in `default_file`, readable for the owner alone.
+    On loopback a missing one is made and kept in `default_file`, readable for the owner alone. An
+    empty file holds none.
 
     Raises:
         UsageError: None was given for an address that other machines reach, or it is unfit.
@@ -80,9 +84,19 @@ def server_token(host: str, token_file: str | Path, default_file: Path) -> tuple
             f'Make the file with: python3 -c "import secrets; print(secrets.token_urlsafe(32))" '
             f"> {FILE_NAME}; chmod 600 {FILE_NAME}",
         )
-    if not default_file.exists():
-        default_file.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(str(default_file), flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
+    if not default_file.exists() or default_file.stat().st_size == 0:
+        _make_token(default_file)
     return find_token(token_file=default_file), default_file
+
+
+def _make_token(path: Path) -> None:
+    """Write a new token, readable for the owner alone; a kill leaves a whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=str(path.parent))
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 
 import pytest
@@ -25,6 +27,30 @@ def test_a_server_on_loopback_makes_a_token_for_its_owner_alone(tmp_path) -> Non
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert server_token("127.0.0.1", "", path) == (token, path), "it is kept"
     assert find_token(token_file=path) == token
+
+
+def test_an_empty_file_that_a_kill_left_holds_no_token_and_gets_one(tmp_path) -> None:
+    path = tmp_path / "ptrctl-token"
+    path.touch()
+    token, _ = server_token("127.0.0.1", "", path)
+    assert find_token(token_file=path) == token
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_token_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        server_token("127.0.0.1", "", tmp_path / "ptrctl-token")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_a_home_that_nobody_knows_is_said_in_words() -> None:
+    with pytest.raises(UsageError, match=r"cannot be read from ~nobody-of-this-name/token.*home"):
+        find_token(token_file="~nobody-of-this-name/token")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "robot.local", "::"])
