@@ -23,6 +23,8 @@ from recordings.records import (
 
 ENVIRONMENT_ID = "ptrctl/WidowX-v0"
 TIME_LIMIT_STEPS = 50
+SUCCESS_STEPS = 2
+"""Control periods in a row in which the criterion holds: a success, as in the control loop."""
 
 
 class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
@@ -30,7 +32,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
 
     Observation: "image" (S, S, 3) uint8 RGB; "state" (7,) float32 as in `recordings.records`.
     Action: (7,) float32 within the action limits. Reward: 1 on success, else 0; success
-    terminates. `info` holds progress, stage and safety interventions.
+    terminates. `info` holds success, progress, stage and safety interventions.
 
     Args:
         task: Task name.
@@ -65,6 +67,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
             ACTION_LOW.astype(np.float32), ACTION_HIGH.astype(np.float32), dtype=np.float32
         )
         self._open = False
+        self._successes_in_a_row = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -76,6 +79,7 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
             self._open = True
         start_seed = seed if seed is not None else int(self.np_random.integers(2**31))
         self._cell.start(start_seed)
+        self._successes_in_a_row = 0
         return self._seen(self._cell.station.observe()), {"start_seed": start_seed}
 
     def step(
@@ -85,14 +89,16 @@ class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
         sent = self._cell.station.apply(np.asarray(action, dtype=np.float64))
         assert self._cell.judge is not None
         score = self._cell.judge.score()
+        self._successes_in_a_row = self._successes_in_a_row + 1 if score.success else 0
+        succeeded = self._successes_in_a_row >= SUCCESS_STEPS
         info = {
-            "success": score.success,
+            "success": succeeded,
             "progress": score.progress,
             "stage": score.stage,
             "interventions": sent.interventions,
         }
         seen = self._seen(self._cell.station.observe())
-        return seen, float(score.success), score.success, False, info
+        return seen, float(succeeded), succeeded, False, info
 
     def render(self) -> ImageArray | None:
         """A 480x640 picture for people."""

@@ -85,10 +85,11 @@ class Operator(Protocol):
 
 def judged(end: EpisodeEnd) -> Label:
     """The label that the simulator's ground truth gives; none where it did not judge, or where
-    the episode was cut short by a fault."""
+    the episode was cut short by a fault. A success that did not last long enough to end the episode
+    is none."""
     if end.final_score is None or end.reason is EndReason.FAULT:
         return Label()
-    if end.final_score.success:
+    if end.reason is EndReason.SUCCESS:
         return Label(Outcome.SUCCESS, labelled_by="simulator")
     return Label(Outcome.FAILURE, end.final_score.stage, labelled_by="simulator")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -34,7 +36,7 @@ from hardware.sim.recipes import (
 from hardware.sim.tasks import Verb, all_task_names, parse_task
 from hardware.sim.world import SimWorld
 from recordings.errors import UsageError
-from recordings.records import EndReason
+from recordings.records import EndReason, Score, hold_action
 from tests.hardware.fakes import episode_info
 
 pytestmark = pytest.mark.sim
@@ -300,3 +302,17 @@ def test_gymnasium_accepts_the_environment() -> None:
         env.reset(seed=1)
         assert env.render().shape == (480, 640, 3)
         env.close()
+
+
+def test_in_the_environment_a_success_of_one_period_is_none() -> None:
+    env: Any = gymnasium.make("hardware.sim.environment:ptrctl/WidowX-v0", image_size=32).unwrapped
+    scores = iter([True, False, True, True] * 2)
+    judge: Any = SimpleNamespace(score=lambda: Score(next(scores), 0.0, ""))
+    env._cell = dataclasses.replace(env._cell, judge=judge)
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        told = [env.step(hold_action(1.0)) for _ in range(4)]
+        assert [reward for _, reward, _, _, _ in told] == [0.0, 0.0, 0.0, 1.0]
+        assert [ended for _, _, ended, _, _ in told] == [False, False, False, True]
+        assert [info["success"] for *_, info in told] == [False, False, False, True]
+    env.close()

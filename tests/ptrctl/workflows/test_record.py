@@ -265,6 +265,16 @@ def test_nobody_there_the_simulator_labels(tmp_path: Path) -> None:
     assert desk.labels == [Label(Outcome.SUCCESS, "", "simulator")] * 3
 
 
+def test_a_success_that_lasts_one_period_only_is_none_to_the_simulator(tmp_path: Path) -> None:
+    # It is at the goal after four steps.
+    desk = Desk(tmp_path, max_steps=4, attempts_a_demo=1)
+    with pytest.raises(RobotError, match="still missing 1 success"):
+        desk.alone(Walker(0.051))
+    again = Desk(tmp_path, max_steps=5)
+    assert again.alone(Walker(0.051)).complete
+    assert [label.outcome for label in again.labels] == [Outcome.FAILURE, Outcome.SUCCESS]
+
+
 def test_resuming_counts_what_is_there_and_uses_new_start_states(tmp_path: Path) -> None:
     Desk(tmp_path, episodes=2, seed=10).alone()
     again = Desk(tmp_path, episodes=5, seed=10)
