@@ -131,7 +131,7 @@ class TrialPlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""
-        values = said(dataclasses.asdict(self))
+        values = stated_values(dataclasses.asdict(self))
         return {"plan_version": PLAN_VERSION, **values, "start_seeds": list(self.start_seeds)}
 
     @staticmethod
@@ -168,7 +168,7 @@ class TrialPlan:
             ) from problem
 
 
-def said(values: dict[str, Any]) -> dict[str, Any]:
+def stated_values(values: dict[str, Any]) -> dict[str, Any]:
     """A plan's values as JSON, but for those that say nothing."""
     return {
         name: value

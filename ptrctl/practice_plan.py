@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ptrctl.plan import StopRule, TrialPlan, said, session_of
+from ptrctl.plan import StopRule, TrialPlan, session_of, stated_values
 from ptrctl.rewards import RewardName
 
 PRACTICE = "improve-"
@@ -81,7 +81,7 @@ class ImprovePlan:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        values = said(dataclasses.asdict(self))
+        values = stated_values(dataclasses.asdict(self))
         if self.reward == "judge":
             # As it always was written, so that earlier sessions go on.
             del values["reward"]
