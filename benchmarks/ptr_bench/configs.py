@@ -25,18 +25,20 @@ CQL: Changes = {
 }
 # With the preset's warm start the actor would only clone in all of so few updates.
 CQL_ALONE: Changes = {**CQL, "algorithm": {**CQL["algorithm"], "bc_warm_start_steps": 0}}
+# The authors' settings for tasks whose steps cost 1 like these (their AntMaze): exp(10 A).
 IQL: Changes = {
-    "algorithm": {"learner": "iql"},
+    "algorithm": {"learner": "iql", "expectile": 0.9, "advantage_temperature": 0.1},
     "network": {"value_head": True},
     "training": AS_IT_IS,
 }
-# As in AWAC: all data, each action weighted by Q(s, a) - V(s) of plain critics.
+# As in AWAC: all data, each action weighted by Q(s, a) - V(s) of plain critics; lambda = 1.
 WEIGHTED_CLONING: Changes = {
     "algorithm": {
         "learner": "ptr",
         "extraction": "advantage",
         "baseline": "policy",
         "trust_success": False,
+        "advantage_temperature": 1.0,
         "cross_fit": False,
         "cql_alpha": 0.0,
     },
@@ -44,7 +46,9 @@ WEIGHTED_CLONING: Changes = {
 }
 
 # Ablations of PTR.
-AVERAGE_POOLING: Changes = {"network": {"encoder": {"pooling": "average", "keypoints": 0}}}
+AVERAGE_POOLING: Changes = {"network": {"encoder": {"pooling": "average"}}}
+NO_KEYPOINTS: Changes = {"network": {"encoder": {"keypoints": 0}}}
+NO_PLACES: Changes = {"network": {"encoder": {"pooling": "average", "keypoints": 0}}}
 ACTION_AT_FIRST_LAYER: Changes = {"network": {"critic_actions_at": "first layer"}}
 GROUP_NORM: Changes = {"network": {"encoder": {"norm_groups": 4}}}
 SMALLER_ENCODER: Changes = {"network": {"encoder": {"channels": [8, 32], "embedding": 128}}}

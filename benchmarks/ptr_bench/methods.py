@@ -81,7 +81,9 @@ METHODS: tuple[Method, ...] = (
         configs.WEIGHTED_CLONING,
     ),
     Method(PTR, "PTR", "pre-trained", configs.AS_PRESET, configs.AS_PRESET),
-    _ablation("ptr_average", "PTR, average pooling, no keypoints", configs.AVERAGE_POOLING),
+    _ablation("ptr_pooling", "PTR, average pooling", configs.AVERAGE_POOLING),
+    _ablation("ptr_no_keypoints", "PTR, no keypoints", configs.NO_KEYPOINTS),
+    _ablation("ptr_average", "PTR, average pooling, no keypoints", configs.NO_PLACES),
     _ablation(
         "ptr_first_layer", "PTR, action and embedding at first layer", configs.ACTION_AT_FIRST_LAYER
     ),
