@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,22 +20,24 @@ def excerpt(
     source: Path,
     folder: Path,
     *,
-    episodes_per_task: int,
+    successes_per_task: int,
+    failures_per_task: int = 0,
     image_size: int,
     jpeg_quality: int = 90,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_outdated: Callable[[Path], None] = lambda path: None,
 ) -> int:
-    """Copy the first successes of every task, with smaller pictures.
+    """Copy the first episodes of every task, with smaller pictures.
 
-    A copy whose original is a success no more goes to quarantine. So does one whose original was
-    recorded anew under its name, and the new one is copied.
+    A copy goes to quarantine, and its place is free for a new one, where its original was labelled
+    otherwise or recorded anew under its name since.
 
     Args:
         source: Folder of episodes.
         folder: Receives the copies; those that it holds already are kept, also where the source
             does not hold their original.
-        episodes_per_task: At most so many of each task.
+        successes_per_task: At most so many successes of each task.
+        failures_per_task: At most so many failures of each.
         image_size: Edge of the copies' square pictures, in pixels.
         jpeg_quality: Of the copies, 1..100.
         on_progress: Told (done, total).
@@ -44,8 +47,9 @@ def excerpt(
         Number of episodes now in the folder.
 
     Raises:
-        UsageError: The folder is the source, or holds copies with pictures of another size.
-        RecordingError: There is no success, or a file cannot be read or written.
+        UsageError: The folder is the source, or holds copies with pictures of another size, or
+            nothing was asked for.
+        RecordingError: There is no such episode, or a file cannot be read or written.
     """
     if folder.resolve() == source.resolve():
         raise UsageError(
@@ -53,20 +57,28 @@ def excerpt(
             "An excerpt is a folder of its own.",
             "Name another one with `--out`.",
         )
+    most = {Outcome.SUCCESS: successes_per_task, Outcome.FAILURE: failures_per_task}
+    if not any(most.values()):
+        raise UsageError(
+            "No success and no failure of any task was asked for.",
+            "An excerpt takes at least one episode of a task.",
+            "Say how many with `--successes-per-task` and `--failures-per-task`.",
+        )
     chosen = []
-    taken: dict[str, int] = {}
+    taken: Counter[tuple[str, Outcome]] = Counter()
     for summary in EpisodeFolder(source).summaries():
         copy = episode_path(folder, summary.info.episode_id)
         if copy.exists() and _is_outdated(copy, summary):
             on_outdated(set_aside(copy))
-        count = taken.get(summary.info.task, 0)
-        if summary.label.outcome is Outcome.SUCCESS and count < episodes_per_task:
-            taken[summary.info.task] = count + 1
+        kind = summary.info.task, summary.label.outcome
+        if taken[kind] < most.get(summary.label.outcome, 0):
+            taken[kind] += 1
             chosen.append(summary)
     if not chosen:
+        wanted = " or ".join(outcome.value for outcome, count in most.items() if count)
         raise RecordingError(
-            f"{source} holds no successful episode.",
-            "An excerpt is made of successes.",
+            f"{source} holds no episode labelled {wanted}.",
+            "An excerpt is made of labelled episodes.",
             "Look with `ptrctl data list`.",
         )
     for done, summary in enumerate(chosen, start=1):
@@ -99,11 +111,10 @@ def _is_copied(summary: EpisodeSummary, folder: Path, image_size: int) -> bool:
 
 
 def _is_outdated(copy: Path, original: EpisodeSummary) -> bool:
-    """Whether a copy alone says success, or its original was recorded anew."""
+    """Whether the original was labelled otherwise or recorded anew since."""
     there = read_summary(copy)
-    success = Outcome.SUCCESS
-    alone = there.label.outcome is success and original.label.outcome is not success
-    return alone or not _is_of(there.info, original)
+    relabelled = there.label.outcome is not original.label.outcome and not there.recovered
+    return relabelled or not _is_of(there.info, original)
 
 
 def _is_of(copy: EpisodeInfo, original: EpisodeSummary) -> bool:

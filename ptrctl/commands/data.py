@@ -218,15 +218,18 @@ def excerpt(
     source: Annotated[Path, typer.Argument(help="Folder of episodes.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the copies.")],
-    episodes_per_task: Annotated[
-        int, typer.Option("--episodes-per-task", min=1, help="Successes of each task.")
+    successes_per_task: Annotated[
+        int, typer.Option("--successes-per-task", min=0, help="Successes of each task, at most.")
     ] = 2,
+    failures_per_task: Annotated[
+        int, typer.Option("--failures-per-task", min=0, help="Failures of each task, at most.")
+    ] = 0,
     image_size: Annotated[
         int, typer.Option("--image-size", min=32, max=640, help="Edge of the pictures, pixels.")
     ] = 64,
     json: JsonOption = False,
 ) -> None:
-    """Copy some successes of every task with small pictures, to rehearse them later."""
+    """Copy some episodes of every task with small pictures, to rehearse them later."""
     from ptrctl.next_command import next_command
     from ptrctl.workspace import Workspace, existing_folder
     from recordings.excerpt import excerpt as make_excerpt
@@ -237,7 +240,8 @@ def excerpt(
         count = make_excerpt(
             source,
             out,
-            episodes_per_task=episodes_per_task,
+            successes_per_task=successes_per_task,
+            failures_per_task=failures_per_task,
             image_size=image_size,
             on_progress=lambda done, total: bar.update(100 * done // total),
             on_outdated=outdated.append,
