@@ -148,10 +148,15 @@ def trial_values(
     return trials
 
 
-def refit_after(workspace: Workspace, checkpoint: Checkpoint, max_steps: int) -> str:
+def refit_after(
+    workspace: Workspace, checkpoint: Checkpoint, max_steps: int, used: Meter | None = None
+) -> str:
     """`refit` after a session, in words; "" for a critic that has not learned.
 
     A damaged recording of an earlier session must not cost the operator this one's result.
+
+    Args:
+        used: The calibration that the session had; it stands where there are too few trials here.
     """
     from policies.meter import FEWEST_OF_EACH, FEWEST_TRIALS
 
@@ -162,6 +167,11 @@ def refit_after(workspace: Workspace, checkpoint: Checkpoint, max_steps: int) ->
     except PtrctlError as error:
         console.note(f"The value meter was not calibrated: {error.found}")
         return "not calibrated"
+    if meter is None and used is not None:
+        return (
+            f"calibrated before, on {used.trials} trials ({used.successes} successes); a new "
+            f"calibration needs {FEWEST_TRIALS} trials here, {FEWEST_OF_EACH} of each outcome"
+        )
     if meter is None:
         return (
             f"uncalibrated: it needs {FEWEST_TRIALS} trials of this checkpoint, "

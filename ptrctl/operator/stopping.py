@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,10 @@ def stop_arm(folder: Path, robot: str | None, kind: str, *, yes: bool) -> bool:
         )
     if wanted is Stop.TORQUE_OFF and not yes and not _may_let_go(arm.features):
         console.note("Nothing was done.")
+        console.document({"declined": True})
         return False
     if wanted is Stop.PARK:
-        console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
+        console.note(f"The arm goes to where it parks. {how_to_hold()}")
     reached = wanted
     with arm, watching() as should_stop:
         try:
@@ -91,11 +93,21 @@ def _may_let_go(features: RobotFeatures) -> bool:
         return confirm(f"Without torque {then}. Is it supported by hand?", default=False)
 
 
+def _keys_are_read() -> bool:
+    """Also where what we say goes into a file."""
+    return sys.stdin.isatty()
+
+
+def how_to_hold() -> str:
+    """What holds the arm inside `watching`, as a sentence."""
+    return "Space, Esc or Ctrl-C holds it." if _keys_are_read() else "Ctrl-C holds it."
+
+
 @contextmanager
 def watching() -> Iterator[Callable[[], bool]]:
     """Whether the operator has pressed a key that holds the arm, or sent a signal."""
     with Interrupts() as interrupts:
-        if not console.is_interactive():
+        if not _keys_are_read():
             yield lambda: interrupts.requested
             return
         from ptrctl.terminal.keys import TerminalKeys

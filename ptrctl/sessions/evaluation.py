@@ -86,7 +86,7 @@ def run_evaluation(folder: Path, flags: dict[str, Any], options: EvaluateOptions
                 listeners=listeners,
                 meter=meter,
             )
-        words = refit_after(workspace, checkpoint, options.max_steps)
+        words = refit_after(workspace, checkpoint, options.max_steps, meter)
         place = Place.of(plan, workspace, profile)
         _show(
             workspace,

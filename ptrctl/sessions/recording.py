@@ -63,11 +63,15 @@ class RecordOptions:
     realtime: bool | None = None
 
 
+ELSEWHERE = "record into another workspace with `--workspace`"
+
+
 def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions) -> bool:
     """Record and show the outcome; False if a signal cut it short (everything is kept).
 
     Raises:
-        UsageError: The options do not fit each other, the terminal or the task.
+        UsageError: The options do not fit each other, the terminal or the task, or another
+            `record` is at work on it.
     """
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
@@ -91,7 +95,7 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
         end_on_success=not ask,
         attempts_a_demo=None if by_person else ATTEMPTS_A_DEMO,
     )
-    with Interrupts() as interrupts:
+    with workspace.alone_in(plan.folder, ELSEWHERE), Interrupts() as interrupts:
         with ExitStack() as stack:
             result = _record(
                 stack,

@@ -14,7 +14,7 @@ from hardware.robot import Stop
 from ptrctl.cells import make_cell
 from ptrctl.next_command import next_command
 from ptrctl.operator.at_the_arm import at_rest
-from ptrctl.operator.stopping import watching
+from ptrctl.operator.stopping import how_to_hold, watching
 from ptrctl.profile import DEFAULT_TASK, Profile, load_profile, save_profile
 from ptrctl.setup import questions, wizard
 from ptrctl.setup.device_choice import TEST_PATTERN, camera_in_words, in_words
@@ -79,6 +79,7 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
         wrote = [save_profile(workspace, profile)]
     elif not _may_move(cell, yes=options.yes):
         console.note("The arm was not moved and nothing was written.")
+        console.document({"declined": True})
         return False
     else:
         with _answers_kept(workspace, profile), cell.station:
@@ -171,7 +172,7 @@ def _may_move(cell: Cell, *, yes: bool) -> bool:
     simulated = cell.station.robot.features.simulated
     way = "" if simulated else "goes to its start pose, then "
     console.note(
-        f"The arm {way}moves 3 cm up, left and ahead, slowly. Space, Esc or Ctrl-C holds it."
+        f"The arm {way}moves 3 cm up, left and ahead, slowly. {how_to_hold()}"
     )
     if yes:
         return True
@@ -198,7 +199,7 @@ def _save(workspace: Workspace, profile: Profile, check: MotionCheck) -> list[Pa
 
 
 def _parked(cell: Cell, park: str) -> str:
-    console.note("The arm goes to where it parks. Space, Esc or Ctrl-C holds it.")
+    console.note(f"The arm goes to where it parks. {how_to_hold()}")
     with watching() as should_stop:
         try:
             cell.station.stop(Stop.PARK, should_stop=should_stop)

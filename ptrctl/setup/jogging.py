@@ -26,12 +26,12 @@ from hardware.teleoperator import FINE
 from ptrctl.cells import make_cell
 from ptrctl.operator.at_the_arm import at_rest
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.operator.stopping import watching
+from ptrctl.operator.stopping import how_to_hold, watching
 from ptrctl.operator.teleoperator import KeyboardTeleoperator
 from ptrctl.profile import DEFAULT_TASK, Profile
 from ptrctl.terminal import console
 from ptrctl.terminal.halfblocks import HalfBlocks
-from ptrctl.terminal.keymap import HOLD_KEYS, arm_keys, moves_the_arm
+from ptrctl.terminal.keymap import HOLD_KEYS, SPEED_KEYS, arm_keys, moves_the_arm
 from ptrctl.terminal.keys import Key, TerminalKeys
 from ptrctl.terminal.screen import Screen
 from ptrctl.workflows.attempt import new_episode_info
@@ -137,7 +137,7 @@ def jog(profile: Profile, *, wants_box: bool) -> Jog | None:
     cell = make_cell(free, task=profile.task or DEFAULT_TASK, realtime=True)
     cell.station.safety.workspace = outer_box(cell.station.robot.features.workspace)
     taken = Jog(wants_box)
-    console.note("The arm goes to its start pose. Space or Esc holds it.")
+    console.note(f"The arm goes to its start pose. {how_to_hold()}")
     with cell.station, Interrupts() as interrupts:
         with watching() as should_stop:  # Has a handler of its own for signals.
             try:
@@ -195,6 +195,8 @@ def _press(key: Key, taken: Jog, keyboard: KeyboardTeleoperator, cell: Cell) -> 
         taken.finish()
     elif key.name == "q":
         taken.cancelled = True
+    elif key.name in SPEED_KEYS:
+        keyboard.press(key)
     elif moves_the_arm(key.name):
         keyboard.press(key)
         taken.held, taken.message = False, ""

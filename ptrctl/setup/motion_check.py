@@ -12,7 +12,7 @@ from hardware.loop import ControlLoop, Signal, Subscriber
 from hardware.registry import Cell
 from hardware.robot import ShouldStop
 from hardware.station import Station
-from ptrctl.operator.stopping import watching
+from ptrctl.operator.stopping import how_to_hold, watching
 from ptrctl.terminal import console
 from ptrctl.workflows.attempt import new_episode_info
 from recordings.errors import RobotError, UsageError
@@ -150,7 +150,7 @@ def _checked(cell: Cell, should_stop: ShouldStop) -> MotionCheck:
     rate_hz = cell.station.robot.features.control_rate_hz
     motion = _SlowMotion(rate_hz)
     info = new_episode_info(cell, kind="setup", decided_by=motion.name, seed=0)
-    words = "Moving the arm slowly (Space or Esc stops it)"
+    words = f"Moving the arm slowly. {how_to_hold()}"
     with console.progress(words, motion.total) as progress:
         follow = _Follow(progress, motion.leg)
         loop = ControlLoop(

@@ -29,16 +29,19 @@ def test_a_blocked_arm_is_held_where_it_is_until_the_next_motion_key(
     cell = Cell(station, "lift", "", "", {}, lambda seed: None)
     arm._adopt(drive.joints_rad.copy(), 1.0)
     led: list[float] = []
+    held: list[bool] = []
 
     class Keys(ScriptedKeys):
         """Notes before each control period how far the target leads the arm."""
 
         def poll(self):
             led.append(float(np.abs(arm.commanded_state[:6] - drive.joints_rad).max()))
+            held.append(taken.held)
             return super().poll()
 
     # At the fine speed each press is one period of motion: the arm is led against the block.
-    keys = ["e", "e", "e", key, None, None, "e", None, "q"]
+    # To choose a speed does not let it go on.
+    keys = ["e", "e", "e", key, None, "1", "e", None, "q"]
     monkeypatch.setattr("ptrctl.setup.jogging.TerminalKeys", lambda: nullcontext(Keys(keys)))
     monkeypatch.setattr(console, "live", lambda **how: nullcontext(QuietScreen()))
     taken = Jog(wants_box=True)
@@ -48,4 +51,5 @@ def test_a_blocked_arm_is_held_where_it_is_until_the_next_motion_key(
     assert led[3] == pytest.approx(3 * one)
     assert led[4:7] == [0.0, 0.0, 0.0]
     assert led[7] == pytest.approx(one)
+    assert held[4:8] == [True, True, True, False]
     assert taken.cancelled

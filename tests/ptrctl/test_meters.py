@@ -80,6 +80,9 @@ def test_a_session_calibrates_its_checkpoint(workspace: Workspace) -> None:
     session(workspace, "first", plan_of(12))
     assert refit(workspace, mine, PLAN.max_steps) is None
     assert "uncalibrated" in refit_after(workspace, mine, PLAN.max_steps)
+    earlier = some_meter(trials=928, successes=791)
+    words = refit_after(workspace, mine, PLAN.max_steps, earlier)
+    assert words.startswith("calibrated before, on 928 trials (791 successes)")
     session(workspace, "practice/selection-01", plan_of(12, 100))
     words = refit_after(workspace, mine, PLAN.max_steps)
     assert words.startswith("calibrated on 24 trials (12 successes)")

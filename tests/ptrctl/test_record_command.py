@@ -402,6 +402,17 @@ def test_a_full_disk_ends_with_4_keeps_what_there_was_and_recover_saves_it(tmp_p
     assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1
 
 
+def test_one_at_a_time_records_a_task(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    words = ("record", "-t", TASK, "--demonstrator", "scripted", "-n", "1")
+    with workspace.alone_in(workspace.demos(TASK), "wait"):
+        result = ptrctl(tmp_path, *words)
+        assert result.exit_code == 2
+        assert "another workspace with `--workspace`" in " ".join(result.stderr.split())
+    assert ptrctl(tmp_path, *words).exit_code == 0
+    assert len(EpisodeFolder(workspace.demos(TASK)).paths()) == 1
+
+
 def test_an_excerpt_says_which_copies_it_set_aside(tmp_path: Path) -> None:
     recorded = ptrctl(tmp_path, "record", "-t", TASK, "--demonstrator", "scripted", "-n", "2")
     assert recorded.exit_code == 0

@@ -103,6 +103,25 @@ def test_refusing_the_motion_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "ptrctl.toml").exists()
 
 
+def test_refusing_the_motion_is_told_to_scripts(tmp_path: Path) -> None:
+    words = f"setup {ALL_BUT} {BOX} --task open_drawer --kitchen 0 --json > out.json"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("Is the space around the arm free?")
+    terminal.press("n")
+    assert terminal.end() == (1, True)
+    assert json.loads((tmp_path / "out.json").read_text()) == {"declined": True}
+
+
+def test_space_holds_the_arm_where_messages_go_into_a_file(tmp_path: Path) -> None:
+    terminal = Terminal("setup --yes --realtime --task open_drawer 2> said.txt", tmp_path)
+    said = tmp_path / "said.txt"
+    terminal.read_until(lambda: said.exists() and "holds it" in said.read_text(), "announcement")
+    terminal.press(" ")
+    assert terminal.end() == (130, True)
+    assert "The arm was stopped and holds" in said.read_text()
+    assert not (tmp_path / "ptrctl.toml").exists()
+
+
 def test_ctrl_c_at_a_question_ends_with_130_and_writes_nothing(tmp_path: Path) -> None:
     terminal = Terminal("setup", tmp_path)
     terminal.see("Which arm?")

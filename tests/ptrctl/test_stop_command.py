@@ -62,7 +62,7 @@ def test_each_stop_is_done_and_told_once_confirmed(words: str, kind: str, state:
 
 
 def test_parking_is_announced_before_the_arm_moves() -> None:
-    assert "goes to where it parks. Space, Esc or Ctrl-C holds it" in words_of(stop("--park"))
+    assert "goes to where it parks. Ctrl-C holds it" in words_of(stop("--park"))
 
 
 def test_letting_go_unasked_is_refused_without_somebody_to_ask() -> None:
