@@ -171,9 +171,7 @@ def _may_move(cell: Cell, *, yes: bool) -> bool:
     """Announce the motion and ask; a real arm never moves unasked."""
     simulated = cell.station.robot.features.simulated
     way = "" if simulated else "goes to its start pose, then "
-    console.note(
-        f"The arm {way}moves 3 cm up, left and ahead, slowly. {how_to_hold()}"
-    )
+    console.note(f"The arm {way}moves 3 cm up, left and ahead, slowly. {how_to_hold()}")
     if yes:
         return True
     if console.is_interactive():
