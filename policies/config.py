@@ -241,7 +241,7 @@ class TrainingConfig:
             and one half by how much each is cloned. None draws from all alike.
         online_fraction: Share of a batch that is the robot's own experience when improving.
         online_rate: Learning rates between trials, as a share of those of training; they fall by
-            `rate_schedule` over the planned updates. What full rates led to: docs/results.md.
+            `rate_schedule` over the planned updates. What full rates led to: docs/decisions.md.
         continue_optimiser: Fine-tuning keeps the optimiser's state where the checkpoint has it.
     """
 

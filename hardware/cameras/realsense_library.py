@@ -64,6 +64,5 @@ def _unusable(error: Exception) -> SystemSetupError:
     return SystemSetupError(
         f"pyrealsense2 cannot be loaded: {error}.",
         "RealSense cameras need it.",
-        "Run `sudo apt install libusb-1.0-0`, then `pip install --force-reinstall "
-        "'ptrctl[realsense]'`.",
+        "Run `sudo apt install libusb-1.0-0`, then `pip install --force-reinstall pyrealsense2`.",
     )

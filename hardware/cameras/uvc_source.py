@@ -51,7 +51,8 @@ def load_opencv() -> ModuleType:
         raise SystemSetupError(
             f"OpenCV cannot be loaded: {error}.",
             "USB cameras and video files need it.",
-            "Run `pip uninstall opencv-python` and `pip install --force-reinstall 'ptrctl[uvc]'`.",
+            "Run `pip uninstall opencv-python` and `pip install --force-reinstall "
+            "opencv-python-headless`.",
         ) from error
     module: ModuleType = cv2
     return module
