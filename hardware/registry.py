@@ -141,8 +141,19 @@ def make_cell(name: str, request: CellRequest) -> Cell:
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
             cell: Cell = point.load()(request)
+            _check_judge(name, cell)
             return cell
     raise _unknown("arm", name, robot_names(), "--robot ")
+
+
+def _check_judge(name: str, cell: Cell) -> None:
+    """Where there is a judge, trials run without anybody at the arm."""
+    if cell.judge is not None and not cell.station.robot.features.simulated:
+        raise UsageError(
+            f"The arm {name} is real, and its cell has a judge.",
+            "Only simulated arms are judged by a program; on real ones the operator labels trials.",
+            "Leave `judge` out of the cell that its package makes.",
+        )
 
 
 def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> UsageError:

@@ -53,7 +53,7 @@ class AtTheKeys:
         wait_for_start: Each episode waits for the start key, also where a policy drives the arm:
             on hardware somebody lays out the scene.
         ask_to_move: The first motion, and each after one that was stopped, waits for the start
-            key: a real arm never moves just because a command was typed.
+            key: a real arm does not begin just because the command was typed.
     """
 
     can_label = True
