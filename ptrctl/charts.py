@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import html
 import io
 import os
 import re
@@ -165,4 +166,4 @@ def _svg(figure: Figure, title: str) -> str:
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)

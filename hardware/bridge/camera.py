@@ -118,7 +118,7 @@ def decode_full(jpeg: bytes) -> ImageArray:
             if max(picture.size) > MAX_EDGE:
                 raise _unreadable(f"it is {picture.size[0]} pixels wide")
             swapped = np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as problem:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
         raise _unreadable(str(problem)) from problem
     return np.ascontiguousarray(swapped[:, :, ::-1])
 

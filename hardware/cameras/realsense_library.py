@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
+from hardware.cameras.install import how_to_install
 from recordings.errors import SystemSetupError
 
 
@@ -37,7 +38,7 @@ def load_realsense(
         raise SystemSetupError(
             "pyrealsense2 is not installed.",
             "RealSense cameras need it.",
-            "Run `pip install 'ptrctl[realsense]'`.",
+            how_to_install("realsense", "pyrealsense2"),
         ) from error
     except ImportError as error:
         if "libusb" not in str(error):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hardware.cameras.install import how_to_install
 from hardware.cameras.lock import Wanted, lock_picture
 from hardware.cameras.newest import Picture
 from hardware.cameras.uvc_settings import UvcSettings
@@ -45,7 +46,7 @@ def load_opencv() -> ModuleType:
         raise SystemSetupError(
             "OpenCV is not installed.",
             "USB cameras and video files need it.",
-            "Run `pip install 'ptrctl[uvc]'`.",
+            how_to_install("uvc", "opencv-python-headless"),
         ) from error
     except ImportError as error:
         raise SystemSetupError(
@@ -138,7 +139,7 @@ class UvcSource:
         self._first_image()
         self._stamped = 0.0 <= self._age_s() < PLAUSIBLE_AGE_S
         stamps = "driver, monotonic" if self._stamped else "arrival"
-        self._identity |= {"model": model, **fixed, "stamps": stamps}
+        self._identity.update({"model": model, **fixed, "stamps": stamps})
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -43,8 +43,6 @@ _QUERY = struct.Struct("=II32siiiiI8x")
 _DISABLED = 0x0001
 _VIDEO_CAPTURE = 0x00000001
 
-Ioctl = Callable[[int, int, bytearray], Any]
-
 
 def _request(direction: int, number: int, size: int) -> int:
     """As the kernel's macros _IOR (2) and _IOWR (3) for the letter V."""
@@ -72,7 +70,7 @@ class V4l2Controls:
         ioctl: The kernel's, but for tests.
     """
 
-    def __init__(self, fd: int, ioctl: Ioctl = system_ioctl) -> None:
+    def __init__(self, fd: int, ioctl: Callable[[int, int, bytearray], Any] = system_ioctl) -> None:
         self._fd = fd
         self._ioctl = ioctl
 
@@ -109,7 +107,7 @@ class V4l2Controls:
         return _QUERY.unpack(data)
 
 
-def card_name(fd: int, ioctl: Ioctl = system_ioctl) -> str:
+def card_name(fd: int, ioctl: Callable[[int, int, bytearray], Any] = system_ioctl) -> str:
     """The model of an open video device; "" if it delivers no pictures (a metadata node)."""
     data = bytearray(_CAPABILITY.size)
     ioctl(fd, QUERY_CAPABILITY, data)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hardware.camera import Camera
     from hardware.clock import Clock
     from hardware.remote.link import Link
-    from hardware.remote.served import Served
     from hardware.robot import Robot
 
 PORT = 5757
@@ -72,7 +71,6 @@ def _make(settings: RemoteSettings, request: ArmRequest) -> tuple[Robot, Sequenc
         )
     link = _link(settings, request.image_size, request.clock)
     served = link.look()
-    _require_large_enough(served, request.image_size)
 
     from hardware.remote.client import JudgedRemoteRobot, RemoteCamera, RemoteRobot
 
@@ -80,19 +78,6 @@ def _make(settings: RemoteSettings, request: ArmRequest) -> tuple[Robot, Sequenc
     robot = JudgedRemoteRobot(link, served) if judged else RemoteRobot(link, served)
     cameras = [RemoteCamera(link, served, camera, request.image_size) for camera in served.cameras]
     return robot, cameras
-
-
-def _require_large_enough(served: Served, image_size: int) -> None:
-    from recordings.errors import UsageError
-
-    for camera in served.cameras:
-        if min(camera.height, camera.width) < image_size:
-            raise UsageError(
-                f"The server's camera {camera.name} gives {camera.width} x {camera.height} pixels.",
-                f"The profile wants {image_size} x {image_size}.",
-                f"Serve with an image size of {image_size}, or run `ptrctl setup --image-size "
-                f"{min(camera.height, camera.width)}`.",
-            )
 
 
 def _discover() -> Sequence[Discovered]:

@@ -15,7 +15,7 @@ from hardware.remote.link import STOP_S, Link
 from hardware.remote.protocol import array_fields
 from hardware.remote.served import Served, ServedCamera
 from hardware.robot import RobotFeatures, RobotState, ShouldStop, Stop, never_stop
-from recordings.errors import PtrctlError, RobotError
+from recordings.errors import PtrctlError, RobotError, UsageError
 from recordings.records import ACTION_SIZE, FloatArray, Frame, Score
 
 POLL_S = 0.05
@@ -174,9 +174,22 @@ class RemoteCamera(Connected):
         return {"kind": "remote", "jpeg": True, "served": self._camera.identity}
 
     def connect(self) -> None:
+        self._require_large_enough()
         if not self._connected:
             self._link.open(self._served)
             self._connected = True
+
+    def _require_large_enough(self) -> None:
+        """Here and not before: a server's cameras that nobody uses may be as they like."""
+        camera, size = self._camera, self._features.height
+        smallest = min(camera.height, camera.width)
+        if smallest < size:
+            raise UsageError(
+                f"The server's camera {camera.name} gives {camera.width} x {camera.height} pixels.",
+                f"The profile wants {size} x {size}.",
+                f"Serve with an image size of {size}, or run `ptrctl setup --image-size "
+                f"{smallest}`.",
+            )
 
     def disconnect(self) -> None:
         if self._connected:

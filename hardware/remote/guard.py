@@ -69,6 +69,8 @@ class GuardedArm:
         self.refused: Counter[str] = Counter()
         self.faults: deque[str] = deque(maxlen=KEPT_FAULTS)
         self.may_be_up = False
+        self.stopped = False
+        """A hold that somebody asked for, or a fault, came last: it shall not move unasked."""
         self._robot = station.robot
         self._clock = station.clock
         self._pictures = Pictures(station.cameras)
@@ -137,7 +139,7 @@ class GuardedArm:
     def lock(self, locked: bool) -> None:
         """The operator beside the arm holds it, or gives it free again."""
         if locked and not self._locked:
-            self._locked = True
+            self._locked = self.stopped = True
             if self.motion_words:
                 self.cancel()  # The motion ends in a hold.
             else:
@@ -178,8 +180,9 @@ class GuardedArm:
             self.note_fault(error if isinstance(error, PtrctlError) else unexpected(error))
             self._hold_again_s = self._clock.now_s() + self.silence_s / 2
 
-    def note_fault(self, error: PtrctlError) -> None:
-        """Keep a fault for the panel."""
+    def note_fault(self, error: PtrctlError, *, stops: bool = True) -> None:
+        """Keep a fault for the panel; unless it only says that the client vanished, it `stops`."""
+        self.stopped = self.stopped or stops
         if not self.faults or self.faults[-1] != str(error):
             self.faults.append(str(error))
 
@@ -245,6 +248,8 @@ class GuardedArm:
             )
         # Before it is sent: of a command that fails it is not known whether the arm has heard it.
         self.may_be_up = True
+        # Somebody who pauses sends actions that move nothing.
+        self.stopped = self.stopped and not action[:6].any()
         self._due_s = now_s + self.silence_s
         with _Faults(self):
             safe = envelope.check(action, self._robot)
@@ -260,6 +265,7 @@ class GuardedArm:
         Raises:
             RobotError: It does not.
         """
+        self.stopped = True
         self._end_motion()
         self._silenced = False
         self._due_s, self._hold_again_s = None, self._clock.now_s() + self.silence_s / 2
@@ -306,6 +312,7 @@ class GuardedArm:
 
     def cancel(self) -> None:
         """Ask the motion to stop."""
+        self.stopped = True
         if self._motion is not None:
             self._motion.cancel()
 
@@ -335,7 +342,7 @@ class GuardedArm:
             # There or stopped on the way: either way the arm has confirmed that it stands.
             self._hold_again_s = None
         else:
-            self.note_fault(motion.error)
+            self.note_fault(motion.error, stops=not motion.deserted)
             # Its own hold may have failed as well.
             self._hold_again_s = self._clock.now_s()
 
@@ -345,8 +352,8 @@ class GuardedArm:
         return judge.score()
 
     def end(self, *, park: bool, should_stop: ShouldStop = never_stop) -> Stop:
-        """Hold, unless nothing drives the arm, and park if asked, as the last thing before
-        `disconnect`.
+        """Hold, unless nothing drives the arm, and park if asked and not told to stop already, as
+        the last thing before `disconnect`.
 
         Returns:
             How the arm is left; TORQUE_OFF where nothing drove it.
@@ -359,7 +366,7 @@ class GuardedArm:
             self.hold()
         except TorqueOff:
             reached = Stop.TORQUE_OFF
-        if park:
+        if park and not should_stop():
             self._robot.stop(Stop.PARK, should_stop=should_stop)
             reached = Stop.PARK
         return reached
@@ -370,7 +377,7 @@ class GuardedArm:
         if self._motion is not None and self._motion.cancelled:
             self._end_motion()
         self._require_free()
-        self._due_s, self._silenced = None, False
+        self._due_s, self._silenced, self.stopped = None, False, False
         silence_s = max(self.silence_s, MOTION_SILENCE_S) if watched else None
         self._motion = Motion(words, move, self._clock, silence_s)
 

@@ -43,6 +43,8 @@ class Motion:
         self._clock = clock
         self._silence_s = silence_s
         self._cancelled = threading.Event()
+        self.deserted = False
+        """It was stopped because nobody was heard for too long."""
         self._alone = False
         self._heard_s = clock.now_s()
         self._thread = threading.Thread(target=self._run, name="ptrctl motion", daemon=True)
@@ -83,13 +85,14 @@ class Motion:
         try:
             self._move(self._should_stop)
         except MotionStopped as error:
-            self.error = self._deserted() if self._alone else error
+            self.deserted = self._alone
+            self.error = self._silent() if self.deserted else error
         except PtrctlError as error:
             self.error = error
         except Exception as error:  # A fault of the driver itself: told as one, never swallowed.
             self.error = unexpected(error)
 
-    def _deserted(self) -> MissedDeadline:
+    def _silent(self) -> MissedDeadline:
         return MissedDeadline(
             f"The client fell silent for {self._silence_s} s while the arm was {self.words}.",
             "It asks several times a second; without that the arm holds.",

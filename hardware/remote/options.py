@@ -18,7 +18,8 @@ class ServeOptions:
         silent_periods: Control periods without a command after which a moving arm is held.
         stale_periods: A command that is older than this on arrival is refused.
         gone_after_s: A client that was not heard for so long is gone, and another may come.
-        park_after_s: Without a client for so long, the arm is parked; 0 never parks.
+        park_after_s: Without a client for so long, the arm is parked, unless it was stopped; 0
+            never parks.
     """
 
     host: str = "127.0.0.1"
@@ -34,4 +35,7 @@ class ServeOptions:
         if not 1.0 <= self.silent_periods <= 50.0 or not 0.5 <= self.stale_periods <= 50.0:
             raise ValueError("silent_periods is 1 to 50 and stale_periods 0.5 to 50")
         if not (1.0 <= self.gone_after_s < math.inf and 0.0 <= self.park_after_s < math.inf):
-            raise ValueError("gone_after_s is 1 or more, and park_after_s 0 or more")
+            raise ValueError(
+                f"gone_after_s is {self.gone_after_s:g} and park_after_s {self.park_after_s:g}, "
+                "but they are finite, 1 or more and 0 or more"
+            )

@@ -8,6 +8,7 @@ For the robot's machine, in the Python that its ROS distribution brings (3.8 wit
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hardware.camera import Camera
 from hardware.clock import MonotonicClock
@@ -24,14 +27,18 @@ from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
 from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
-from hardware.robot import Stop
+from hardware.robot import Stop, WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
 from recordings.errors import PtrctlError, UsageError
 
 SLOWEST_HZ, FASTEST_HZ = 0.5, 50.0
+SMALLEST_EDGE, LARGEST_EDGE = 32, 640
+"""As in a profile, like the rates."""
 INTERRUPTED_TWICE = 2
+INTERRUPTED = 130
+"""Exit code, as of ptrctl."""
 LEFT = {
     Stop.HOLD: "the arm holds still",
     Stop.PARK: "the arm is parked",
@@ -41,16 +48,26 @@ LEFT = {
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP end the serving; a second one also stops the parking."""
+    """Ctrl-C, SIGTERM and SIGHUP end the serving; a second one also stops the parking, or the
+    waiting for an arm that is not connected yet."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._connected = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # As under `nohup`.
                 signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: object) -> None:
         self.count += 1
+        if self.should_stop() and not self._connected:
+            raise KeyboardInterrupt  # Nothing has moved.
+
+    def connected(self) -> None:
+        """The arm is; who interrupted before that does not want to see it park either."""
+        self._connected = True
+        if self.should_end():
+            self.count = INTERRUPTED_TWICE
 
     def should_end(self) -> bool:
         return self.count > 0
@@ -134,12 +151,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def make_station(given: argparse.Namespace) -> Station:
-    """Arm, cameras and envelope that the command line describes; not connected."""
+    """Arm, cameras and envelope that the command line describes; not connected.
+
+    Raises:
+        UsageError: It does not fit.
+    """
     if not SLOWEST_HZ <= given.rate <= FASTEST_HZ:
         raise UsageError(
             f"`--rate` is {given.rate:g}.",
             f"An arm is served at {SLOWEST_HZ:g} to {FASTEST_HZ:g} control steps a second.",
             "Leave it out for Bridge's 5.",
+        )
+    if not SMALLEST_EDGE <= given.image_size <= LARGEST_EDGE:
+        raise UsageError(
+            f"`--image-size` is {given.image_size}.",
+            f"A picture's edge has {SMALLEST_EDGE} to {LARGEST_EDGE} pixels.",
+            "Leave it out for 128.",
         )
     clock = MonotonicClock()
     kind = arm_kind(given.arm)
@@ -153,6 +180,13 @@ def make_station(given: argparse.Namespace) -> Station:
         ),
     )
     cameras = [make_camera(words, clock, given.image_size) for words in given.camera]
+    names = [camera.features.name for camera in cameras]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"The cameras are called {', '.join(names)}.",
+            "Each has a name of its own.",
+            "Correct `--camera`.",
+        )
     box = robot.features.workspace
     try:
         box = replace(
@@ -164,7 +198,22 @@ def make_station(given: argparse.Namespace) -> Station:
         raise UsageError(
             f"The {problem}.", "", "Give --box-low and --box-high, low below high."
         ) from problem
+    _check_start_pose(given.start_pose, box)
     return Station(robot, cameras or brought, SafetyEnvelope(box), clock)
+
+
+def _check_start_pose(pose: Sequence[float] | None, box: WorkspaceBox) -> None:
+    """Raise `UsageError` if episodes would begin outside the box; not a number is outside too."""
+    if pose is None:
+        return
+    low, high = (*box.low_m, *[-math.pi] * 3), (*box.high_m, *[math.pi] * 3)
+    if not (np.less_equal(low, pose) & np.less_equal(pose, high)).all():
+        raise UsageError(
+            f"`--start-pose` is {' '.join(f'{value:g}' for value in pose)}.",
+            f"It is inside the workspace box, from {box.low_m} to {box.high_m} m, and its angles "
+            "are at most pi.",
+            "Correct it, or --box-low and --box-high.",
+        )
 
 
 def serve(given: argparse.Namespace) -> None:
@@ -179,7 +228,8 @@ def serve(given: argparse.Namespace) -> None:
         raise UsageError(f"{problem}.", "", "Correct that option.") from problem
     token, file = server_token(given.host, given.token_file, Path(FILE_NAME))
     server = ArmServer(make_station(given), token, options)
-    signals, changes = Signals(), Changes()
+    signals = Signals()
+    changes = Changes("Ctrl-C, pressed twice," if given.park_at_end else "Ctrl-C")
 
     def should_end() -> bool:
         for words in changes.since(server.status()):
@@ -187,6 +237,7 @@ def serve(given: argparse.Namespace) -> None:
         return signals.should_end()
 
     def ready() -> None:
+        signals.connected()
         tell(f"serving {given.arm} on {server.address}; token in {file or 'PTRCTL_TOKEN'}")
 
     reached = server.run(
@@ -205,6 +256,9 @@ def main() -> None:
     except PtrctlError as problem:
         tell(f"Error: {problem}")
         sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        tell("interrupted; nothing has moved")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import math
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from hardware.remote.guard import GuardedArm
 from hardware.remote.motion import unexpected
 from hardware.remote.options import ServeOptions
 from hardware.remote.protocol import BadMessage, Fields, NotAuthentic, array_fields
-from hardware.remote.status import Client, ServerStatus
+from hardware.remote.status import ANNOUNCED_S, Client, ServerStatus
 from hardware.robot import RobotState, ShouldStop, Stop, never_stop
 from hardware.station import Station
 from recordings.errors import PtrctlError, RobotError, SystemSetupError
@@ -169,25 +170,27 @@ class ArmServer:
         self._arm.tick()
         now_s = self._clock.now_s()
         if self.locked:
-            # Somebody beside the arm holds it, and may still be there when it is given free.
+            # By somebody beside the arm, who need not be told.
             self._alone_since_s = now_s
         client = self._client
         if client is not None:
             if now_s - client.heard_s > self._options.gone_after_s:
                 self._free()
-        elif (
-            self._options.park_after_s
-            and self._arm.may_be_up
-            and now_s - self._alone_since_s > self._options.park_after_s
-            and not self._arm.motion_words
-        ):
-            # Should it fail, it is tried again as much later.
+        elif self._parks_in_s(now_s) < 0 and not self._arm.stopped:
             self._alone_since_s = now_s
             self._arm.park()
+
+    def _parks_in_s(self, now_s: float) -> float:
+        """Until an arm that nobody is in control of parks by itself, unless it was stopped."""
+        after_s, arm = self._options.park_after_s, self._arm
+        if self._client is not None or not after_s or not arm.may_be_up or arm.motion_words:
+            return math.inf
+        return self._alone_since_s + after_s - now_s
 
     def status(self) -> ServerStatus:
         """How it stands; may be asked from another thread."""
         now_s, client, arm = self._clock.now_s(), self._client, self._arm
+        parks_in_s = self._parks_in_s(now_s)
         recent = [moment for moment in self._applied_s.copy() if now_s - moment < RATE_OVER_S]
         return ServerStatus(
             client=client.name if client else "",
@@ -202,6 +205,8 @@ class ArmServer:
             refused={**self._refused, **arm.refused},
             clipped=dict(self._station.safety.counts),
             faults=tuple(arm.faults),
+            parks_soon=parks_in_s <= ANNOUNCED_S and not arm.stopped,
+            left_stopped=parks_in_s < 0 and arm.stopped,
         )
 
     # ---- answering ----------------------------------------------------------------------------

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from hardware.remote.guard import Mood
 
+ANNOUNCED_S = 30.0
+"""So long before the arm parks by itself it is announced."""
+
 
 @dataclass
 class Client:
@@ -47,6 +50,9 @@ class ServerStatus:
         refused: Reason to the number of refused messages.
         clipped: Safety rule to the number of actions it changed.
         faults: The last ones, in words.
+        parks_soon: It parks by itself within `ANNOUNCED_S`.
+        left_stopped: Nobody has been in control for as long as it takes until an arm is parked,
+            but this one was stopped, and is left as it is.
     """
 
     client: str
@@ -61,13 +67,38 @@ class ServerStatus:
     refused: Mapping[str, int]
     clipped: Mapping[str, int]
     faults: Sequence[str]
+    parks_soon: bool
+    left_stopped: bool
+
+
+def what_is_ahead(status: ServerStatus, key: str) -> str:
+    """What becomes of an arm that nobody is in control of, in words; "" for nothing soon.
+
+    Args:
+        key: What holds the arm here.
+    """
+    if status.parks_soon:
+        return f"parks by itself within {ANNOUNCED_S:g} s; {key} holds it"
+    if status.left_stopped:
+        return (
+            "was stopped, so it stays where it is and does not park by itself, though it may be "
+            "under torque; `ptrctl stop --park` on the client's machine parks it"
+        )
+    return ""
 
 
 class Changes:
-    """What is new since the last look, in words: who is in control, holds, faults."""
+    """What is new since the last look, in words: who is in control, motions, holds, faults.
 
-    def __init__(self) -> None:
+    Args:
+        key: What holds the arm here.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
         self._client = ""
+        self._motion = ""
+        self._ahead = ""
         self._silences = 0
         self._faults: Sequence[str] = ()
 
@@ -79,6 +110,11 @@ class Changes:
         if status.silences != self._silences:
             lines.append("The client fell silent: the arm was held.")
         lines += [fault for fault in status.faults if fault not in self._faults]
+        ahead = what_is_ahead(status, self._key)
+        if ahead != self._ahead:
+            lines += [f"The arm {ahead}."] if ahead else []
+        if status.motion != self._motion:
+            lines += [f"The arm is {status.motion}."] if status.motion else []
         self._client, self._silences = status.client, status.silences
-        self._faults = status.faults
+        self._faults, self._ahead, self._motion = status.faults, ahead, status.motion
         return lines

@@ -29,7 +29,9 @@ def serve_robot(
     park_after: Annotated[
         float,
         typer.Option(
-            "--park-after", min=0.0, help="Park when nobody was in control so long, s; 0 never."
+            "--park-after",
+            min=0.0,
+            help="Park when nobody was in control so long, s, unless it was stopped; 0 never.",
         ),
     ] = 300.0,
     park_at_end: Annotated[

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from hardware.faults import MotionStopped
@@ -103,8 +103,24 @@ def _make_server(
 
     chosen = options.token_file or ""
     token, file = server_token(options.host, chosen, workspace.root / FILE_NAME)
-    serve = ServeOptions(options.host, options.port, park_after_s=options.park_after_s)
+    try:
+        serve = ServeOptions(options.host, options.port, park_after_s=options.park_after_s)
+    except ValueError as problem:
+        raise UsageError(f"{problem}.", "", "Correct `--port` or `--park-after`.") from problem
     return ArmServer(cell.station, token, serve, cell.judge, cell.task), file
+
+
+class _Signals(Interrupts):
+    """Only notes signals and raises nothing: none may come between the arm and its hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.insisted = False
+        """Another one came after the end was requested."""
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.insisted = self.requested
+        self.requested = True
 
 
 class _Run:
@@ -124,20 +140,29 @@ class _Run:
         self._ready = threading.Event()
         self._end = threading.Event()
         self._stop_parking = threading.Event()
+        self._done = threading.Event()
+        """Not the thread's own end: in Python 3.10 to 3.12 a signal can make `Thread.join` and
+        `is_alive` take a thread for ended that still runs."""
+        self._signals = _Signals()
         self._problem: BaseException | None = None
-        self._reached = Stop.HOLD
-        self._thread = threading.Thread(target=self._serve, name="ptrctl server")
+        self._reached: Stop | None = None
 
     def _serve(self) -> None:
         try:
             self._reached = self._server.run(
-                self._end.is_set,
+                # Asked here, so that no terminal that hangs keeps a signal from the arm.
+                lambda: self._end.is_set() or self._signals.requested,
                 park_at_end=self._park_at_end,
-                should_stop=self._stop_parking.is_set,
+                should_stop=self._stops_parking,
                 ready=self._ready.set,
             )
         except BaseException as problem:  # told by `until_interrupted`, in the main thread
             self._problem = problem
+        finally:
+            self._done.set()
+
+    def _stops_parking(self) -> bool:
+        return self._stop_parking.is_set() or self._signals.insisted
 
     def until_interrupted(self) -> Stop:
         """Serve until a signal or `q`; a hold key or a second signal also stops the parking.
@@ -147,46 +172,53 @@ class _Run:
 
         Raises:
             PtrctlError: What ended the server.
+            KeyboardInterrupt: A second signal came before the arm was connected.
         """
-        self._thread.start()
-        with Interrupts() as interrupts:
+        # Waited for below, but where it hangs while it connects.
+        threading.Thread(target=self._serve, name="ptrctl server", daemon=True).start()
+        with self._signals, ExitStack() as stack:
             try:
-                with ExitStack() as stack:
-                    look = self._watch(stack)
-                    while self._thread.is_alive():
-                        if look() or interrupts.requested:
-                            self._end_by(interrupts)
-                        time.sleep(LOOK_EVERY_S)
-            except KeyboardInterrupt:
-                self._stop_parking.set()
+                look = self._watch(stack)
+                while not self._is_over():
+                    if look() or self._signals.requested:
+                        self._end_now()
             finally:
-                self._finish(interrupts)
-        if isinstance(self._problem, MotionStopped) and self._stop_parking.is_set():
+                try:
+                    self._end_now()
+                finally:  # Whatever is wrong with the terminal.
+                    while not self._is_over():
+                        pass
+        if isinstance(self._problem, MotionStopped) and self._stops_parking():
             return Stop.HOLD
         if self._problem is not None:
             raise self._problem
+        assert self._reached is not None, "the server ended"
         return self._reached
 
-    def _end_by(self, interrupts: Interrupts) -> None:
-        """Let the server hold the arm and end; the next signal stops its parking."""
-        interrupts.request()
-        if self._park_at_end and not self._end.is_set() and not console.is_interactive():
-            console.note("The arm goes to where it parks. Ctrl-C holds it.")
-        self._end.set()
+    def _is_over(self) -> bool:
+        """Whether the server has ended, after a moment."""
+        over = self._done.wait(LOOK_EVERY_S)
+        if not over and self._signals.insisted and not self._ready.is_set():
+            # Connecting moves nothing, and then the server ends by itself.
+            raise KeyboardInterrupt
+        return over
 
-    def _finish(self, interrupts: Interrupts) -> None:
-        """Wait for the server to have held the arm, whatever signals come meanwhile."""
-        self._end_by(interrupts)
-        while self._thread.is_alive():
-            try:
-                self._thread.join(LOOK_EVERY_S)
-            except KeyboardInterrupt:
-                self._stop_parking.set()
+    def _end_now(self) -> None:
+        """Let the server hold the arm and end; the next signal stops its parking."""
+        if self._end.is_set() or self._done.is_set():
+            return
+        self._signals.request()
+        self._end.set()
+        if not self._ready.is_set():
+            self._stop_parking.set()  # Nobody wants an arm to move that he has not seen connected.
+            console.note("This ends as soon as the arm is connected. Ctrl-C ends it at once.")
+        elif self._park_at_end and not console.is_interactive():
+            console.note("The arm goes to where it parks. Ctrl-C holds it.")
 
     def _watch(self, stack: ExitStack) -> Callable[[], bool]:
         """What to call now and then; it tells whether the operator wants to end."""
         while not self._ready.wait(LOOK_EVERY_S):
-            if not self._thread.is_alive():
+            if self._done.is_set() or self._signals.requested:
                 return lambda: True
         if not console.is_interactive():
             return self._tell()
@@ -213,7 +245,7 @@ class _Run:
         from hardware.remote.status import Changes
 
         console.note(f"Serving {self._arm} on {self._server.address}; token: {self._token}.")
-        changes = Changes()
+        changes = Changes("Ctrl-C, pressed twice," if self._park_at_end else "Ctrl-C")
 
         def look() -> bool:
             for words in changes.since(self._server.status()):
@@ -234,7 +266,7 @@ class _Run:
         """What the arm does at the end, in words; "" before."""
         if not self._end.is_set():
             return ""
-        if self._stop_parking.is_set() or not self._park_at_end:
+        if self._stops_parking() or not self._park_at_end:
             return "holds, then this ends"
         return "goes to where it parks, then this ends"
 
@@ -254,6 +286,9 @@ class _Run:
         from rich.table import Table
         from rich.text import Text
 
+        from hardware.remote.status import what_is_ahead
+
+        ahead = what_is_ahead(status, "Space")
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
@@ -262,6 +297,7 @@ class _Run:
             "in control": _in_control(status),
             "commands": _commands(status),
             **_counts(status),
+            **({"next": ahead} if ahead else {}),
             "address": self._server.address,
             "token": self._token,
             "keys": self._keys,
@@ -270,7 +306,7 @@ class _Run:
             grid.add_row(name, Text(words))
         for fault in status.faults[-3:]:
             grid.add_row("fault", Text(fault, style="red"))
-        calm = status.mood.name in ("STILL", "DRIVEN", "MOVING")
+        calm = status.mood.name in ("STILL", "DRIVEN", "MOVING") and not ahead
         return Panel(
             grid,
             title=Text(f"ptrctl serve-robot · {self._arm}", style="bold"),

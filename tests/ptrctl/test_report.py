@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptrctl import charts
 from ptrctl.plan import StopRule, TrialPlan
 from ptrctl.report import Improvement, Report, render_report, write_report
 from ptrctl.statistics import Rate
 from ptrctl.trials import TrialRecord, TrialSummary, compare_sessions, summarise
+from ptrctl.value_views import ValueView
 from ptrctl.video import write_video
 from ptrctl.workflows.attempt import AttemptSettings, Listeners, run_attempt
 from recordings.records import Decision, Observation
@@ -119,6 +121,21 @@ def test_words_from_outside_are_escaped(report: Report) -> None:
     assert "Carrots &amp; plates" in html
     assert "&lt;reached&gt;" in html
     assert "<reached>" not in html
+
+
+def test_a_session_named_from_outside_is_escaped_in_its_chart(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def view(name: str, summary: TrialSummary) -> ValueView:
+        return ValueView(charts.value_curves([(True, [0.1, 0.2], None)], f"Values {name}"), ())
+
+    monkeypatch.setattr("ptrctl.report.value_view", view)
+    name = 'mug"><img src=x onerror=alert(1)>'
+    html = render_report(
+        dataclasses.replace(report, sessions={name: report.sessions["after practice"]})
+    )
+    assert 'aria-label="Values mug&quot;&gt;&lt;img src=x' in html
+    assert "<img src=x" not in html
 
 
 def test_identifiers_in_charts_are_unique(report: Report) -> None:

@@ -140,6 +140,7 @@ def test_the_operator_beside_the_arm_sees_who_drives_and_holds_it(tmp_path) -> N
         ("--host 0.0.0.0", 2, "no token was chosen"),
         ("--token-file nowhere", 2, "cannot be read"),
         ("--robot nonsense", 2, "no arm named"),
+        ("--park-after inf", 2, "park_after_s inf"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_the_arm_is_touched(

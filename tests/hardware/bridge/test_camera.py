@@ -81,6 +81,14 @@ def test_a_truncated_jpeg_is_a_camera_fault(cut) -> None:
         decode_full(jpeg[:cut])
 
 
+def test_a_jpeg_that_claims_to_be_gigantic_is_a_camera_fault() -> None:
+    jpeg = bytearray(picture(1, 8)[0])
+    header = jpeg.index(b"\xff\xc0")
+    jpeg[header + 5 : header + 9] = b"\xff\x00\xff\x00"  # Its height and width.
+    with pytest.raises(CameraFault, match="cannot be read"):
+        decode_full(bytes(jpeg))
+
+
 def test_a_frame_is_stamped_with_the_request_since_the_server_tells_no_time(server) -> None:
     server.latency_s = (0.5, 0.5)
     with camera_of(server) as camera:

@@ -18,6 +18,7 @@ from hardware.faults import (
     MotorFault,
 )
 from hardware.kinds import ArmRequest
+from hardware.registry import CellRequest, make_cell
 from hardware.remote import KIND, RemoteSettings
 from hardware.remote.guard import Mood
 from hardware.robot import Stop
@@ -330,8 +331,26 @@ def test_a_server_that_serves_something_else_now_is_noticed() -> None:
 
 
 def test_larger_pictures_than_the_server_has_are_refused() -> None:
-    with serving(station()) as server, pytest.raises(UsageError, match="gives 8 x 8 pixels"):
-        KIND.make(RemoteSettings(**options_for(server)), ArmRequest(MonotonicClock(), 5.0))
+    with serving(station()) as server:
+        request = ArmRequest(MonotonicClock(), 5.0)
+        robot, (camera,) = KIND.make(RemoteSettings(**options_for(server)), request)
+        with pytest.raises(UsageError, match="gives 8 x 8 pixels"):
+            camera.connect()
+        with robot:  # It can be stopped all the same.
+            robot.stop()
+
+
+def test_cameras_of_ones_own_may_be_larger_than_those_of_the_server() -> None:
+    with serving(station()) as server:
+        request = CellRequest(
+            "put_carrot_on_plate",
+            image_size=32,
+            robot_options=options_for(server),
+            cameras={"mine": {"kind": "test-pattern"}},
+            clock=MonotonicClock(),
+        )
+        with make_cell("remote", request).station as place:
+            assert place.observe().frames["mine"].image.shape == (32, 32, 3)
 
 
 def test_a_start_pose_is_set_where_the_arm_is_served() -> None:

@@ -245,6 +245,19 @@ def test_a_motion_that_nobody_watches_any_more_is_stopped() -> None:
     assert bench.robot.log[-1] == "stop hold"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_a_motion_whose_client_vanished_lets_the_arm_park_by_itself(fails: bool) -> None:
+    bench = moving()
+    if fails:
+        bench.robot.fails["stop"] = MotorFault("The arm still moves.")
+    bench.wait(1.1)
+    assert bench.arm._motion.join(10.0)
+    bench.arm.tick()
+    bench.wait(0.1)
+    bench.arm.tick()
+    assert bench.arm.stopped is fails
+
+
 def test_a_motion_that_fails_tells_why() -> None:
     bench = Bench()
     bench.robot.fails["move"] = ZeroDivisionError("in the driver")
@@ -492,6 +505,12 @@ def test_ending_holds_first_and_parks_if_asked(bench) -> None:
     bench.apply()
     assert bench.arm.end(park=True) is Stop.PARK
     assert bench.robot.log[-2:] == [f"stop {kind.value}" for kind in (Stop.HOLD, Stop.PARK)]
+
+
+def test_who_insists_before_it_parks_at_the_end_leaves_it_holding(bench) -> None:
+    bench.apply()
+    assert bench.arm.end(park=True, should_stop=lambda: True) is Stop.HOLD
+    assert bench.robot.log[-1] == "stop hold"
 
 
 def test_the_operator_beside_the_arm_holds_it_until_it_is_given_free(bench) -> None:

@@ -25,6 +25,7 @@ from recordings.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 ARM = "tests.hardware.remote.arms"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEAVY = ("typer", "rich", "mujoco", "h5py", "torch", "mink", "recordings.reader")
 NEEDED = "import sys, numpy, PIL, msgpack, zmq; sys.exit(sys.version_info[:2] != (3, 8))"
 
@@ -125,6 +126,15 @@ def test_settings_are_typed_as_the_arm_wants_them() -> None:
         ([ARM, "--rate", "0"], "0.5 to 50"),
         ([ARM, "--rate", "nan"], "0.5 to 50"),
         ([ARM, "--box-low", "9", "9", "9"], "box is empty"),
+        ([ARM, *["--camera", "a=test-pattern"] * 2], "called a, a"),
+        ([ARM, "--image-size", "0"], "32 to 640"),
+        ([ARM, "--image-size=-5"], "32 to 640"),
+        ([ARM, "--start-pose", "nan", *["0.1"] * 5], "inside the workspace box"),
+        ([ARM, "--start-pose", "0.2", "0", "0.1", "0", "inf", "0"], "inside the workspace box"),
+        (
+            [ARM, "--start-pose", "0.2", *["0.1"] * 5, "--box-low", "0.21", "0", "0"],
+            "inside the workspace box",
+        ),
     ],
 )
 def test_words_that_do_not_fit_are_refused(words, message) -> None:
@@ -139,6 +149,29 @@ def test_the_box_of_the_command_line_bounds_the_arm() -> None:
     assert station.safety.workspace.low_m == (0.2, -0.1, 0.05)
     assert station.safety.workspace.max_yaw_rad == station.robot.features.workspace.max_yaw_rad
     assert isinstance(station.clock, MonotonicClock)
+
+
+def test_a_start_pose_inside_the_box_is_taken() -> None:
+    serve.make_station(given(ARM, "--start-pose", "0.2", *["0.1"] * 5))
+
+
+def test_a_second_signal_ends_the_waiting_for_an_arm_that_is_not_connected_yet() -> None:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        signals = serve.Signals()
+        signal.raise_signal(signal.SIGINT)
+        assert signals.should_end()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signals = serve.Signals()
+        signal.raise_signal(signal.SIGINT)
+        assert not signals.should_stop()
+        signals.connected()
+        assert signals.should_stop(), "it does not park either"
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_other_machines_need_a_chosen_token(tmp_path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgpack
@@ -16,6 +17,7 @@ from hardware.remote import protocol
 from hardware.remote.options import ServeOptions
 from hardware.remote.protocol import REPLY, REQUEST, Fields, array_fields
 from hardware.remote.server import ArmServer
+from hardware.remote.status import Changes
 from hardware.robot import WorkspaceBox
 from hardware.safety import SafetyEnvelope
 from recordings.errors import RobotError, SystemSetupError
@@ -30,6 +32,16 @@ class Judge:
         return Score(False, 0.25, "reached")
 
 
+class Patient:
+    """Waits a little in real time instead of moving the test's clock."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self.now_s = clock.now_s
+
+    def wait_until_s(self, moment_s: float) -> None:
+        time.sleep(0.002)
+
+
 class Caller:
     """A server, its clock, and somebody who speaks to it in whole messages."""
 
@@ -41,6 +53,7 @@ class Caller:
         self.server._arm.connect()
         self.session = b""
         self.number = 0
+        self.changes = Changes("Ctrl-C")
 
     def ask(self, ask: str, session: bytes | None = None, **body: Any) -> Fields:
         self.number += 1
@@ -74,6 +87,10 @@ class Caller:
     def wait(self, seconds: float) -> None:
         self.clock.wait_until_s(self.clock.now_s() + seconds)
         self.server.watch()
+
+    def said(self) -> str:
+        """What is new, for whoever watches the server without a panel."""
+        return "\n".join(self.changes.since(self.server.status()))
 
 
 @pytest.fixture
@@ -143,16 +160,25 @@ def test_a_heartbeat_keeps_control_but_not_the_arm_moving(caller) -> None:
     assert caller.robot.log.count("stop hold") == 1
 
 
-def test_a_client_that_is_gone_leaves_a_held_arm_that_parks_later(caller) -> None:
+def test_a_client_that_is_gone_leaves_a_held_arm_that_parks_later_announced(caller) -> None:
     caller.take()
     caller.apply()
     caller.wait(0.45)
     assert caller.robot.log[-1] == "stop hold"
     caller.wait(6.0)
     assert caller.server.status().client == ""
-    caller.wait(299.0)
-    assert "stop park" not in caller.robot.log
+    caller.wait(269.0)
+    assert "parks by itself" not in caller.said()
     caller.wait(2.0)
+    assert caller.said() == "The arm parks by itself within 30 s; Ctrl-C holds it."
+    caller.wait(28.0)
+    assert caller.said() == ""
+    assert "stop park" not in caller.robot.log
+    caller.robot.motion_s = 1.0
+    caller.robot.clock = Patient(caller.clock)
+    caller.wait(2.0)
+    assert caller.said() == "The arm is parking."
+    caller.wait(1.1)
     assert caller.server._arm._motion.join(10.0)
     assert caller.robot.log[-1] == "stop park"
     for _ in range(3):
@@ -160,34 +186,85 @@ def test_a_client_that_is_gone_leaves_a_held_arm_that_parks_later(caller) -> Non
     assert caller.robot.log.count("stop park") == 1
 
 
-def test_a_parking_that_failed_is_tried_again_as_much_later(caller) -> None:
+def holds(caller: Caller) -> None:
+    caller.ask("hold")
+
+
+def pauses(caller: Caller) -> None:
+    caller.ask("hold")
+    caller.apply(0.0)
+
+
+def meets_a_fault(caller: Caller) -> None:
+    caller.robot.fails["read"] = MotorFault("Motor 4 is hot.")
+    with pytest.raises(MotorFault):
+        caller.ask("state")
+
+
+def stops_a_motion(caller: Caller) -> None:
+    caller.robot.motion_s = 1e9
+    caller.robot.clock = Patient(caller.clock)
+    caller.ask("park", asked_s=caller.clock.now_s())
+    caller.ask("cancel")
+    assert caller.server._arm._motion.join(10.0)
+    caller.robot.motion_s = 0.0
+
+
+def is_held_beside_the_server(caller: Caller) -> None:
+    caller.server.locked = True
+    caller.wait(1000.0)
+    caller.server.locked = False
+
+
+@pytest.mark.parametrize(
+    "stops", [holds, pauses, meets_a_fault, stops_a_motion, is_held_beside_the_server]
+)
+@pytest.mark.parametrize("leaves", [True, False])
+def test_an_arm_that_was_stopped_does_not_move_unasked_and_that_is_said(
+    caller, stops, leaves
+) -> None:
+    caller.take()
+    caller.apply()
+    stops(caller)
+    if leaves and caller.server.status().client:
+        caller.ask("leave")
+    caller.wait(6.0)
+    caller.said()
+    caller.wait(290.0)
+    assert caller.said() == ""
+    caller.wait(11.0)
+    said = caller.said()
+    assert "does not park by itself" in said
+    assert "`ptrctl stop --park`" in said
+    caller.wait(1000.0)
+    assert caller.said() == ""
+    assert "stop park" not in caller.robot.log
+
+
+def test_an_arm_that_was_let_go_again_after_a_stop_parks_when_its_client_is_gone(caller) -> None:
+    caller.take()
+    caller.apply()
+    caller.ask("hold")
+    caller.apply()
+    caller.wait(1.0)
+    caller.wait(5.0)
+    caller.wait(301.0)
+    assert caller.server._arm._motion.join(10.0)
+    assert caller.robot.log[-1] == "stop park"
+
+
+def test_after_a_parking_that_failed_the_arm_does_not_move_unasked(caller) -> None:
     caller.take()
     caller.apply()
     caller.ask("leave")
     caller.robot.fails["move"] = MotorFault("The joint elbow is behind.")
     caller.wait(301.0)
     assert caller.server._arm._motion.join(10.0)
-    caller.wait(299.0)
-    assert caller.server._arm.motion_words == ""
-    assert "stop park" not in caller.robot.log
     del caller.robot.fails["move"]
-    caller.wait(2.0)
-    assert caller.server._arm._motion.join(10.0)
-    assert caller.robot.log[-1] == "stop park"
-
-
-def test_an_arm_that_was_held_beside_the_server_does_not_park_as_soon_as_it_is_free(caller) -> None:
-    caller.take()
-    caller.apply()
-    caller.ask("leave")
-    caller.server.locked = True
-    caller.wait(1000.0)
-    caller.server.locked = False
-    caller.wait(299.0)
+    for _ in range(3):
+        caller.wait(301.0)
     assert "stop park" not in caller.robot.log
-    caller.wait(2.0)
-    assert caller.server._arm._motion.join(10.0)
-    assert caller.robot.log[-1] == "stop park"
+    assert "does not park by itself" in caller.said()
 
 
 def test_an_arm_that_nobody_moved_is_not_parked(caller) -> None:
