@@ -22,7 +22,14 @@ import torch
 from policies.config import PolicyConfig
 from policies.learner import LearnerState
 from policies.networks import PolicyNetworks
-from policies.storage import file_sha256, read_tensors, write_file, write_tensors
+from policies.storage import (
+    COPY_AGAIN,
+    STUMBLES,
+    file_sha256,
+    read_tensors,
+    write_file,
+    write_tensors,
+)
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, PtrctlError
 from recordings.files import sync_folder
@@ -133,23 +140,21 @@ class Checkpoint:
             CheckpointError: The weights are damaged or do not fit the config, or there are more
                 new tasks than spare slots.
         """
+        known = self.info.tasks
+        slots = known.add(*new_tasks)
         tensors, _ = read_tensors(self.path / MODEL_FILE)
-        with torch.random.fork_rng(devices=[]):
-            networks = PolicyNetworks(self.info.config.network)
         try:
+            with torch.random.fork_rng(devices=[]):
+                networks = PolicyNetworks(self.info.config.network)
             networks.load_state_dict({name: value.float() for name, value in tensors.items()})
-        except RuntimeError as error:
+        except STUMBLES as error:
             raise CheckpointError(
                 f"The weights in `{self.path}` do not fit its config: {error}",
                 "Both should come from the same training.",
-                "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
+                COPY_AGAIN,
             ) from error
-        slots = self.info.tasks
-        for task in new_tasks:
-            if task not in slots.names:
-                similar = self.info.tasks.similar(task)
-                slots = slots.add(task)
-                networks.start_task(slots.slot(task), similar)
+        for task in slots.names[len(known.names) :]:
+            networks.start_task(slots.slot(task), known.similar(task))
         return networks, slots
 
     def training_state(self) -> LearnerState | None:
@@ -237,18 +242,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 "Update ptrctl, then check with `ptrctl --version`.",
             )
         info = _from_json(values)
-        expected_sha = values["model_sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        expected_sha = str(values["model_sha256"])
+    except STUMBLES as error:
         raise CheckpointError(
             f"`{info_path}` is damaged: {type(error).__name__} {error}.",
             "It should be the JSON that training wrote.",
-            "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
+            COPY_AGAIN,
         ) from error
     if file_sha256(model_path) != expected_sha:
         raise CheckpointError(
             f"The weights in `{model_path}` are not the ones that `{INFO_FILE}` describes.",
             f"Their SHA-256 should begin with {expected_sha[:12]}.",
-            "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
+            COPY_AGAIN,
         )
     return Checkpoint(path, info, hashlib.sha256(content).hexdigest())
 
@@ -274,7 +279,7 @@ def check_fits(
         differences.append(
             f"it sees through the camera `{info.camera}` and the robot has {', '.join(cameras)}"
         )
-    if abs(info.control_rate_hz - control_rate_hz) > 1e-6:
+    if not abs(info.control_rate_hz - control_rate_hz) <= 1e-6:  # NaN fits nothing.
         differences.append(
             f"it acts at {info.control_rate_hz:g} Hz and the robot at {control_rate_hz:g} Hz"
         )
@@ -318,14 +323,14 @@ def _from_json(values: Mapping[str, Any]) -> CheckpointInfo:
     return CheckpointInfo(
         config=config,
         tasks=TaskSlots(tuple(values["tasks"]), config.network.task_slots),
-        robot=values["robot"],
-        camera=values["camera"],
+        robot=str(values["robot"]),
+        camera=str(values["camera"]),
         control_rate_hz=float(values["control_rate_hz"]),
-        data=values["data"],
+        data=dict(values["data"]),
         steps=int(values["steps"]),
         critic_updates=int(values["critic_updates"]),
-        metrics=values["metrics"],
-        parent=values["parent"],
-        code_version=values["code_version"],
-        conventions=values["conventions"],
+        metrics=dict(values["metrics"]),
+        parent=str(values["parent"]),
+        code_version=str(values["code_version"]),
+        conventions=dict(values["conventions"]),
     )

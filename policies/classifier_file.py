@@ -11,7 +11,7 @@ from policies.checkpoint import Checkpoint
 from policies.classifier import SuccessClassifier
 from policies.classifier_check import ErrorRates
 from policies.config import NetworkConfig
-from policies.storage import read_tensors, write_tensors
+from policies.storage import STUMBLES, read_tensors, write_tensors
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError
 
@@ -49,16 +49,19 @@ def load_classifier(
     Raises:
         CheckpointError: The file is damaged, or was made for other networks.
     """
-    tensors, notes = read_tensors(path)
-    classifier = SuccessClassifier(config)
+    train_another = "Remove the file; `ptrctl improve` then trains another."
+    tensors, notes = read_tensors(path, train_another)
     try:
+        classifier = SuccessClassifier(config)
         classifier.load_state_dict({name: value.float() for name, value in tensors.items()})
+        for slot in range(config.task_slots):
+            classifier.needed_hand(slot)  # A damaged one would only be found in a trial.
         rates = ErrorRates.from_json(notes["rates"])
-    except (RuntimeError, KeyError, TypeError) as error:
+    except STUMBLES as error:
         raise CheckpointError(
             f"The classifier `{path}` does not fit: {error}",
             "It should be the one that was trained for this checkpoint.",
-            "Remove the file; `ptrctl improve` then trains another.",
+            train_another,
         ) from error
     return classifier.eval(), rates, notes
 

@@ -46,8 +46,8 @@ class LabelledPictures:
     """F pictures of E episodes, whole episodes after one another.
 
     Args:
-        images: (M, S, S, 3) uint8, where the pictures lie, others among them; it may be mapped.
-        rows: (F,) int64, which of `images` they are.
+        images: (M, S, S, 3) uint8 each, where the pictures lie, others among them; maybe mapped.
+        rows: (F,) int64, which they are, counted through all of `images`.
         tasks: (F,) int64 task slots.
         labels: (F,) int8, `DONE`, `NOT_DONE` or `UNSURE`.
         episode: (F,) int64, 0 to E - 1, rising.
@@ -55,7 +55,7 @@ class LabelledPictures:
         hand: (F,) int8, how far the gripper has come, see `Hand`.
     """
 
-    images: ImageArray
+    images: tuple[ImageArray, ...]
     rows: npt.NDArray[np.int64]
     tasks: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
@@ -68,7 +68,14 @@ class LabelledPictures:
 
     def at(self, chosen: slice | npt.NDArray[np.int64]) -> ImageArray:
         """Pictures (B, S, S, 3) uint8, copied; only these are read."""
-        return np.array(self.images[self.rows[chosen]])
+        rows = self.rows[chosen]
+        pictures = np.empty((len(rows), *self.images[0].shape[1:]), np.uint8)
+        first = 0
+        for images in self.images:
+            here = (first <= rows) & (rows < first + len(images))
+            pictures[here] = images[rows[here] - first]
+            first += len(images)
+        return pictures
 
     @property
     def episodes(self) -> int:
@@ -161,7 +168,7 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
     ]
     tasks = [slots.slot(data.tasks[data.task[start]]) for start in starts]
     return LabelledPictures(
-        data.images[camera],
+        (data.images[camera],),
         np.concatenate(frames),
         np.repeat(np.array(tasks, np.int64), counts),
         np.concatenate(labels),
@@ -172,11 +179,12 @@ def pictures_of_packed(data: TransitionData, slots: TaskSlots, camera: str) -> L
 
 
 def join(parts: Sequence[LabelledPictures]) -> LabelledPictures:
-    """Several sets as one, in order; their pictures are copied into memory."""
+    """Several sets as one, in order; no picture is copied."""
     first = np.cumsum([0, *(part.episodes for part in parts)])
+    first_row = np.cumsum([0, *(sum(map(len, part.images)) for part in parts)])
     return LabelledPictures(
-        np.concatenate([part.at(slice(None)) for part in parts]),
-        np.arange(sum(map(len, parts))),
+        tuple(images for part in parts for images in part.images),
+        np.concatenate([part.rows + start for part, start in zip(parts, first_row, strict=False)]),
         np.concatenate([part.tasks for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.episode + start for part, start in zip(parts, first, strict=False)]),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from policies.meter_scores import Figure, FloatArray, TrialValues, calibration_error, value_figures
-from policies.storage import write_file
+from policies.storage import STUMBLES, write_file
 from recordings.errors import CheckpointError
 
 METER_FILE = "meter.json"
@@ -224,7 +224,7 @@ def load_meter(path: Path) -> Meter | None:
         return None
     try:
         return _from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError) as error:
+    except STUMBLES as error:
         raise CheckpointError(
             f"`{path}` is damaged: {type(error).__name__} {error}.",
             f"It should be the calibration of a value meter, version {METER_VERSION}.",

@@ -19,7 +19,7 @@ from policies.new_task import begin_new_tasks
 from policies.packed_episodes import TransitionData
 from policies.policy import Policy
 from policies.replay import ReplayBuffer
-from policies.storage import complete_state, read_tensors, write_tensors
+from policies.storage import BEGIN_ANEW, complete_state, read_tensors, write_tensors
 from policies.training import check_rates, learn, mean_metrics, offline_sources
 from recordings.errors import CheckpointError, RecordingError
 from recordings.images import resize_image
@@ -198,7 +198,7 @@ class OnlineLearner:
             CheckpointError: The file is damaged, or belongs to another checkpoint, learner, trials
                 or data.
         """
-        tensors, notes = read_tensors(path)
+        tensors, notes = read_tensors(path, BEGIN_ANEW)
         here = (self.checkpoint.digest, self.online.episodes)
         if (notes.get("parent"), notes.get("trials")) != here:
             raise CheckpointError(
@@ -225,7 +225,7 @@ class OnlineLearner:
         with complete_state(path):
             self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
             self.mixture.load_state_dict(tensors)
-        self._rng.bit_generator.state = notes["sampler"]
+            self._rng.bit_generator.state = notes["sampler"]
         self._metrics = notes.get("metrics", {})
 
     def policy(self, *, stochastic: bool = True, noise_scale: float = 1.0) -> Policy:

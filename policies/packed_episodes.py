@@ -40,6 +40,8 @@ class TransitionData(Protocol):
     @property
     def unlabelled(self) -> npt.NDArray[np.bool_]: ...
     @property
+    def episode_ids(self) -> tuple[str, ...]: ...
+    @property
     def scenes(self) -> tuple[str, ...]: ...
     @property
     def tasks(self) -> tuple[str, ...]: ...
@@ -85,6 +87,25 @@ def by_lot(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
 
 
+def check_finite(data: TransitionData) -> None:
+    """Refuse what would spread through all weights.
+
+    Raises:
+        RecordingError: A labelled episode has a state or an action that is not finite.
+    """
+    states = np.all(np.isfinite(data.states), axis=1)
+    sound = states[data.frame] & states[data.frame + 1] & np.all(np.isfinite(data.actions), axis=1)
+    broken = data.episode[~(sound | data.unlabelled)]
+    if len(broken):
+        raise RecordingError(
+            f"The episode {data.episode_ids[broken[0]]} has a state or an action that is not "
+            "finite.",
+            "Learning needs numbers.",
+            "Find all such episodes with `ptrctl data verify --folder FOLDER`; `--quarantine` "
+            "moves them away.",
+        )
+
+
 def labelled_episodes(data: TransitionData, camera: str) -> LabelledEpisodes:
     """The episodes with a label.
 
@@ -92,7 +113,7 @@ def labelled_episodes(data: TransitionData, camera: str) -> LabelledEpisodes:
         camera: Whose pictures will be wanted.
 
     Raises:
-        RecordingError: The data lack the camera, or have no labelled episode.
+        RecordingError: The data lack the camera, have no labelled episode, or are not finite.
     """
     if camera not in data.images:
         raise RecordingError(
@@ -110,5 +131,6 @@ def labelled_episodes(data: TransitionData, camera: str) -> LabelledEpisodes:
             "Learning needs episodes labelled success or failure.",
             "Label them with `ptrctl data label`.",
         )
+    check_finite(data)
     starts, ends = starts[labelled], ends[labelled]
     return LabelledEpisodes(starts, ends, tuple(data.scenes[data.episode[at]] for at in starts))

@@ -16,6 +16,12 @@ from torch import Tensor
 from recordings.errors import CheckpointError
 from recordings.files import replace_file
 
+STUMBLES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What reading values that are damaged, or another program's, raises."""
+
+COPY_AGAIN = "Copy the checkpoint again, or train another with `ptrctl finetune --name NAME`."
+BEGIN_ANEW = "Begin anew: a training with `--name NAME`, practice with `--session NAME`."
+
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a whole file; after a crash there is the old one or the new one.
@@ -39,8 +45,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     write_file(path, save(dict(tensors), metadata={"json": json.dumps(notes)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(
+    path: Path, try_next: str = COPY_AGAIN
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote.
+
+    Args:
+        path: The file.
+        try_next: What to do if it is damaged.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -49,31 +61,33 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        notes: dict[str, Any] = json.loads(metadata.get("json", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
+        notes: dict[str, Any] = dict(json.loads(metadata.get("json", "{}")))
+    except (OSError, SafetensorError, *STUMBLES) as error:
         raise CheckpointError(
             f"`{path}` cannot be read: {error}.",
             "It should be a whole safetensors file.",
-            "Copy the checkpoint again, or train it anew with `ptrctl finetune`.",
+            try_next,
         ) from error
     return tensors, notes
 
 
 @contextmanager
 def complete_state(path: Path) -> Iterator[None]:
-    """Around reading a state: what it lacks is told as an error.
+    """Around taking up a state: what it lacks, or what does not fit, is told as an error.
 
     Raises:
-        CheckpointError: A tensor is missing, as in a state that an earlier version wrote.
+        CheckpointError: A tensor is missing, as in a state that an earlier version wrote, or is
+            damaged.
     """
     try:
         yield
-    except KeyError as missing:
+    except STUMBLES as error:
+        problem = f"lacks {error}" if isinstance(error, KeyError) else f"does not fit: {error}"
         raise CheckpointError(
-            f"`{path}` lacks {missing}.",
+            f"`{path}` {problem}.",
             "A state that this version of ptrctl wrote was expected; nothing was changed.",
-            "Begin anew: a training with `--name NAME`, practice with `--session NAME`.",
-        ) from missing
+            BEGIN_ANEW,
+        ) from error
 
 
 def file_sha256(path: Path) -> str:

@@ -23,6 +23,8 @@ class TaskSlots:
     capacity: int
 
     def __post_init__(self) -> None:
+        if not all(isinstance(name, str) for name in self.names):
+            raise TypeError(f"task names must be texts: {self.names}")
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"task names must be unique: {self.names}")
         if len(self.names) > self.capacity:
@@ -49,15 +51,21 @@ class TaskSlots:
             f"Teach it with `ptrctl finetune --task {name}`.",
         )
 
-    def add(self, name: str) -> TaskSlots:
-        """Slots in which `name` has one too; unchanged if it already has.
+    def add(self, *names: str) -> TaskSlots:
+        """Slots in which `names` have some too; unchanged if all already have.
 
         Raises:
-            CheckpointError: There is no spare slot.
+            CheckpointError: There are fewer spare slots than new names.
         """
-        if name in self.names:
-            return self
-        return TaskSlots((*self.names, name), self.capacity)
+        new = [name for name in dict.fromkeys(names) if name not in self.names]
+        spare = self.capacity - len(self.names)
+        if len(new) > spare:
+            raise CheckpointError(
+                f"The checkpoint knows {len(self.names)} tasks, and {len(new)} more were given.",
+                f"It has spare slots for {spare}.",
+                "Leave out folders of prior data, or start with `--checkpoint pretrained`.",
+            )
+        return TaskSlots((*self.names, *new), self.capacity) if new else self
 
     def similar(self, name: str) -> tuple[int, ...]:
         """Slots of the other tasks that do the most similar thing.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +33,14 @@ from policies.networks import PolicyNetworks
 from policies.new_task import begin_new_tasks
 from policies.packed_episodes import TransitionData
 from policies.replay import ReplayBuffer
-from policies.storage import complete_state, read_tensors, write_file, write_tensors
+from policies.storage import (
+    BEGIN_ANEW,
+    STUMBLES,
+    complete_state,
+    read_tensors,
+    write_file,
+    write_tensors,
+)
 from policies.tasks import TaskSlots, slots_for
 from recordings.errors import CheckpointError, RecordingError
 
@@ -41,6 +49,8 @@ SAVE_EVERY_S = 30.0
 """A run that is killed loses at most so much."""
 SAVING_SHARE = 50
 """Saving takes at most one part in so many of the time."""
+TELL_EVERY_S = 1.0
+"""Whoever shows progress hears of it so often, however slow the updates are."""
 RUN_FILE = "run.json"
 
 
@@ -51,7 +61,7 @@ class TrainingEvent:
     Args:
         step: Updates done.
         steps: Updates planned.
-        metrics: Means since the last event.
+        metrics: Means since the last event that had some; empty in between.
         updates_per_s: Since this process began.
     """
 
@@ -119,8 +129,9 @@ def train(
         camera: Which camera to learn from; the first of the data by default.
         init: Start from its weights; new tasks take spare slots, and those of `target` begin as
             `policies.new_task` says.
-        on_event: Told every `report_every` updates and at the end. What it raises ends the run,
-            with its state saved.
+        on_event: Told every `report_every` updates and at the end, with metrics, and without them
+            after the first update and about every second. What it raises ends the run, with its
+            state saved.
         threads: CPU threads of a new run; torch's choice by default. A continued run keeps the
             number that it began with.
         device: "cpu" or "cuda".
@@ -131,7 +142,7 @@ def train(
 
     Raises:
         AnotherRunError: The folder holds a run with other settings or data.
-        CheckpointError: `init` does not fit the config.
+        CheckpointError: `init` does not fit the config, or a loss is no longer finite.
         RecordingError: There is no usable data, or none is a success and the learner clones.
     """
     sources = {"prior": prior, "target": target}
@@ -225,20 +236,22 @@ class _Runner:
     ) -> TrainingResult:
         self.load_state()
         resumed_at = self.learner.updates
-        began_s = time.monotonic()
+        began_s = tell_due_s = time.monotonic()
         save_due_s = began_s + save_every_s
         written: Checkpoint | None = None
         while self.learner.updates < self.steps:
             self.recent.append(learn(self.learner, self.mixture, self.rng, self.batch_size))
             step = self.learner.updates
             last = step == self.steps
-            if step % report_every == 0 or last:
+            measured = step % report_every == 0 or last
+            if measured:
                 self.metrics, self.recent = mean_metrics(self.recent), []
             if last or (checkpoint_every and step % checkpoint_every == 0):
                 written = self.save_checkpoint(keep_state=last)
             # After the checkpoint: whoever is told may end the run here.
-            if step % report_every == 0 or last:
-                self.report(resumed_at, began_s)
+            if measured or time.monotonic() >= tell_due_s:
+                self.report(self.metrics if measured else {}, resumed_at, began_s)
+                tell_due_s = time.monotonic() + TELL_EVERY_S
             if last or time.monotonic() >= save_due_s:
                 saving_s = self.save_state()
                 save_due_s = time.monotonic() + max(save_every_s, SAVING_SHARE * saving_s)
@@ -252,10 +265,10 @@ class _Runner:
     def batch_size(self) -> int:
         return self.info.config.training.batch_size
 
-    def report(self, resumed_at: int, began_s: float) -> None:
+    def report(self, metrics: Mapping[str, float], resumed_at: int, began_s: float) -> None:
         step = self.learner.updates
         rate = (step - resumed_at) / max(time.monotonic() - began_s, 1e-9)
-        event = TrainingEvent(step, self.steps, self.metrics, rate)
+        event = TrainingEvent(step, self.steps, metrics, rate)
         try:
             self.on_event(event)
         except BaseException:
@@ -265,10 +278,14 @@ class _Runner:
 
     def last_checkpoint(self) -> Checkpoint:
         """Of a run that had ended: as it is there, with what lies beside it."""
+        return self.kept_checkpoint() or self.save_checkpoint(keep_state=True)
+
+    def kept_checkpoint(self) -> Checkpoint | None:
+        """Of this update; None if there is none, or it is damaged."""
         try:
             return load_checkpoint(self.checkpoint_path)
         except CheckpointError:
-            return self.save_checkpoint(keep_state=True)
+            return None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -311,19 +328,32 @@ class _Runner:
         path = self.run_folder / STATE_FILE
         if not path.exists():
             return
-        tensors, notes = read_tensors(path)
+        try:
+            self.take_up_state(path)
+        except CheckpointError:
+            # A run that had ended is done, as long as its last checkpoint is whole.
+            self.learner.updates = self.steps
+            if self.kept_checkpoint() is None:
+                raise
+
+    def take_up_state(self, path: Path) -> None:
+        tensors, notes = read_tensors(path, BEGIN_ANEW)
         with complete_state(path):
             self.learner.load_state_dict(LearnerState(tensors, int(notes["updates"])))
             self.mixture.load_state_dict(tensors)
-        self.rng.bit_generator.state = notes["sampler"]
-        self.recent = notes["recent"]
-        self.metrics = notes["metrics"]
+            self.rng.bit_generator.state = notes["sampler"]
+            self.recent = notes["recent"]
+            self.metrics = notes["metrics"]
 
 
 def learn(
     learner: Learner, mixture: Mixture, rng: np.random.Generator, batch_size: int
 ) -> dict[str, float]:
-    """One update on a batch of the kind that the learner wants; returns its metrics."""
+    """One update on a batch of the kind that the learner wants; returns its metrics.
+
+    Raises:
+        CheckpointError: One of them is not finite: the networks are lost.
+    """
     batch = mixture.sample(
         rng,
         batch_size,
@@ -332,6 +362,14 @@ def learn(
         with_next=learner.needs_next,
     )
     metrics = learner.update(batch)
+    broken = {name: value for name, value in metrics.items() if not math.isfinite(value)}
+    if broken:
+        found = ", ".join(f"{name} {value}" for name, value in broken.items())
+        raise CheckpointError(
+            f"Update {learner.updates} gave {found}.",
+            "Losses should be finite; earlier checkpoints are as they were.",
+            f"{BEGIN_ANEW} Choose another `--seed` or `--checkpoint`.",
+        )
     if learner.cloned is not None:
         mixture.note_weights(batch.rows, learner.cloned)
     return metrics
@@ -457,8 +495,8 @@ def _earlier_run(run_folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        earlier: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError:
+        earlier: dict[str, Any] = dict(json.loads(path.read_bytes()))
+    except STUMBLES:
         earlier = {}
     different = [name for name in run if run[name] != earlier.get(name)]
     if different:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
 
 PRETRAINED = "pretrained"
+SHIPPED_CAMERA = "over_shoulder"
+"""What the shipped checkpoint looks through."""
 RECOMMENDED_FILE = "recommended.json"
 TRAINING = "training"
 """Folder below `checkpoints/<name>` in which the name is trained."""

@@ -51,7 +51,11 @@ KitchenOption = Annotated[
         show_default="the profile's, else 0",
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+SeedOption = Annotated[
+    int,
+    # The generator takes 32 bits of it.
+    typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random."),
+]
 RealtimeOption = Annotated[
     bool | None,
     typer.Option(

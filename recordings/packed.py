@@ -223,9 +223,10 @@ def _common_cameras(
         missing = sorted(set(names) - set(summary.info.cameras))
         if missing or not names:
             raise RecordingError(
-                f"{summary.path} has the cameras {sorted(summary.info.cameras)}.",
-                f"{missing or 'A camera that all episodes share'} was expected.",
-                "Choose cameras that all episodes have, or leave this episode out.",
+                f"{summary.path} has the cameras {', '.join(sorted(summary.info.cameras))}.",
+                f"{', '.join(missing)} among them." if missing else "All episodes share a camera.",
+                "Leave this episode out, or train from random weights through a camera that all "
+                "have, which `ptrctl setup --camera NAME` chooses.",
             )
     return names
 

@@ -246,7 +246,7 @@ def practise(
         learner,
         workspace.trials(session),
         run / session,
-        on_event=telling(shown, stopping),
+        on_event=telling(shown),
         listeners=listeners,
         meter=meter,
         reward=told.reward,

@@ -24,8 +24,8 @@ class ShowsProbability(Subscriber):
             self._shown.figures({"success": step.extras[PROBABILITY]})
 
 
-def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEvent], None]:
-    """Tells a display about practice and selection, and that a signal was heard."""
+def telling(shown: Display) -> Callable[[ImproveEvent], None]:
+    """Tells a display about practice and selection."""
     phase = ""
     trials = reporter(shown, lambda: f"{phase} ")
 
@@ -36,11 +36,10 @@ def telling(shown: Display, stopping: Callable[[], bool]) -> Callable[[ImproveEv
         elif isinstance(event, Learning):
             if event.apart:
                 # The pace of trials says nothing of the time that many updates take.
-                part, words = (event.done, event.total), "updates of learning"
+                shown.advance(event.done, event.total, "updates of learning")
             else:
-                part = (event.trial, event.trials)
                 words = f"learning: {event.done} of {event.total} updates"
-            shown.advance(*part, f"stopping after {words}" if stopping() else words)
+                shown.advance(event.trial + 1, event.trials, words)
         elif isinstance(event, Learned):
             shown.figures(event.metrics)
         else:

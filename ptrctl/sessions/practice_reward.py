@@ -88,8 +88,8 @@ def make_reward(
         kept = notes.get("tasks", {plan.task: notes["rates"]})
         by_task = {task: ErrorRates.from_json(values) for task, values in kept.items()}
     else:
-        pictures = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
-        classifier, by_task = _train(checkpoint, pictures, plan, tasks, _telling(shown, stopping))
+        found = gather(workspace, plan, checkpoint, request, slots, examples, prior, shown)
+        classifier, by_task = _train(checkpoint, *found, plan, tasks, _telling(shown, stopping))
         rates = sum(by_task.values(), ErrorRates())
         kept = {task: of_task.to_json() for task, of_task in by_task.items()}
         save_classifier(path, classifier, rates, tasks=kept)
@@ -119,8 +119,8 @@ def gather(
     examples: Path | None,
     prior: Sequence[Path],
     shown: Display,
-) -> LabelledPictures:
-    """Labelled pictures: demonstrations, earlier trials and examples of the tasks, prior data.
+) -> tuple[LabelledPictures, list[LabelledPictures]]:
+    """Labelled pictures: demonstrations, earlier trials and examples of the tasks; prior data.
 
     Raises:
         UsageError: Demonstrations, trials and examples do not show a task both done and not done.
@@ -129,10 +129,11 @@ def gather(
     from recordings.packed import pack
 
     camera, size = checkpoint.info.camera, checkpoint.info.image_size
-    parts = []
     taken: set[tuple[object, ...]] = set()
 
-    def take(folder: Path, *, only: set[str] | None = None, ends_only: bool = False) -> None:
+    def take(
+        folder: Path, *, only: set[str] | None = None, ends_only: bool = False
+    ) -> list[LabelledPictures]:
         packed = pack([folder], request.cache, size, [camera], progress=packing(shown))
         names = [packed.tasks[task] for task in packed.episode_tasks]
         known = [name in slots.names for name in names]
@@ -144,18 +145,20 @@ def gather(
         new = [key not in taken for key in same]
         chosen = np.array(known) & np.array(labelled) & np.array(wanted) & np.array(new)
         taken.update(key for key, take_it in zip(same, chosen, strict=True) if take_it)
-        if chosen.any():
-            pictures = pictures_of_packed(packed.select(chosen), slots, camera)
-            parts.append(pictures.ends_only() if ends_only else pictures)
+        if not chosen.any():
+            return []
+        pictures = pictures_of_packed(packed.select(chosen), slots, camera)
+        return [pictures.ends_only() if ends_only else pictures]
 
     tasks = [task for task in (plan.task, plan.backward) if task]
+    parts = []
     for task in tasks:
         if _filled(workspace.demos(task)):
-            take(workspace.demos(task))
+            parts += take(workspace.demos(task))
         for folder, by_hand in earlier_trials(workspace, task).items():
-            take(folder, only=by_hand)
+            parts += take(folder, only=by_hand)
     if examples is not None:
-        take(examples, ends_only=True)
+        parts += take(examples, ends_only=True)
     for task in tasks:
         slot = slots.slot(task)
         done, open_ = (
@@ -170,9 +173,8 @@ def gather(
                 f"Run `ptrctl record --task {task}`, name a folder with `--examples`, or correct "
                 "labels with `ptrctl data label`.",
             )
-    for folder in tuple(prior) or rehearsal_of(checkpoint):
-        take(folder)
-    return join(parts)
+    folders = tuple(prior) or rehearsal_of(checkpoint)
+    return join(parts), [part for folder in folders for part in take(folder)]
 
 
 def earlier_trials(workspace: Workspace, task: str) -> dict[Path, set[str]]:
@@ -208,13 +210,18 @@ def _filled(folder: Path) -> bool:
 def _train(
     checkpoint: Checkpoint,
     pictures: LabelledPictures,
+    prior: Sequence[LabelledPictures],
     plan: ImprovePlan,
     tasks: Sequence[str],
     on_step: Callable[[int, float], None],
 ) -> tuple[SuccessClassifier, dict[str, ErrorRates]]:
-    """A classifier that has learned from all pictures, and its errors by task."""
+    """A classifier that has learned from all pictures, and its errors by task on `pictures`.
+
+    Prior data is never held out: what it starts from, classifier or encoder, has learned from that.
+    """
     from policies.classifier import train_classifier
     from policies.classifier_check import cross_validate
+    from policies.labelled_pictures import join
     from ptrctl.threads import learning_threads, torch_threads
 
     networks, names = checkpoint.networks(tasks)
@@ -225,7 +232,7 @@ def _train(
     def train(some: LabelledPictures) -> SuccessClassifier:
         return train_classifier(
             networks,
-            some,
+            join([some, *prior]),
             training,
             tasks=slots,
             seed=plan.seed,

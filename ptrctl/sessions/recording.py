@@ -15,6 +15,7 @@ from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperators.registry import make_teleoperator
 from ptrctl.cells import make_cell
+from ptrctl.checkpoints import SHIPPED_CAMERA
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator.at_the_arm import at_the_arm
@@ -86,6 +87,7 @@ def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions
         console.note(f"No {workspace.profile_path.name} here: using the simulated arm.")
     if cell.station.robot.features.simulated:
         warn_of_another_kitchen(workspace, profile, task, "these are recorded")
+    _warn_of_camera(cell)
     plan = RecordPlan(
         folder=workspace.demos(task),
         episodes=options.episodes,
@@ -237,6 +239,18 @@ def _check_cell(cell: Cell, demonstrator: Demonstrator, ask: bool) -> None:
             f"Nobody judges episodes on the arm {name}.",
             "Only a simulator knows the truth.",
             "Add `--label-by operator`.",
+        )
+
+
+def _warn_of_camera(cell: Cell) -> None:
+    """Before anything is recorded that the shipped checkpoint cannot learn from."""
+    cameras = cell.station.cameras
+    if SHIPPED_CAMERA not in cameras:
+        console.note(
+            f"The shipped checkpoint looks through `{SHIPPED_CAMERA}`, and these are recorded "
+            f"with {', '.join(sorted(cameras))}: `ptrctl finetune` will need `--from-scratch` or "
+            f"another `--checkpoint`, unless a camera is named `{SHIPPED_CAMERA}` in "
+            "`ptrctl setup` first."
         )
 
 

@@ -29,10 +29,13 @@ from ptrctl.workflows.finetune import (
     pretrain,
 )
 from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
-from recordings.errors import UsageError
+from recordings.dataset import EpisodeFolder
+from recordings.errors import CheckpointError, UsageError
+from recordings.reader import read_summary
 from recordings.records import Outcome
 
 if TYPE_CHECKING:
+    from policies.checkpoint import Checkpoint
     from policies.config import Learner, Precision
     from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
@@ -159,11 +162,14 @@ def finetune_task(
     Raises:
         KeyboardInterrupt: `stop` said so; the same call goes on from the last saved state.
         RecordingError: There are no demonstrations, or none succeeds.
-        CheckpointError: The checkpoint is missing, damaged or of another kind.
+        CheckpointError: The checkpoint is missing, damaged or of another kind, or looks through
+            another camera.
     """
     name = options.name or task
     init = None if options.from_scratch else open_checkpoint(workspace, options.checkpoint)
     folder = options.demos or workspace.demos(task)
+    if init:
+        _check_camera(folder, init, options.checkpoint)
     request = TrainingRequest(
         run=new_run(workspace, name),
         steps=options.steps,
@@ -201,6 +207,21 @@ def _check_task(demonstrations: Demonstrations, folder: Path, task: str) -> None
             f"The demonstrations in {folder} are of {', '.join(shown)}.",
             f"They show {task}, which is to be learned.",
             f"Add `--task {shown[0]}`, or leave `--demos` out.",
+        )
+
+
+def _check_camera(folder: Path, checkpoint: Checkpoint, called: str) -> None:
+    """Raise `CheckpointError` if a checkpoint looks through a camera that the demonstrations lack;
+    the first of them speaks for all."""
+    camera = checkpoint.info.camera
+    there = read_summary(EpisodeFolder(folder).some_paths()[0]).info.cameras
+    if camera not in there:
+        raise CheckpointError(
+            f"The checkpoint {called} looks through `{camera}`; the demonstrations in {folder} "
+            f"have {', '.join(sorted(there))}.",
+            "A policy goes on learning from the camera that it began with.",
+            "Add `--from-scratch`, or name a checkpoint of that camera with `--checkpoint`. To "
+            f"record for this one, name a camera `{camera}` in `ptrctl setup`.",
         )
 
 
@@ -380,6 +401,9 @@ def _show_finetuned(
     by_choice = algorithm.learner == "ptr" and algorithm.extraction == "advantage"
     if by_choice and not _has_failures(result):
         rows["critic"] = "chose nothing: no failures in the data, so the policy is a clone"
+    elif by_choice and trained.checkpoint.info.critic_updates <= algorithm.bc_warm_start_steps:
+        first = f"during its first {algorithm.bc_warm_start_steps} updates"
+        rows["critic"] = f"chose nothing: {first} only successes are cloned"
     elsewhere = kitchen_flag(profile, options.demos or workspace.demos(task))
     kitchen = elsewhere.get("kitchen", profile.kitchen_seed) if profile.robot == SIMULATED else None
     console.outcome_panel(

@@ -12,6 +12,7 @@ import numpy as np
 
 from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.config import Learner, PolicyConfig, Precision
+from policies.packed_episodes import check_finite
 from policies.presets import preset
 from policies.selection import (
     CRITERIA,
@@ -24,7 +25,7 @@ from policies.training import AnotherRunError, TrainingEvent, TrainingResult, tr
 from ptrctl.checkpoints import TRAINING, recommend, recommended
 from ptrctl.threads import learning_threads
 from recordings.dataset import EpisodeFolder
-from recordings.errors import RecordingError
+from recordings.errors import CheckpointError, RecordingError
 from recordings.packed import PackedDataset, pack
 from recordings.reader import read_summary
 from recordings.records import Outcome
@@ -148,7 +149,7 @@ def load_demonstrations(
     """Pack the demonstrations of a task and split off one success for validation.
 
     Raises:
-        RecordingError: There is no success among them.
+        RecordingError: There is no success among them, or one is not finite.
     """
     counts = EpisodeFolder(folder).counts()
     if not counts[Outcome.SUCCESS]:
@@ -164,6 +165,7 @@ def load_demonstrations(
         [request.camera] if request.camera else None,
         progress=on_packing,
     )
+    check_finite(packed)
     outcomes = np.array([outcome.value for outcome in packed.outcomes])
     keep = outcomes != Outcome.UNLABELLED.value
     successes = np.flatnonzero(outcomes == Outcome.SUCCESS.value)
@@ -265,8 +267,9 @@ def _train_in(
     log = folder / METRICS_FILE
 
     def keep_and_tell(event: TrainingEvent) -> None:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": event.step, **event.metrics}) + "\n")
+        if event.metrics:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": event.step, **event.metrics}) + "\n")
         on_event(event)
 
     return train(
@@ -293,24 +296,37 @@ def _recommend_last(request: TrainingRequest, result: TrainingResult) -> Trained
 def _recommend_best(
     request: TrainingRequest, result: TrainingResult, held_out: PackedDataset
 ) -> Trained:
-    """Rank those of the run's checkpoints that the default criterion considers."""
-    paths = CRITERIA[DEFAULT_CRITERION].candidates(result.checkpoints)
-    candidates = [load_checkpoint(path) for path in paths]
+    """Rank those of the run's checkpoints that the default criterion considers; damaged ones are
+    passed over, for the last one is whole."""
+    candidates, damaged = [], ""
+    for path in CRITERIA[DEFAULT_CRITERION].candidates(result.checkpoints):
+        try:
+            candidates.append(load_checkpoint(path))
+        except CheckpointError:
+            damaged += f"; {path.name} is damaged and was passed over"
     ranked = rank_checkpoints([(c, score_held_out(c, held_out)) for c in candidates])
     best = ranked[0][0]
     scores = tuple((checkpoint.path.name, score) for checkpoint, score in ranked)
-    reason = reason_in_words(DEFAULT_CRITERION, [score for _, score in ranked])
-    return _recommend(request, result, best, reason, scores)
+    reason = reason_in_words(
+        DEFAULT_CRITERION, [score for _, score in ranked], critic=best.info.critic_updates > 0
+    )
+    return _recommend(request, result, best, reason + damaged, scores)
 
 
-def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore]) -> str:
-    """Why the first of the ranked candidates is recommended: the criterion and its figures."""
+def reason_in_words(criterion: str, ranked: Sequence[HeldOutScore], *, critic: bool) -> str:
+    """Why the first of the ranked candidates is recommended: the criterion and its figures.
+
+    Args:
+        critic: It has a critic that has been trained.
+    """
     if criterion == "last":
         return "the last checkpoint of the run"
     figures = CRITERIA[criterion].figures(ranked[0])
-    if not figures:
-        return f"the last of {len(ranked)}: no critic has been trained to judge by {criterion}"
-    return f"best of {len(ranked)} on the held-out demonstration by {criterion}: {figures}"
+    if figures:
+        return f"best of {len(ranked)} on the held-out demonstration by {criterion}: {figures}"
+    if critic:
+        return f"the last of {len(ranked)}: their {criterion} is not a number"
+    return f"the last of {len(ranked)}: no critic has been trained to judge by {criterion}"
 
 
 def _recommend(

@@ -118,7 +118,7 @@ def improve(
             default.
         compare_labels: Ask the simulator too, where there is one, after a practice trial has been
             labelled, and only to report how often label and truth agree.
-        stopping: Asked while the policy learns anew, which takes long: True ends the call.
+        stopping: Asked while the policy learns, which may take long: True ends the call.
 
     Raises:
         UsageError: The session was begun under another plan.
@@ -231,11 +231,16 @@ class _Session:
     def catch_up(self, log: TrialLog) -> Iterator[Candidate]:
         """Bring a fresh learner to where an earlier call stopped; its candidates."""
         counted = counted_trials(log.records)
-        for trial in sorted(counted):
-            self.take_up(counted[trial])
         if not counted:
             return
-        self.learning.load(len(counted))
+        last = max(counted)
+        # A kill may have come between the line of the last trial and the state after it.
+        learned = last if self.learning.keeps(last + 1) else last - 1
+        for trial in sorted(counted):
+            self.take_up(counted[trial])
+            if trial == learned:
+                self.learning.load(trial + 1)
+        self.learning.after_trial(last)
         for done in range(1, len(counted)):
             if self.candidate_path(done).exists():
                 yield self.measure_candidate(done)
@@ -331,18 +336,15 @@ class _Session:
             truth = cell.judge.score().success
             line = {"episode": record.episode, "label": record.success, "truth": truth}
             append_json_line(self.agreement_path, line)
-        if attempt.counts:
-            # Learning comes before the line that counts the trial: a kill in between runs
-            # the trial again from the state before it.
-            self.take_up(record)
-            metrics = self.learning.after_trial(trial)
-            self.learning.save(trial + 1)
         log.append(record)
         write_film(attempt, record, folder)
         done = counted_trials(log.records)
         self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
         if attempt.counts:
-            self.on_event(Learned(trial, metrics))
+            # After the line that counts the trial: learning may take long, and be stopped. What it
+            # lacks then is learned by the next call, from the state that was kept last.
+            self.take_up(record)
+            self.learning.after_trial(trial)
 
     def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None, Carry | None]:
         """The task to practise now, the start state, and who does it from memory.

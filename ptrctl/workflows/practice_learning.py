@@ -47,7 +47,7 @@ class Learned:
 
 
 class StoppedError(Exception):
-    """Somebody wants to stop while the policy learns anew; the next call learns it once more."""
+    """Somebody wants to stop while the policy learns; the next call learns what is missing."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class PracticeLearning:
         folder: The session's; the state after the last trial is kept there.
         on_event: Told of updates.
         operator: Asked for consent before the arm moves again.
-        stopping: Asked while the policy learns anew, which takes long; True ends it.
+        stopping: Asked while the policy learns, which may take long; True ends it.
     """
 
     plan: ImprovePlan
@@ -82,12 +82,23 @@ class PracticeLearning:
             success,
         )
 
-    def after_trial(self, trial: int) -> dict[str, float]:
-        """Learn between trials, where that is due; the means of what learning tells."""
-        if not self.learner.has_something_new or self.plan.backward:
-            return {}
-        # What could not be learned after the first trials is made up for.
-        return self._update(trial, (trial + 1) * self.plan.updates_per_trial - self.learner.updates)
+    def after_trial(self, trial: int) -> None:
+        """Learn between trials, where that is due, or what is missing of that; keep the state.
+
+        Raises:
+            StoppedError: Somebody wants to stop; the state is kept as far as it has come.
+        """
+        metrics: dict[str, float] = {}
+        if self.learner.has_something_new and not self.plan.backward:
+            # What could not be learned after the first trials is made up for.
+            due = (trial + 1) * self.plan.updates_per_trial
+            try:
+                metrics = self._update(trial, due - self.learner.updates)
+            except StoppedError:
+                self._save(trial + 1)
+                raise
+        self._save(trial + 1)
+        self.on_event(Learned(trial, metrics))
 
     def before_measuring(self, trials: int) -> bool:
         """Learn what is learned before a candidate is measured; whether it has learned anything.
@@ -101,34 +112,38 @@ class PracticeLearning:
         if self.plan.backward and self.learner.successes >= FIRST_DEMONSTRATIONS:
             total = LIKE_FINE_TUNING * self.plan.updates_per_trial
             self.learner.begin_again(total)
-            metrics = self._update(trials - 1, total, self.stopping)
-            self.save(trials)
+            metrics = self._update(trials - 1, total)
+            self._save(trials)
             self.on_event(Learned(trials - 1, metrics))
         return self.learner.updates > 0
 
-    def save(self, trials: int) -> None:
-        """Keep the state after so many trials; the one before stays, for the last trial has not
-        been counted yet."""
-        self.learner.save_state(self._state_path(trials))
-        self._state_path(trials - 2).unlink(missing_ok=True)
+    def keeps(self, trials: int) -> bool:
+        """Whether there is a state after so many trials."""
+        return self._state_path(trials).exists()
 
     def load(self, trials: int) -> None:
         """Go on from the state after so many trials, once they have been added again."""
         self.learner.load_state(self._state_path(trials))
 
+    def _save(self, trials: int) -> None:
+        """Keep the state after so many trials, in place of any other."""
+        kept = self._state_path(trials)
+        self.learner.save_state(kept)
+        for other in self.folder.glob("learner-*.safetensors"):
+            if other != kept:
+                other.unlink()
+
     def _state_path(self, trials: int) -> Path:
         return self.folder / f"learner-{trials:05d}.safetensors"
 
-    def _update(
-        self, trial: int, total: int, stopping: Callable[[], bool] = lambda: False
-    ) -> dict[str, float]:
+    def _update(self, trial: int, total: int) -> dict[str, float]:
         if not total:
             return {}
         metrics = []
         apart = total > self.plan.updates_per_trial
         with torch_threads(self._threads):
             for done in range(0, total, UPDATES_BETWEEN_EVENTS):
-                if stopping():
+                if self.stopping():
                     raise StoppedError
                 self.on_event(Learning(trial, self.plan.trials, done, total, apart))
                 metrics.append(self.learner.update(min(UPDATES_BETWEEN_EVENTS, total - done)))

@@ -29,6 +29,7 @@ class SyntheticData:
     length: npt.NDArray[np.int32]
     success: npt.NDArray[np.bool_]
     unlabelled: npt.NDArray[np.bool_]
+    episode_ids: tuple[str, ...]
     scenes: tuple[str, ...]
     tasks: tuple[str, ...]
     cameras: tuple[str, ...] = (CAMERA,)
@@ -97,6 +98,7 @@ def dot_data(
         length=np.full(episodes * steps, steps, np.int32),
         success=np.repeat(np.array(success), steps),
         unlabelled=np.repeat(np.array(silent), steps),
+        episode_ids=tuple(f"dots {index}" for index in range(episodes)),
         scenes=tuple(f"place {index // 3}" for index in range(episodes)),
         tasks=tasks,
         image_size=size,
@@ -110,7 +112,7 @@ def pictures_of_episode(
     """One finished episode of N steps from its N + 1 pictures (N+1, S, S, 3)."""
     count = len(images)
     return LabelledPictures(
-        images,
+        (images,),
         np.arange(count),
         np.full(count, task, np.int64),
         labels_of(count, count - 1, success),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,6 +44,12 @@ def make_info() -> CheckpointInfo:
 @pytest.fixture
 def saved(tmp_path: Path) -> Checkpoint:
     return save_checkpoint(tmp_path / "mine", make_networks(CONFIG, 0), make_info())
+
+
+def describe(checkpoint: Checkpoint, **changes: Any) -> None:
+    """Change what a checkpoint says about itself."""
+    path = checkpoint.path / INFO_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(saved: Checkpoint) -> None:
@@ -111,6 +119,38 @@ def test_a_truncated_description_is_refused(saved: Checkpoint, length: int) -> N
         load_checkpoint(saved.path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": math.inf},
+        {"config": []},
+        {"config": {"network": []}},
+        {"conventions": 5},
+        {"metrics": None},
+        {"tasks": [1, 2]},
+    ],
+    ids=str,
+)
+def test_a_description_with_values_of_another_kind_is_refused(
+    saved: Checkpoint, changes: dict[str, Any]
+) -> None:
+    describe(saved, **changes)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(saved.path)
+
+
+def test_a_description_that_is_nested_too_deeply_is_refused(saved: Checkpoint) -> None:
+    (saved.path / INFO_FILE).write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(saved.path)
+
+
+def test_a_checksum_that_is_none_is_refused(saved: Checkpoint) -> None:
+    describe(saved, model_sha256=5)
+    with pytest.raises(CheckpointError, match="are not the ones"):
+        load_checkpoint(saved.path)
+
+
 def test_another_schema_is_refused(saved: Checkpoint) -> None:
     path = saved.path / INFO_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
@@ -118,11 +158,23 @@ def test_another_schema_is_refused(saved: Checkpoint) -> None:
         load_checkpoint(saved.path)
 
 
-def test_weights_of_another_config_are_refused(saved: Checkpoint) -> None:
-    path = saved.path / INFO_FILE
-    values = json.loads(path.read_text())
-    values["config"]["network"]["hidden"] = [16, 16]
-    path.write_text(json.dumps(values))
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("hidden", [16, 16]),
+        ("hidden", [32.0, 32.0]),
+        ("image_size", 32.5),
+        ("image_size", 10**7),
+        ("image_size", 1),
+        ("task_embedding", 8.5),
+    ],
+)
+def test_weights_of_another_config_are_refused(
+    saved: Checkpoint, setting: str, value: object
+) -> None:
+    config = CONFIG.to_dict()
+    config["network"][setting] = value
+    describe(saved, config=config)
     with pytest.raises(CheckpointError, match="do not fit its config"):
         load_checkpoint(saved.path).networks()
 
@@ -137,6 +189,17 @@ def test_a_fitting_robot_is_accepted_and_every_difference_of_another_is_listed(
     for part in ("`sim-wx250s`", "`wx200`", "`over_shoulder`", "wrist", "5 Hz", "10 Hz"):
         assert part in text
     assert caught.value.exit_code == 5
+
+
+def test_a_control_rate_that_is_no_number_fits_no_robot(saved: Checkpoint) -> None:
+    describe(saved, control_rate_hz=math.nan)
+    with pytest.raises(CheckpointError, match="acts at nan Hz"):
+        check_fits(
+            load_checkpoint(saved.path),
+            robot="sim-wx250s",
+            cameras=["over_shoulder"],
+            control_rate_hz=5.0,
+        )
 
 
 def test_other_conventions_are_refused(saved: Checkpoint) -> None:
@@ -181,8 +244,12 @@ def test_similar_tasks_have_the_same_verb_and_end_in_most_of_the_same_words() ->
 
 
 def test_no_more_tasks_are_taken_than_there_are_slots(saved: Checkpoint) -> None:
-    with pytest.raises(CheckpointError, match="8 task slots"):
-        saved.networks([f"put_thing_{index}" for index in range(6)])
+    saved.networks([*TASKS, *(f"put_thing_{index}" for index in range(5))])
+    with pytest.raises(CheckpointError, match=r"knows 3 tasks.*7 more.*for 5\.") as caught:
+        saved.networks([*TASKS, *(f"put_thing_{index}" for index in range(7))])
+    assert "--preset" not in caught.value.try_next
+    with pytest.raises(CheckpointError, match="9 tasks were given"):
+        slots_for([f"put_thing_{index}" for index in range(9)], 8)
 
 
 def test_unknown_tasks_are_answered_with_the_nearest_names() -> None:

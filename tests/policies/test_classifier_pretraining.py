@@ -27,6 +27,7 @@ from policies.classifier_file import (
 from policies.labelled_pictures import DONE, NOT_DONE, LabelledPictures, join
 from policies.learners import make_networks
 from policies.presets import preset
+from policies.storage import read_tensors, write_tensors
 from policies.tasks import TaskSlots
 from recordings.errors import CheckpointError, RecordingError
 from tests.policies.synthetic import pictures_of_episode
@@ -163,9 +164,25 @@ def test_a_compact_file_gives_nearly_the_same_answers_and_all_notes(tmp_path: Pa
     found, found_rates, notes = load_classifier(path, CONFIG.network)
     assert found_rates == rates
     assert notes["steps"] == 2
-    expected = classifier.probabilities(pictures.images, pictures.tasks)
+    expected = classifier.probabilities(pictures.at(slice(None)), pictures.tasks)
     np.testing.assert_allclose(
-        found.probabilities(pictures.images, pictures.tasks), expected, atol=0.01
+        found.probabilities(pictures.at(slice(None)), pictures.tasks), expected, atol=0.01
     )
     with pytest.raises(CheckpointError, match="does not fit"):
         load_classifier(path, preset("cpu").network)
+
+
+def test_a_damaged_file_is_refused_before_it_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / CLASSIFIER_FILE
+    save_classifier(path, SuccessClassifier(CONFIG.network), ErrorRates())
+    tensors, notes = read_tensors(path)
+    no_hand = {**tensors, "hands": torch.full_like(tensors["hands"], 9)}
+    for weights, rates in ((no_hand, notes["rates"]), (tensors, [])):
+        write_tensors(path, weights, {"rates": rates})
+        with pytest.raises(CheckpointError, match="does not fit") as caught:
+            load_classifier(path, CONFIG.network)
+        assert "Remove the file" in caught.value.try_next
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read") as caught:
+        load_classifier(path, CONFIG.network)
+    assert "Remove the file" in caught.value.try_next

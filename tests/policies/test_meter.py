@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,8 @@ def test_a_meter_survives_its_file_and_a_damaged_one_is_refused(tmp_path: Path) 
         "[]",
         "{}",
         path.read_text().replace('"meter_version": 1', '"meter_version": 2'),
+        json.dumps(json.loads(path.read_text()) | {"figures": [1]}),
+        json.dumps(json.loads(path.read_text()) | {"begin": [10**400, 1]}),
     ):
         path.write_text(damaged)
         with pytest.raises(CheckpointError, match=r"meter\.json"):

@@ -163,6 +163,21 @@ def test_a_state_of_an_earlier_version_is_refused_with_a_reason(tmp_path: Path) 
         online.load_state(path)
 
 
+def test_a_damaged_state_is_answered_with_a_new_session(tmp_path: Path) -> None:
+    online = OnlineLearner(start(tmp_path / "run"), target=dot_data(8))
+    path = tmp_path / "state.safetensors"
+    online.save_state(path)
+    tensors, notes = read_tensors(path)
+    del notes["sampler"]
+    write_tensors(path, tensors, notes)
+    with pytest.raises(CheckpointError, match="lacks 'sampler'"):
+        online.load_state(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read") as caught:
+        online.load_state(path)
+    assert "--session NAME" in caught.value.try_next
+
+
 @pytest.mark.parametrize("role", ["prior", "target"])
 def test_data_of_another_control_rate_is_refused(tmp_path: Path, role: str) -> None:
     faster = dataclasses.replace(dot_data(8), control_rate_hz=10.0)

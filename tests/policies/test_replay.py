@@ -74,6 +74,19 @@ def test_unlabelled_episodes_are_left_out() -> None:
         buffer_of(dot_data(3, unlabelled=1.0))
 
 
+@pytest.mark.parametrize(
+    ("array", "row"), [("states", 7 * 2), ("states", 7 * 2 + 6), ("actions", 6 * 2 + 3)]
+)
+def test_an_episode_that_is_not_finite_is_named_if_it_is_learned_from(array: str, row: int) -> None:
+    data = dot_data(4)
+    getattr(data, array)[row, 3] = np.nan
+    with pytest.raises(RecordingError, match="episode dots 2 has") as caught:
+        buffer_of(data)
+    assert "ptrctl data verify" in caught.value.try_next
+    assert "--quarantine" in caught.value.try_next
+    assert buffer_of(dataclasses.replace(data, unlabelled=data.episode == 2)).episodes == 3
+
+
 def test_a_missing_camera_or_task_is_named() -> None:
     data = dot_data(3)
     with pytest.raises(RecordingError, match="no camera `wrist`"):

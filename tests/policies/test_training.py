@@ -9,17 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from policies import training
-from policies.checkpoint import Checkpoint, load_checkpoint
+from policies.checkpoint import MODEL_FILE, Checkpoint, load_checkpoint
 from policies.config import Learner, PolicyConfig
 from policies.policy import Policy
 from policies.presets import preset
 from policies.selection import score_held_out
+from policies.storage import read_tensors, write_tensors
 from policies.training import (
     STATE_FILE,
     AnotherRunError,
@@ -105,6 +107,23 @@ def test_progress_is_reported_with_its_rate(tmp_path: Path) -> None:
     assert all(event.updates_per_s > 0 and event.steps == 4 for event in events)
 
 
+def test_progress_is_told_between_two_reports_of_metrics_and_changes_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(folder: str, every_s: float) -> list[TrainingEvent]:
+        monkeypatch.setattr(training, "TELL_EVERY_S", every_s)
+        events: list[TrainingEvent] = []
+        where = {"run_folder": tmp_path / folder, "robot": "sim-wx250s"}
+        train(tiny(), dot_data(8), steps=5, on_event=events.append, report_every=4, **where)
+        return events
+
+    seldom, often = told("seldom", 1e9), told("often", 0.0)
+    assert [event.step for event in seldom] == [1, 4, 5]
+    assert [event.step for event in often] == [1, 2, 3, 4, 5]
+    measured = [(event.step, event.metrics) for event in often if event.metrics]
+    assert measured == [(event.step, event.metrics) for event in seldom[1:]]
+
+
 KILLED_RUN = """
 import os, signal, sys
 from pathlib import Path
@@ -185,14 +204,75 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(AnotherRunError, match="different: config, steps"):
         run(tmp_path, tiny("bc"), steps=7)
+    (tmp_path / training.RUN_FILE).write_text("[1]")
+    with pytest.raises(AnotherRunError):
+        run(tmp_path)
+
+
+def interrupted(folder: Path) -> Path:
+    """The state of a run that was stopped after three updates."""
+
+    def stop(event: TrainingEvent) -> None:
+        if event.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, on_event=stop)
+    return folder / STATE_FILE
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
-    run(tmp_path)
+    state = interrupted(tmp_path)
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read") as caught:
+        run(tmp_path)
+    # The same command would meet the same state.
+    assert "--name NAME" in caught.value.try_next
+
+
+STATE_DAMAGES: dict[str, Callable[[dict[str, torch.Tensor], dict[str, Any]], object]] = {
+    "a weight": lambda tensors, notes: tensors.pop("fast/log_beta"),
+    "shape": lambda tensors, notes: tensors.update({"weights/0": torch.ones(3)}),
+    "random": lambda tensors, notes: tensors.update(random=torch.zeros(3, dtype=torch.uint8)),
+    "sampler": lambda tensors, notes: notes.pop("sampler"),
+    "metrics": lambda tensors, notes: notes.pop("metrics"),
+    "updates": lambda tensors, notes: notes.update(updates=math.inf),
+}
+
+
+@pytest.mark.parametrize("damage", STATE_DAMAGES.values(), ids=STATE_DAMAGES)
+def test_a_state_that_does_not_fit_is_refused(
+    tmp_path: Path, damage: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
+) -> None:
+    state = interrupted(tmp_path)
+    tensors, notes = read_tensors(state)
+    damage(tensors, notes)
+    write_tensors(state, tensors, notes)
+    with pytest.raises(CheckpointError, match=r"lacks|does not fit") as caught:
+        run(tmp_path)
+    assert "--name NAME" in caught.value.try_next
+
+
+def test_a_finished_run_with_a_damaged_state_stands_as_long_as_its_checkpoint(
+    tmp_path: Path,
+) -> None:
+    first = run(tmp_path).checkpoint
     state = tmp_path / STATE_FILE
     state.write_bytes(state.read_bytes()[:1000])
+    again = run(tmp_path)
+    assert (again.checkpoint.digest, again.resumed_at) == (first.digest, 6)
+    (first.path / MODEL_FILE).write_bytes(b"")
     with pytest.raises(CheckpointError, match="cannot be read"):
         run(tmp_path)
+
+
+def test_learning_ends_where_a_loss_is_not_finite_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    config = tiny()
+    rates = dataclasses.replace(config.training, actor_rate=1e30, critic_rate=1e30)
+    with pytest.raises(CheckpointError, match=r"Update 2 gave .*td (nan|inf)"):
+        run(tmp_path, dataclasses.replace(config, training=rates), steps=2)
+    assert not (tmp_path / "checkpoints").exists()
+    assert read_tensors(tmp_path / STATE_FILE)[1]["updates"] == 1
 
 
 def test_fine_tuning_takes_a_spare_slot_and_mixes_or_does_without_prior_data(

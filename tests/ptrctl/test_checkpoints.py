@@ -8,6 +8,7 @@ import pytest
 
 from ptrctl.checkpoints import (
     RECOMMENDED_FILE,
+    SHIPPED_CAMERA,
     find_checkpoint,
     is_taken,
     recommend,
@@ -15,6 +16,7 @@ from ptrctl.checkpoints import (
     shipped_folder,
     stands_for,
 )
+from ptrctl.files import read_json
 from ptrctl.workspace import Workspace
 from recordings.errors import CheckpointError, UsageError
 
@@ -34,6 +36,7 @@ def test_a_name_stands_for_the_recommended_checkpoint(workspace: Workspace) -> N
 
 def test_pretrained_is_the_shipped_one(workspace: Workspace) -> None:
     assert find_checkpoint(workspace, "pretrained") == shipped_folder()
+    assert read_json(shipped_folder() / "checkpoint.json")["camera"] == SHIPPED_CAMERA
 
 
 def test_an_unfinished_run_is_no_checkpoint(workspace: Workspace) -> None:

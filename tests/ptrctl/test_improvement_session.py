@@ -11,7 +11,9 @@ from ptrctl.sessions.demo import PRACTISE, expected_stages
 from ptrctl.sessions.demo_state import DemoOptions
 from ptrctl.sessions.improvement import _lacks, expected_s, warn_of_memory
 from ptrctl.sessions.practice_display import telling
+from ptrctl.statistics import Rate
 from ptrctl.trials import TrialRecord
+from ptrctl.workflows.evaluate import TrialFinished
 from ptrctl.workflows.improve_result import ImproveResult
 from ptrctl.workflows.practice_learning import Learned, Learning
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
@@ -30,20 +32,23 @@ class Shown:
     def figures(self, values: dict[str, float]) -> None:
         self.said.append(values)
 
+    def trial(self, success: bool | None) -> None:
+        self.said.append(success)
 
-def test_learning_shows_its_updates_and_that_a_signal_was_heard() -> None:
-    shown, stopping = Shown(), False
-    tell = telling(shown, lambda: stopping)  # type: ignore[arg-type]
+
+def test_learning_shows_its_updates_and_never_fewer_trials_than_are_counted() -> None:
+    shown = Shown()
+    tell = telling(shown)  # type: ignore[arg-type]
+    tell(TrialFinished(TrialRecord(2, 2, "counted"), 3, 20, Rate(0, 3)))
     tell(Learning(trial=2, trials=20, done=10, total=50))
-    stopping = True
-    tell(Learning(trial=2, trials=20, done=15, total=50))
     tell(Learned(trial=2, metrics={"arm": 0.1}))
     tell(Learning(trial=19, trials=20, done=5, total=500, apart=True))
     assert shown.said == [
-        (2, 20, "learning: 10 of 50 updates"),
-        (2, 20, "stopping after learning: 15 of 50 updates"),
+        False,
+        (3, 20, f" {Rate(0, 3)}"),
+        (3, 20, "learning: 10 of 50 updates"),
         {"arm": 0.1},
-        (5, 500, "stopping after updates of learning"),
+        (5, 500, "updates of learning"),
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +29,7 @@ from ptrctl.sessions import improvement as improvement_session
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK
+from tests.recordings.episodes import record
 
 pytestmark = pytest.mark.sim
 
@@ -171,6 +173,17 @@ def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
     assert result["name"] == "new"
     error = run(f"finetune -t {TASK} --from-scratch -c base", trained, code=2)["error"]
     assert "--from-scratch" in error["found"]
+
+
+def test_finetune_names_a_demonstration_that_is_not_finite(trained: Path) -> None:
+    *_, held_out = sorted((trained / "demos" / TASK).glob("*.h5"))
+    with h5py.File(held_out, "r+") as file:
+        file["state"][3, 4] = np.nan
+    shutil.rmtree(trained / ".cache")
+    error = run(f"finetune -t {TASK} -c base --steps 4", trained, code=4)["error"]
+    assert held_out.stem in error["found"]
+    assert "--quarantine" in error["try_next"]
+    assert not (trained / "checkpoints" / TASK).exists()
 
 
 def test_finetune_without_a_success_says_so(trained: Path) -> None:
@@ -533,9 +546,16 @@ def test_a_path_means_the_name_that_it_is_the_folder_of(trained: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["evaluate -n 10001", "improve -n 10001", "record --seed 99000001"]
+    "words",
+    [
+        "evaluate -n 10001",
+        "improve -n 10001",
+        "record --seed 99000001",
+        "finetune --seed 4294967296",
+        "pretrain --data . --seed 4294967296",
+    ],
 )
-def test_numbers_beyond_the_start_states_are_refused(tmp_path: Path, words: str) -> None:
+def test_numbers_beyond_start_states_and_seeds_are_refused(tmp_path: Path, words: str) -> None:
     result = CliRunner().invoke(app, [*words.split(), "-w", str(tmp_path)])
     assert result.exit_code == 2
     assert "should be less than" in result.output
@@ -548,8 +568,8 @@ def test_a_task_with_a_slash_and_two_ways_to_name_a_folder_are_refused(trained: 
 
 
 def test_finetune_says_where_a_critic_had_nothing_to_choose(trained: Path) -> None:
-    def panel(name: str) -> str:
-        words = f"finetune -t {TASK} --from-scratch --preset tiny --steps 2 --name {name}"
+    def panel(name: str, steps: int = 2) -> str:
+        words = f"finetune -t {TASK} --from-scratch --preset tiny --steps {steps} --name {name}"
         done = CliRunner().invoke(app, [*words.split(), "-w", str(trained)])
         assert done.exit_code == 0, done.output
         return " ".join(done.stdout.replace("│", " ").split())
@@ -558,4 +578,16 @@ def test_finetune_says_where_a_critic_had_nothing_to_choose(trained: Path) -> No
     first = sorted((trained / "demos" / TASK).glob("*.h5"))[0].stem
     labelled = CliRunner().invoke(app, ["data", "label", first, "failure", "-w", str(trained)])
     assert labelled.exit_code == 0
-    assert "the policy is a clone" not in panel("both")
+    assert "during its first 50 updates only successes are cloned" in panel("both")
+    assert "chose nothing" not in panel("longer", steps=51)
+
+
+def test_demonstrations_of_another_camera_than_the_checkpoints_are_refused(trained: Path) -> None:
+    demos = trained / "demos" / TASK
+    shutil.rmtree(demos)
+    record(demos, cameras=("front",), robot={"name": "sim-wx250s"})
+    error = run(f"finetune -t {TASK} -c base --steps 2", trained, code=5)["error"]
+    assert "The checkpoint base looks through `over_shoulder`" in error["found"]
+    assert error["found"].endswith("have front.")
+    assert "--from-scratch" in error["try_next"]
+    assert "`over_shoulder` in `ptrctl setup`" in error["try_next"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import policies.classifier as classifier_module
 from policies.classifier import SuccessClassifier, train_classifier
 from policies.classifier_check import Count, ErrorRates
 from policies.labelled_pictures import LabelledPictures
@@ -19,7 +20,13 @@ from policies.tasks import TaskSlots
 from ptrctl.files import write_json
 from ptrctl.plan import PLAN_FILE
 from ptrctl.sessions import practice_reward
-from ptrctl.sessions.practice_reward import PracticeReward, _telling, gather, make_reward
+from ptrctl.sessions.practice_reward import (
+    PracticeReward,
+    _telling,
+    _train,
+    gather,
+    make_reward,
+)
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
 from recordings.records import Label, Outcome
@@ -65,12 +72,10 @@ def test_an_interrupt_ends_the_training() -> None:
     assert len(shown.told) == 2
 
 
-def gathered(
-    workspace: Workspace, backward: str = "", examples: Path | None = None
-) -> LabelledPictures:
-    """What is found in a workspace that holds prior data in `prior`."""
+def gathered(workspace: Workspace, backward: str = "", examples: Path | None = None) -> list[int]:
+    """Pictures of each episode in a workspace that holds prior data in `prior`, that data last."""
     checkpoint = SimpleNamespace(info=SimpleNamespace(camera="front", image_size=24))
-    return gather(
+    ours, prior = gather(
         workspace,
         dataclasses.replace(PLAN, task=TASK, backward=backward),
         checkpoint,  # type: ignore[arg-type]
@@ -80,6 +85,8 @@ def gathered(
         [workspace.root / "prior"],
         Shown(),  # type: ignore[arg-type]
     )
+    assert all(part.episodes == 1 for part in prior)
+    return [*np.bincount(ours.episode).tolist(), *map(len, prior)]
 
 
 def test_of_a_session_of_trials_only_what_a_person_has_labelled_is_learned(tmp_path: Path) -> None:
@@ -95,7 +102,7 @@ def test_of_a_session_of_trials_only_what_a_person_has_labelled_is_learned(tmp_p
     write_json(by_machine / PLAN_FILE, {"task": TASK, "start_seeds": [1]})
     record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
     # A picture more than steps.
-    assert np.bincount(gathered(workspace).episode).tolist() == [5, 6, 4]
+    assert gathered(workspace) == [5, 6, 4]
 
 
 def test_an_episode_in_two_folders_is_learned_from_once(tmp_path: Path) -> None:
@@ -103,13 +110,11 @@ def test_an_episode_in_two_folders_is_learned_from_once(tmp_path: Path) -> None:
     record(workspace.demos(TASK), "done", steps=4)
     record(workspace.demos(TASK), "missed", steps=5, seed=1, label=FAILURE)
     record(tmp_path / "prior", "prior", steps=3, seed=9, task=BACK)
-    found = gathered(workspace, examples=workspace.demos(TASK))
-    assert np.bincount(found.episode).tolist() == [5, 6, 4]
+    assert gathered(workspace, examples=workspace.demos(TASK)) == [5, 6, 4]
     # Another episode of the same name is another one.
     examples = tmp_path / "examples"
     record(examples, "missed", steps=6, seed=2, label=FAILURE, scene={"kitchen": 4})
-    found = gathered(workspace, examples=examples)
-    assert np.bincount(found.episode).tolist() == [5, 6, 7, 4]
+    assert gathered(workspace, examples=examples) == [5, 6, 7, 4]
 
 
 def test_examples_of_one_task_say_nothing_of_the_task_that_undoes_it(tmp_path: Path) -> None:
@@ -123,7 +128,30 @@ def test_examples_of_one_task_say_nothing_of_the_task_that_undoes_it(tmp_path: P
     with pytest.raises(UsageError, match=f"2 pictures show {BACK} done and 0 show it not done"):
         gathered(workspace, BACK, examples)
     record(examples, "kept", steps=5, seed=3, task=BACK, label=FAILURE)
-    assert gathered(workspace, BACK, examples).episodes == 5
+    assert len(gathered(workspace, BACK, examples)) == 5
+
+
+def test_prior_data_of_the_task_is_always_learned_from_and_never_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = preset("tiny")
+    learned: list[int] = []
+
+    def note(networks: Any, some: LabelledPictures, *_: Any, **__: Any) -> SuccessClassifier:
+        learned.append(some.episodes)
+        return SuccessClassifier(config.network)
+
+    monkeypatch.setattr(classifier_module, "train_classifier", note)
+    monkeypatch.setattr(practice_reward, "classifier_to_start_with", lambda *_: None)
+    checkpoint: Any = SimpleNamespace(
+        networks=lambda _: (make_networks(config, seed=0), TaskSlots((TASK,), 8)),
+        info=SimpleNamespace(config=config),
+    )
+    ours, prior = (pictures(4, 4, seed=seed, task=0) for seed in range(2))
+    _, rates = _train(checkpoint, ours, [prior], PLAN, [TASK], lambda step, loss: None)
+    assert rates[TASK].missed_episodes.total == rates[TASK].false_failures.total == 4
+    # Of the eight of ours two are held out in each of the folds.
+    assert learned == [14] * 4 + [16]
 
 
 def test_a_classifier_that_is_wrong_about_one_of_two_tasks_does_not_drive(
@@ -136,7 +164,7 @@ def test_a_classifier_that_is_wrong_about_one_of_two_tasks_does_not_drive(
     assert not (good + bad).fault
     config = preset("tiny")
     classifier = SuccessClassifier(config.network)
-    monkeypatch.setattr(practice_reward, "gather", lambda *_: None)
+    monkeypatch.setattr(practice_reward, "gather", lambda *_: (None, []))
     monkeypatch.setattr(practice_reward, "_train", lambda *_: (classifier, {TASK: good, BACK: bad}))
     checkpoint: Any = SimpleNamespace(
         networks=lambda _: (None, TaskSlots((TASK, BACK), 8)),

@@ -18,11 +18,13 @@ from ptrctl.doctor.machine_checks import check_rendering
 from ptrctl.episodes import _in_words
 from ptrctl.main import app
 from ptrctl.profile import load_profile
+from ptrctl.sessions.recording import _warn_of_camera
 from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
 from recordings.reader import read_episode
 from tests.ptrctl.terminal import PTRCTL
+from tests.ptrctl.workflows.fake_cell import make_fake_cell
 
 pytestmark = pytest.mark.sim
 
@@ -58,6 +60,18 @@ def test_the_scripted_demonstrator_records_without_a_terminal(tmp_path: Path) ->
     assert "Kept: success, 1 of 1 wanted; " in result.stderr
     assert "using the simulated arm" in result.stderr
     assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1
+
+
+def test_record_says_that_the_shipped_checkpoint_looks_through_another_camera(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cell = make_fake_cell()
+    _warn_of_camera(cell)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "looks through `over_shoulder`, and these are recorded with front" in said
+    cell.station.cameras = {"over_shoulder": cell.station.cameras["front"]}
+    _warn_of_camera(cell)
+    assert capsys.readouterr().err == ""
 
 
 def test_recording_again_continues_towards_the_total(demos: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,11 +20,12 @@ from ptrctl.workflows.improve_result import (
     NOT_DECIDED,
     NOTHING_LEARNED,
     Candidate,
+    ImproveResult,
     choose_checkpoint,
 )
 from ptrctl.workflows.practice_learning import FIRST_DEMONSTRATIONS
 from recordings.errors import UsageError
-from tests.ptrctl.workflows.fake_cell import make_fake_cell
+from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.recordings.episodes import record as record_episode
 
 PLAN = ImprovePlan(
@@ -137,7 +139,13 @@ def test_where_nothing_was_learned_nothing_is_measured_again(tmp_path: Path) -> 
 def test_a_repeated_command_measures_what_was_measured_and_no_more(tmp_path: Path) -> None:
     plan = replace(PLAN, trials=6, practice_seeds=tuple(range(300, 306)), candidate_every=2)
     loaded: list[str] = []
-    learner: Any = SimpleNamespace(updates=5, load_state=lambda path: loaded.append(path.name))
+    learner: Any = SimpleNamespace(
+        updates=5,
+        has_something_new=False,
+        load_state=lambda path: loaded.append(path.name),
+        save_state=lambda path: None,
+    )
+    (tmp_path / "learner-00005.safetensors").touch()
     told: Any = lambda event: None  # noqa: E731
     session: Any = _Session(
         plan, make_fake_cell(), learner, tmp_path, tmp_path / "run", told, Listeners()
@@ -175,10 +183,13 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
         return asked[-1]
 
     updates: list[int] = []
+    kept: list[int] = []
     learner: Any = SimpleNamespace(
         updates=0,
+        has_something_new=True,
         successes=FIRST_DEMONSTRATIONS,
         load_state=lambda path: None,
+        save_state=lambda path: kept.append(len(updates)),
         begin_again=lambda total: None,
         update=lambda count: updates.append(count) or {"loss": 1.0},
     )
@@ -202,9 +213,87 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
     result = session.run()
     # Of twenty updates five were done; nothing of them is kept, and nothing is claimed.
     assert updates == [5]
+    assert kept == [0]
     assert not result.complete
-    assert not list(tmp_path.glob("learner-*"))
     assert not (tmp_path / "run").exists()
+
+
+class Learner:
+    """What it knows follows from every update, and from what it had been shown before that."""
+
+    checkpoint = SimpleNamespace(info=SimpleNamespace(camera="front"))
+
+    def __init__(self, needed: int, killed_at: int | None = None) -> None:
+        self.needed, self.killed_at = needed, killed_at
+        self.knows = self.updates = self.episodes = 0
+
+    @property
+    def has_something_new(self) -> bool:
+        return self.episodes >= self.needed
+
+    def add_episode(self, *_: object) -> None:
+        self.episodes += 1
+
+    def update(self, count: int) -> dict[str, float]:
+        for _ in range(count):
+            if self.updates == self.killed_at:
+                raise KeyboardInterrupt
+            self.updates += 1
+            self.knows = hash((self.knows, self.episodes))
+        return {"loss": 1.0}
+
+    def save_state(self, path: Path) -> None:
+        path.write_text(json.dumps([self.knows, self.updates, self.episodes]))
+
+    def load_state(self, path: Path) -> None:
+        self.knows, self.updates, episodes = json.loads(path.read_text())
+        assert episodes == self.episodes
+
+
+@pytest.mark.parametrize(
+    ("needed", "killed_at", "stop_at", "trials"),
+    [(3, 7, None, 3), (3, None, 5, 3), (1, 2, None, 1), (1, None, 0, 1)],
+)
+def test_a_trial_counts_though_learning_from_it_is_cut_short_and_that_goes_on(
+    tmp_path: Path, needed: int, killed_at: int | None, stop_at: int | None, trials: int
+) -> None:
+    plan = replace(PLAN, trials=4, practice_seeds=(300, 301, 302, 303), updates_per_trial=4)
+
+    def practise(folder: Path, learner: Any, stop_at: int | None = None) -> ImproveResult:
+        session: Any = _Session(
+            plan,
+            make_fake_cell(),
+            learner,
+            folder,
+            folder / "run",
+            lambda event: None,
+            Listeners(),
+            stopping=lambda: learner.updates == stop_at,
+        )
+        session.measure = lambda checkpoint, name: candidate("old", 1)
+        session.policy = lambda trial, task: Walker()
+        session.maybe_candidate = lambda done: []
+        with session.cell.station:
+            result: ImproveResult = session.run()
+        return result
+
+    def counted(folder: Path) -> list[int]:
+        return [r.trial for r in TrialLog(folder / "practice").records if r.status == "counted"]
+
+    whole = Learner(needed)
+    practise(tmp_path / "whole", whole)
+    assert whole.updates == 16
+    folder = tmp_path / "cut"
+    if killed_at is not None:
+        with pytest.raises(KeyboardInterrupt):
+            practise(folder, Learner(needed, killed_at))
+    else:
+        assert not practise(folder, Learner(needed), stop_at).complete
+    assert counted(folder) == list(range(trials))
+    resumed = Learner(needed)
+    assert practise(folder, resumed).complete
+    assert counted(folder) == [0, 1, 2, 3]
+    assert (resumed.knows, resumed.updates) == (whole.knows, whole.updates)
 
 
 def test_the_policys_own_trials_are_told_from_those_of_the_other_task_and_from_memory(

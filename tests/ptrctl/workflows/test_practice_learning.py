@@ -76,39 +76,59 @@ def test_after_learning_the_arm_needs_consent_to_move_again(tmp_path: Path, upda
 
 
 def test_what_could_not_be_learned_after_the_first_trials_is_made_up_for(tmp_path: Path) -> None:
-    learning, learner, told = practice_learning(tmp_path, stopping=lambda: True)
+    learning, learner, told = practice_learning(tmp_path)
     learner.has_something_new = False
     learning.after_trial(0)
     learning.after_trial(1)
     assert learner.updates == 0
     learner.has_something_new = True
-    # However long that takes, nobody can stop it: the trial has not been counted yet.
-    assert learning.after_trial(2) == {"loss": 1.0}
+    learning.after_trial(2)
     assert learner.updates == 21
+    assert told[-1] == Learned(2, {"loss": 1.0})
     assert [event.apart for event in told if isinstance(event, Learning)] == [True] * 5
     learning.after_trial(3)
     assert learner.updates == 28
 
 
-def test_the_state_before_a_trial_stays_until_the_next_one(tmp_path: Path) -> None:
+def test_who_stops_while_it_is_made_up_for_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    stop_at = 10
+    learning, learner, told = practice_learning(
+        tmp_path, stopping=lambda: learner.updates == stop_at
+    )
+    with pytest.raises(StoppedError):
+        learning.after_trial(2)
+    assert (tmp_path / "learner-00003.safetensors").read_text() == "10"
+    operator: Any = learning.operator
+    assert operator.told == []
+    stop_at = 0
+    learning.after_trial(2)
+    assert learner.updates == 21
+    assert [(e.done, e.total) for e in told if isinstance(e, Learning)] == [
+        *((0, 21), (5, 21)),
+        *((0, 11), (5, 11), (10, 11)),
+    ]
+
+
+def test_only_the_state_after_the_last_trial_is_kept(tmp_path: Path) -> None:
     learning, _, _ = practice_learning(tmp_path)
-    for trials in (1, 2, 3):
-        learning.save(trials)
-    kept = sorted(path.name for path in tmp_path.glob("learner-*"))
-    assert kept == ["learner-00002.safetensors", "learner-00003.safetensors"]
+    # Of a trial that was thrown away.
+    (tmp_path / "learner-00003.safetensors").touch()
+    for trial in (0, 1):
+        learning.after_trial(trial)
+    assert [path.name for path in tmp_path.glob("learner-*")] == ["learner-00002.safetensors"]
 
 
 def test_with_a_backward_task_it_learns_anew_before_it_is_measured(tmp_path: Path) -> None:
     learning, learner, told = practice_learning(tmp_path, backward="go_back", updates_per_trial=1)
     learner.successes = FIRST_DEMONSTRATIONS
-    assert learning.after_trial(0) == {}
-    assert told == []
+    learning.after_trial(0)
+    assert told == [Learned(0, {})]
     learner.updates = 4
     assert learning.before_measuring(2)
     assert learner.updates == 10
     assert (tmp_path / "learner-00002.safetensors").read_text() == "10"
     # The time left is that of these updates, not of trials.
-    assert told == [
+    assert told[1:] == [
         Learning(1, PLAN.trials, 0, 10, apart=True),
         Learning(1, PLAN.trials, 5, 10, apart=True),
         Learned(1, {"loss": 1.0}),
@@ -154,7 +174,7 @@ def test_who_stops_while_it_learns_anew_leaves_the_state_as_it_was(tmp_path: Pat
 
     learning, learner, _ = practice_learning(tmp_path, backward="go_back", stopping=stopping)
     learner.successes = FIRST_DEMONSTRATIONS
-    learning.save(2)
+    learning.after_trial(1)
     with pytest.raises(StoppedError):
         learning.before_measuring(2)
     assert learner.updates == 5
