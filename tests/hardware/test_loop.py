@@ -88,6 +88,27 @@ def test_success_has_to_last_two_periods() -> None:
     assert [step.score.success for step in listener.steps] == [False, False, True, True]
 
 
+def test_success_at_the_time_limit_is_success() -> None:
+    end, *_ = run(max_steps=4, judge=JudgeAfter(3))
+    assert (end.reason, end.steps) == (EndReason.SUCCESS, 4)
+
+
+def test_the_episode_starts_when_everybody_is_ready() -> None:
+    station, _, clock = fake_station()
+    begun: list[str] = []
+
+    class Loads(FixedDecider):
+        def begin(self, info) -> None:
+            begun.append(info.episode_id)
+            clock.wait_until_s(clock.now_s() + 3.0)
+
+    with station:
+        end = ControlLoop(station, 5.0).run_episode(episode_info(), Loads(GENTLE), max_steps=7)
+    assert begun == ["test"]
+    assert (end.reason, end.overruns) == (EndReason.TIME_LIMIT, 0)
+    assert end.duration_s == pytest.approx(7 / 5.0)
+
+
 def test_a_fault_stops_the_arm_before_anybody_hears_of_it() -> None:
     station, robot, _ = fake_station()
     robot.fail_at = 2
@@ -132,6 +153,29 @@ def test_a_subscriber_that_raises_stops_the_arm_and_everybody_hears_the_end(erro
     assert [end.reason for end in listener.ends] == [EndReason.FAULT]
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"), [("on_begin", EndReason.FAULT), ("on_end", EndReason.TIME_LIMIT)]
+)
+def test_a_subscriber_that_fails_to_begin_or_end_hears_the_end_once(
+    monkeypatch, event, reason
+) -> None:
+    station, robot, _ = fake_station()
+    listener = Listener()
+    hear = getattr(listener, event)
+
+    def fail(told) -> None:
+        hear(told)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(listener, event, fail)
+    with station, pytest.raises(OSError, match="disk full"):
+        ControlLoop(station, 5.0, [listener]).run_episode(
+            episode_info(), FixedDecider(GENTLE), max_steps=2
+        )
+    assert "stop hold" in robot.log
+    assert [end.reason for end in listener.ends] == [reason]
+
+
 def test_the_operator_can_pause_and_stop() -> None:
     signals = iter([Signal.RUN, Signal.PAUSE, Signal.PAUSE, Signal.RUN, Signal.STOP])
     end, listener, robot, _ = run(signal=lambda: next(signals))
@@ -140,6 +184,31 @@ def test_the_operator_can_pause_and_stop() -> None:
     assert robot.state[0] == pytest.approx(0.252)
     # Once for the pause, however long, and once at the end.
     assert robot.log.count("stop hold") == 2
+
+
+def test_every_pause_stops_the_arm() -> None:
+    pause, go = Signal.PAUSE, Signal.RUN
+    signals = iter([go, pause, pause, go, pause, Signal.STOP])
+    _, _, robot, _ = run(signal=lambda: next(signals))
+    assert robot.log.count("stop hold") == 3
+
+
+def test_a_paused_arm_keeps_its_hand_closed() -> None:
+    signals = iter([Signal.RUN, Signal.PAUSE, Signal.PAUSE, Signal.STOP])
+    decider = FixedDecider(np.array([0.001, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    end, _, robot, _ = run(decider=decider, signal=lambda: next(signals))
+    assert (end.reason, end.steps) == (EndReason.OPERATOR_STOP, 1)
+    assert robot.state[6] == 0.0
+
+
+def test_the_time_that_a_pause_takes_to_stop_the_arm_is_not_lateness(monkeypatch) -> None:
+    station, robot, clock = fake_station()
+    signals = iter([Signal.RUN, Signal.PAUSE, Signal.RUN, Signal.STOP])
+    with station:
+        monkeypatch.setattr(robot, "stop", lambda *_, **__: clock.wait_until_s(clock.now_s() + 2.0))
+        loop = ControlLoop(station, 5.0, signal=lambda: next(signals))
+        end = loop.run_episode(episode_info(), FixedDecider(GENTLE), max_steps=10)
+    assert (end.reason, end.overruns) == (EndReason.OPERATOR_STOP, 0)
 
 
 def test_a_pause_that_the_arm_does_not_confirm_is_a_fault() -> None:
@@ -160,9 +229,9 @@ def test_a_pause_that_the_arm_does_not_confirm_is_a_fault() -> None:
 
 
 def test_the_decider_can_end_the_episode() -> None:
-    end, listener, _, _ = run(decider=FixedDecider(GENTLE, steps=3))
+    end, listener, robot, _ = run(decider=FixedDecider(GENTLE, steps=3))
     assert end.reason is EndReason.DECIDER_DONE
-    assert len(listener.steps) == 3
+    assert len(listener.steps) == robot.applied == 3
 
 
 @pytest.mark.parametrize("wanted", [Signal.STOP, Signal.PAUSE])
@@ -257,6 +326,21 @@ def test_a_loop_that_cannot_keep_its_rate_stops_the_arm() -> None:
     assert "10 periods in a row" in end.fault
     assert end.overruns == 10
     assert heard[-1] == "stop hold"
+
+
+def test_a_loop_that_is_late_now_and_then_goes_on() -> None:
+    station, _, clock = fake_station()
+
+    class NowAndThen(SlowDecider):
+        def act(self, observation) -> Decision:
+            self.takes_s = 0.35 * (self.asked % 2)
+            return super().act(observation)
+
+    with station:
+        end = ControlLoop(station, 5.0).run_episode(
+            episode_info(), NowAndThen(clock, 0.0, from_step=0), max_steps=40
+        )
+    assert (end.reason, end.overruns) == (EndReason.TIME_LIMIT, 20)
 
 
 def test_a_subscriber_that_blocks_for_long_is_a_missed_deadline() -> None:
