@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -359,6 +360,7 @@ class _Run:
         )
         if not self.finished:
             self.finished = True
-            for subscriber in self.begun:
-                subscriber.on_end(end)
+            with ExitStack() as each:  # Also behind one that fails, as on a full disk.
+                for subscriber in reversed(self.begun):
+                    each.callback(subscriber.on_end, end)
         return end

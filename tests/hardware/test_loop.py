@@ -160,7 +160,7 @@ def test_a_subscriber_that_fails_to_begin_or_end_hears_the_end_once(
     monkeypatch, event, reason
 ) -> None:
     station, robot, _ = fake_station()
-    listener = Listener()
+    listener, behind = Listener(), Listener()
     hear = getattr(listener, event)
 
     def fail(told) -> None:
@@ -169,11 +169,13 @@ def test_a_subscriber_that_fails_to_begin_or_end_hears_the_end_once(
 
     monkeypatch.setattr(listener, event, fail)
     with station, pytest.raises(OSError, match="disk full"):
-        ControlLoop(station, 5.0, [listener]).run_episode(
+        ControlLoop(station, 5.0, [listener, behind]).run_episode(
             episode_info(), FixedDecider(GENTLE), max_steps=2
         )
     assert "stop hold" in robot.log
     assert [end.reason for end in listener.ends] == [reason]
+    # Whoever has not begun has nothing to end.
+    assert len(behind.ends) == (1 if event == "on_end" else 0)
 
 
 def test_the_operator_can_pause_and_stop() -> None:
