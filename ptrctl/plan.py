@@ -253,5 +253,7 @@ def load_plan(folder: Path) -> TrialPlan:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, list) and len(value) > 1:
+        return f"{len(value)} start states from {value[0]}"
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

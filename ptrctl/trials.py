@@ -232,6 +232,16 @@ def summarise(plan: TrialPlan, records: Sequence[TrialRecord], folder: Path) -> 
     )
 
 
+_FLAGS = {
+    "task": "--task",
+    "robot": "--robot",
+    "kitchen_seed": "--kitchen",
+    "max_steps": "--max-steps",
+    "stop_hopeless": "--stop-hopeless",
+}
+"""Value of a plan to the flag that sets it."""
+
+
 def check_comparable(old: TrialPlan, old_name: str, new: TrialPlan, new_name: str) -> None:
     """Check that trials of two plans can be paired by start seed.
 
@@ -247,10 +257,12 @@ def check_comparable(old: TrialPlan, old_name: str, new: TrialPlan, new_name: st
         ("stop_hopeless", *rules),
     ):
         if before != after:
+            flag = _FLAGS.get(str(name))
+            same = f"leave `{flag}` out" if before is None else f"give `{flag} {before}`"
             raise UsageError(
                 f"The session {old_name} has {name} {before}, {new_name} has {after}.",
                 "Only trials of the same task in the same place can be paired.",
-                "Name another session with `--compare`.",
+                f"Name another session with `--compare`{f', or {same}' if flag else ''}.",
             )
     if not set(old.start_seeds) & set(new.start_seeds):
         raise UsageError(

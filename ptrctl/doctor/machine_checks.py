@@ -225,6 +225,13 @@ def check_terminal() -> Finding:
             "There is none: no keys, no panels.",
             "Fine for scripts; run `ptrctl` in a terminal to drive the arm by hand.",
         )
+    if not console.can_draw():
+        return Finding(
+            "terminal",
+            Health.WARN,
+            f"It draws no panels (TERM={os.environ.get('TERM', '')}).",
+            "Type `export TERM=xterm-256color`, if it can draw, to drive the arm by hand.",
+        )
     size = console.messages().size
     colours = (not console.messages().no_color and console.messages().color_system) or "no"
     found = f"{size.width}x{size.height}, {colours} colours"

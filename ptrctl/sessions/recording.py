@@ -34,6 +34,7 @@ from ptrctl.workflows.record import (
     record,
 )
 from ptrctl.workspace import Workspace, open_workspace
+from recordings.dataset import EpisodeFolder
 from recordings.errors import UsageError
 from recordings.records import EpisodeEnd, Label, Outcome
 from recordings.recovery import Recovered
@@ -150,7 +151,7 @@ def _record(
             return by_hand
 
     stack.enter_context(cell.station)
-    if not console.is_interactive():
+    if not console.can_steer():
         lines = EpisodeLines(plan)
         return record(plan, cell, make_decider, NobodyThere(interrupts), lines)
 
@@ -198,12 +199,11 @@ def _scripted(cell: Cell, noise: float) -> Callable[[int, bool], Decider]:
 def _check(options: RecordOptions, demonstrator: Demonstrator, ask: bool) -> None:
     """Raise `UsageError` if the options do not fit the terminal or each other."""
     by_person = not demonstrator.scripted
-    if by_person and not console.is_interactive():
-        raise UsageError(
-            f"The demonstrator `{demonstrator.name}` needs a terminal, and there is none.",
+    if by_person:
+        console.require_panel(
+            f"The demonstrator `{demonstrator.name}`",
             "A person drives the arm, and holds it by a key of the terminal.",
-            "Run the command in a terminal; on the simulated arm `--demonstrator scripted` needs "
-            "none.",
+            "; on the simulated arm `--demonstrator scripted` needs none",
         )
     if by_person and options.realtime is False:
         raise UsageError(
@@ -217,11 +217,11 @@ def _check(options: RecordOptions, demonstrator: Demonstrator, ask: bool) -> Non
             "Only the scripted demonstrator fails to order.",
             "Leave `--failures` out; label failures with the key `f`.",
         )
-    if ask and not console.is_interactive():
-        raise UsageError(
-            "`--label-by operator` needs a terminal, and there is none.",
+    if ask:
+        console.require_panel(
+            "`--label-by operator`",
             "Silence never counts as success.",
-            "Add `--label-by simulator`.",
+            ", or add `--label-by simulator`",
         )
 
 
@@ -255,7 +255,7 @@ def _warn_of_camera(cell: Cell) -> None:
 
 
 class EpisodeLines(RecordListener):
-    """One line an episode, on stderr, where there is no terminal."""
+    """One line an episode, on stderr, where no panel can be drawn."""
 
     def __init__(self, plan: RecordPlan) -> None:
         self._plan = plan
@@ -317,6 +317,15 @@ def _same_command(workspace: Workspace, profile: Profile, options: RecordOptions
     return next_command("record", workspace, task=profile.task, **scene_flags(profile), **given)
 
 
+def _labelling(workspace: Workspace, task: str, folder: Path) -> str:
+    """The command that labels the episode without a label, or that shows which ones have none."""
+    episodes = EpisodeFolder(folder).summaries()
+    names = [one.path.stem for one in episodes if one.label.outcome is Outcome.UNLABELLED]
+    if len(names) == 1:
+        return next_command(f"data label {names[0]} success", workspace)
+    return next_command("data list", workspace, task=task)
+
+
 def _show_outcome(
     workspace: Workspace,
     task: str,
@@ -334,9 +343,8 @@ def _show_outcome(
                 f"{counts[outcome]} of {number} wanted" if number else str(counts[outcome])
             )
     if counts[Outcome.UNLABELLED]:
-        rows["unlabelled"] = (
-            f"{counts[Outcome.UNLABELLED]} (label with `ptrctl data label`; they do not count)"
-        )
+        rows["unlabelled"] = f"{counts[Outcome.UNLABELLED]}, which do not count"
+        rows["to label"] = _labelling(workspace, task, plan.folder)
     rows["this time"] = f"{len(result.kept)} kept, {result.dropped} discarded"
     rows["recovered"] = f"{len(result.recovered)} left over from an interrupted session"
     if not result.recovered:

@@ -212,7 +212,7 @@ class _Run:
         if not self._ready.is_set():
             self._stop_parking.set()  # Nobody wants an arm to move that he has not seen connected.
             console.note("This ends as soon as the arm is connected. Ctrl-C ends it at once.")
-        elif self._park_at_end and not console.is_interactive():
+        elif self._park_at_end and not console.can_steer():
             console.note("The arm goes to where it parks. Ctrl-C holds it.")
 
     def _watch(self, stack: ExitStack) -> Callable[[], bool]:
@@ -226,8 +226,12 @@ class _Run:
         from ptrctl.terminal.keys import TerminalKeys
 
         keys = stack.enter_context(TerminalKeys())
-        screen = stack.enter_context(console.live())
-        screen.show(lambda columns, rows: self._panel(self._server.status()))
+        if console.can_draw():
+            screen = stack.enter_context(console.live())
+            screen.show(lambda columns, rows: self._panel(self._server.status()))
+            tell: Callable[[], object] = screen.changed
+        else:
+            tell = self._tell()
 
         def look() -> bool:
             names = [key.name for key in keys.poll()]
@@ -236,7 +240,7 @@ class _Run:
                 (self._stop_parking.set if self._end.is_set() else self._lock)()
             elif "p" in names:
                 self._server.locked = False
-            screen.changed()
+            tell()
             return "q" in names
 
         return look

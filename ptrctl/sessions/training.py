@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,8 @@ PRESET = "cpu"
 
 EXPECTED_UPDATE_S = 0.13
 """A guess, until there is a pace: of the shipped checkpoint on two cores."""
+TYPING_ERROR = 0.8
+"""How alike two names are at least of which one is taken for the other, mistyped."""
 SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
 
 
@@ -106,7 +109,7 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
     workspace = open_workspace(folder)
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
-    check_demonstrated(workspace, options.demos, task)
+    check_demonstrated(workspace, profile, options.demos, task)
     stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
     run = new_run(workspace, options.name or task)
     with (
@@ -133,18 +136,31 @@ def new_run(workspace: Workspace, name: str) -> Path:
     return workspace.checkpoint(check_folder_name(name, "--name", taken=(PRETRAINED,)))
 
 
-def check_demonstrated(workspace: Workspace, demos: Path | None, task: str) -> None:
+def check_demonstrated(
+    workspace: Workspace, profile: Profile, demos: Path | None, task: str
+) -> None:
     """Raise `UsageError` if there is no folder of demonstrations; the message says which there
     are."""
     if (demos or workspace.demos(task)).is_dir():
         return
     tasks = workspace.demonstrated_tasks()
+    meant = "" if demos else _meant(task, tasks, profile)
     raise UsageError(
         f"There is no folder `{demos}`." if demos else f"Nobody has demonstrated `{task}` yet.",
         f"Demonstrated tasks: {', '.join(tasks)}." if tasks else "There is no demonstration yet.",
-        f"Run `{next_command('record', workspace, task=task)}`"
-        + (f", or choose one with `--task {tasks[0]}`." if tasks else "."),
+        (f"Did you mean `--task {meant}`? If not, run" if meant else "Run")
+        + f" `{next_command('record', workspace, task=task)}`"
+        + (f", or choose one with `--task {tasks[0]}`." if tasks and not meant else "."),
     )
+
+
+def _meant(task: str, demonstrated: Sequence[str], profile: Profile) -> str:
+    """A task with nearly that name, "" if there is none or the simulator knows this one."""
+    from hardware.sim.tasks import all_task_names
+
+    simulated = all_task_names() if profile.robot == SIMULATED else ()
+    near = difflib.get_close_matches(task, [*demonstrated, *simulated], n=1, cutoff=TYPING_ERROR)
+    return near[0] if near and task not in simulated else ""
 
 
 def finetune_task(
@@ -193,6 +209,7 @@ def finetune_task(
         prior = pack_prior(options.prior, request, packing(shown))
     elif rehearsal is not None and rehearsal.is_dir():
         prior = load_rehearsal(rehearsal, request, shown)
+    shown.advance(0, 0, "getting ready to learn")
     trained = finetune(request, demonstrations, prior, training(shown, stop))
     shown.finish(stage, trained.reason)
     return Finetuned(name, options.checkpoint, request, demonstrations, prior, trained)

@@ -26,7 +26,6 @@ from ptrctl.trials import COUNTED, TrialRecord
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting
 from ptrctl.workspace import Workspace, check_folder_name, open_workspace
-from recordings.errors import UsageError
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
@@ -171,19 +170,15 @@ def listening(
     """A display, and who speaks for the operator: signals in simulation, keys on hardware.
 
     Raises:
-        UsageError: The operator would have to label trials, and there is no terminal.
+        UsageError: The operator would have to label trials, and no panel can be shown.
     """
     if cell.judge is not None:
         with display(title, stages) as shown:
             yield shown, Listeners((shown.listener,), NobodyThere(interrupts))
         return
-    if not console.is_interactive():
-        raise UsageError(
-            "There is no terminal.",
-            f"On the arm {cell.station.robot.features.name} the operator labels every trial "
-            "with a key.",
-            "Run the command in a terminal.",
-        )
+    console.require_panel(
+        "The operator", f"On the arm {cell.station.robot.features.name} a key labels every trial."
+    )
     view = View(
         title=title,
         control_rate_hz=cell.station.robot.features.control_rate_hz,

@@ -130,7 +130,9 @@ def jog(profile: Profile, *, wants_box: bool) -> Jog | None:
     Raises:
         KeyboardInterrupt: The operator pressed Ctrl-C; the arm holds.
         RobotError: The arm or a camera failed; the arm holds.
+        UsageError: No panel can be shown; the arm was not moved.
     """
+    console.require_panel("Driving to a place", "Keys move the arm, and a panel shows where it is.")
     free = dataclasses.replace(
         profile, workspace_low_m=None, workspace_high_m=None, start_pose=None
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import sys
 import time
 import traceback
@@ -20,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recordings.errors import PtrctlError
+from recordings.errors import PtrctlError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ptrctl.terminal.screen import Screen
 
 QUIET_PROGRESS_EVERY_S = 10.0
-"""Without a terminal, progress is a plain line this often."""
+"""Where no bar can be drawn, progress is a plain line this often."""
 
 
 @dataclass
@@ -66,8 +67,35 @@ def messages() -> Console:
 
 
 def is_interactive() -> bool:
-    """Whether somebody can read what we draw and answer with keys."""
+    """Whether somebody can read what we say and answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def can_draw() -> bool:
+    """Whether live panels can be drawn: stderr is a terminal, and not a dumb one."""
+    return messages().is_interactive
+
+
+def can_steer() -> bool:
+    """Whether somebody can see a panel and press the keys that it names."""
+    return is_interactive() and can_draw()
+
+
+def require_panel(who: str, why: str, instead: str = "") -> None:
+    """Raise `UsageError` unless somebody can see a panel and press the keys that it names.
+
+    Args:
+        who: Needs it.
+        why: As a sentence.
+        instead: What else to try; goes on in the sentence.
+    """
+    if can_steer():
+        return
+    lack, fix = "there is none", "Run the command in a terminal"
+    if is_interactive():
+        lack = f"this one draws no panels (TERM={os.environ.get('TERM', '')})"
+        fix = "Type `export TERM=xterm-256color` if it can draw"
+    raise UsageError(f"{who} needs a terminal, and {lack}.", why, f"{fix}{instead}.")
 
 
 @contextmanager
@@ -184,7 +212,6 @@ def outcome_panel(
 def activation() -> str:
     """What to type once in a shell that does not find `ptrctl`, because it was started by its path
     in an environment that is not active, as `make demo` does; "" where it is found."""
-    import os
     import shlex
     import shutil
 
@@ -215,9 +242,11 @@ def error(problem: PtrctlError) -> None:
     _tell("Error:", "bold red", problem.found, problem.expected, problem.try_next)
 
 
-def interrupted() -> None:
+def interrupted(
+    found: str = "What was finished before is kept.",
+    try_next: str = "Type the same command to go on.",
+) -> None:
     """Say that the operator's interrupt has ended the command."""
-    found, try_next = "What was finished before is kept.", "Type the same command to go on."
     problem = {"kind": "Interrupted", "found": found, "expected": "", "try_next": try_next}
     document({"error": {**problem, "exit_code": 130}})
     _tell("Interrupted.", "bold yellow", found, "", try_next)
@@ -257,7 +286,7 @@ def unexpected(problem: BaseException) -> None:
 
 
 class Progress:
-    """How far a long job has come: a bar on a terminal, a plain line now and then elsewhere."""
+    """How far a long job has come: a bar where one can be drawn, else a plain line now and then."""
 
     def __init__(self, description: str, total: int) -> None:
         self.description = description
@@ -266,10 +295,11 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
 
-    def update(self, completed: int, words: str = "") -> None:
+    def update(self, completed: int, words: str = "", *, total: int | None = None) -> None:
         """Say how many of `total` are done, and a few words (a loss, a count)."""
+        self.total = self.total if total is None else total
         if self._bar is not None:
-            self._bar.update(self._task, completed=completed, words=words)
+            self._bar.update(self._task, completed=completed, total=self.total, words=words)
             return
         now_s = time.monotonic()
         if completed >= self.total or now_s - self._spoke_s >= QUIET_PROGRESS_EVERY_S:
@@ -302,7 +332,7 @@ class Progress:
 def progress(description: str, total: int) -> Iterator[Progress]:
     """A progress display with the time left, on stderr."""
     display = Progress(description, total)
-    if messages().is_terminal:
+    if can_draw():
         display._open()
     try:
         yield display

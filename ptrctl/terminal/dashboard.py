@@ -29,6 +29,9 @@ from recordings.records import EpisodeInfo, ImageArray, Step
 LINE_EVERY_S = 10.0
 """Without a terminal, a running stage says a line this often."""
 
+CTRL_C = "^C"
+"""A terminal echoes it beside the panel; without room there, a row of the panel stays behind."""
+
 _PICTURE_ROWS = 16
 _STRIP = 60
 
@@ -60,14 +63,14 @@ class Stage:
 
     def left_s(self, now_s: float) -> float | None:
         """Seconds left by its own pace, by the guess before it has done anything, by the larger of
-        both where it has several parts; None where nothing is known."""
+        both where it has several parts; None where nothing is known, as between two parts."""
         if self.used_s is not None:
             return 0.0
         if self.began_s is None:
             return self.expected_s
         guess_s = self.expected_s - (now_s - self.began_s)
         made = self.done - self.first_done
-        if self.pace_began_s is None or made <= 0 or self.total <= 0:
+        if self.pace_began_s is None or made <= 0 or self.done >= self.total:
             # Beside progress whose pace is not known yet a guess would be taken for that pace.
             tells = guess_s > 0 and (self.done == 0 or self.several_parts)
             return guess_s if tells else None
@@ -90,7 +93,7 @@ class Display(Protocol):
         ...
 
     def advance(self, done: float, total: float, words: str = "") -> None:
-        """How far the stage is, and a few words."""
+        """How far the stage is, and a few words; a total of 0 where nothing is counted."""
         ...
 
     def figures(self, values: Mapping[str, float]) -> None:
@@ -109,6 +112,10 @@ class Display(Protocol):
     def listener(self) -> Subscriber:
         """Shows what the camera sees."""
         ...
+
+
+def _how_far(done: float, total: float, between: str, after: str) -> str:
+    return f"{done:g}{between}{total:g}{after}" if total else ""
 
 
 def _left_in_words(left_s: float | None) -> str:
@@ -178,7 +185,7 @@ class PlainLines:
             self._spoke_s = now_s
             name = self._stages.current.name
             left = _left_in_words(self._stages.current.left_s(now_s))
-            console.note(f"{name}: {done:g} of {total:g}, {words}{left}")
+            console.note(f"{name}: {_how_far(done, total, ' of ', ', ')}{words}{left}")
 
     def figures(self, values: Mapping[str, float]) -> None:
         """Numbers belong to the panel; a log has the metrics file."""
@@ -270,7 +277,7 @@ class Dashboard:
 
     def draw(self, columns: int, rows: int) -> RenderableType:
         """The whole panel."""
-        width = min(columns, 100)
+        width = min(columns - len(CTRL_C), 100)
         parts: list[RenderableType] = [self._list(width - 4)]
         current = self._stages.current
         rows -= len(self._stages.stages) + 7
@@ -307,9 +314,7 @@ class Dashboard:
                 )
             elif stage is self._stages.current:
                 bar = ProgressBar(total=stage.total or 1.0, completed=stage.done, width=None)
-                pair = Text.assemble(
-                    f"{stage.done:g}/{stage.total:g} " if stage.total else "", self._stages.words
-                )
+                pair = Text(_how_far(stage.done, stage.total, "/", " ") + self._stages.words)
                 grid.add_row(Text("▶", style="cyan"), Text(stage.name, style="bold"), bar, pair)
             else:
                 grid.add_row("·", Text(stage.name, style="dim"), "", "")
@@ -357,7 +362,8 @@ class OnPanel:
     def advance(self, done: float, total: float, words: str = "") -> None:
         self._stages.advance(done, total, words)
         if self._stages.current is not None:
-            self._say(self._stages.current.name, f"{done:g} of {total:g}  {self._stages.words}")
+            far = _how_far(done, total, " of ", "  ")
+            self._say(self._stages.current.name, far + self._stages.words)
 
     def figures(self, values: Mapping[str, float]) -> None:
         """The panel is about the arm; a log has the metrics file."""
@@ -380,8 +386,8 @@ class OnPanel:
 
 @contextmanager
 def display(title: str, stages: Sequence[Stage]) -> Iterator[Display]:
-    """A dashboard on a terminal, plain lines elsewhere; everything on stderr."""
-    if not console.messages().is_terminal:
+    """A dashboard where one can be drawn, plain lines elsewhere; everything on stderr."""
+    if not console.can_draw():
         yield PlainLines(stages)
         return
     with console.live() as screen:

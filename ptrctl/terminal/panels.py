@@ -94,14 +94,14 @@ def draw(view: View, columns: int, rows: int) -> RenderableType:
     """The panel for a terminal of that size; parts that do not fit are left out, keys last."""
     inner = columns - 4
     key_lines = sum(len(_key_lines(pairs, inner)) for pairs in (view.arm_keys, view.keys))
+    beside = columns >= NARROW_COLUMNS
     # Beside the border and a line for the message.
-    figures = _figures(view, rows - 3 - key_lines)
+    figures = _figures(view, rows - 3 - key_lines, _figure_columns(columns) if beside else inner)
     free = rows - 2 - figures.row_count
     keys = _keys(view, inner, free)
     view.key_rows = max(len(keys), min(view.key_rows, free))
     keys += [Text()] * (view.key_rows - len(keys))
     room = rows - 2 - view.key_rows
-    beside = columns >= NARROW_COLUMNS
     top: RenderableType = figures
     picture_rows = room - 1 if beside else room - figures.row_count - 1
     if view.picture is not None and picture_rows >= 6:
@@ -139,18 +139,30 @@ def _figure_columns(columns: int) -> int:
     return 42 if columns < 100 else 54
 
 
-def _figures(view: View, most: int) -> Table:
-    """At most so many rows, the one that says what happens now always."""
-    rows = dict(_figure_rows(view))
+def _figures(view: View, most: int, columns: int) -> Table:
+    """At most so many rows, the one that says what happens now always. Words that are too long for
+    one go on in the next."""
+    figures = dict(_figure_rows(view))
+    width = columns - max(NAME_COLUMNS, *map(len, figures)) - 3
+    lines = {name: _wrapped(figure, width) for name, figure in figures.items()}
     for name in _LESS_WANTED:
-        if len(rows) > most:
-            rows.pop(name, None)
+        if sum(map(len, lines.values())) > most:
+            lines.pop(name, None)
+    rows = [
+        ("" if row else name, line)
+        for name, of_it in lines.items()
+        for row, line in enumerate(of_it)
+    ]
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="dim", no_wrap=True, min_width=NAME_COLUMNS)
     grid.add_column(no_wrap=True)
-    for name, words in list(rows.items())[: max(1, most)]:
-        grid.add_row(name, words)
+    for name, line in rows[: max(1, most)]:
+        grid.add_row(name, line)
     return grid
+
+
+def _wrapped(figure: RenderableType, width: int) -> Sequence[RenderableType]:
+    return textwrap.wrap(figure, width) or [""] if isinstance(figure, str) else [figure]
 
 
 def _figure_rows(view: View) -> Iterator[tuple[str, RenderableType]]:
@@ -174,12 +186,17 @@ def _figure_rows(view: View) -> Iterator[tuple[str, RenderableType]]:
         x, y, z, roll, pitch, yaw, gripper = view.state
         yield "x y z, m", f"{x:+.3f} {y:+.3f} {z:+.3f}"
         yield "r p y, rad", f"{roll:+.2f} {pitch:+.2f} {yaw:+.2f}"
-        yield "gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {gripper:.2f} open")
+        yield "gripper", Text.assemble(_bar(gripper, 1.0, 8), f" {_opening(gripper)}")
     if view.score is not None:
         yield "progress", f"{view.score.progress:.2f} {view.score.stage}"
     if view.meter is not None:
         yield view.meter
     yield "disk left", gigabytes(view.disk_free_bytes)
+
+
+def _opening(gripper: float) -> str:
+    """What a gripper's state says, 0 closed to 1 open: nobody shall read "0.00 open" as open."""
+    return {0.0: "closed", 1.0: "open"}.get(round(gripper, 1), f"{gripper:.2f} open")
 
 
 _LESS_WANTED = (

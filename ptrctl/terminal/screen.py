@@ -16,12 +16,15 @@ from rich.live import Live
 from rich.text import Text
 
 REDRAW_EVERY_S = 0.1
+"""At most so often, where there are many changes."""
+TICK_EVERY_S = 1.0
+"""At least so often: the time that something takes goes on."""
 DRAWING_SHARE = 1 / 6
 """Largest share of the time that drawing may take."""
 
 
 class Screen:
-    """Draws what it was told to show, some moments after it is told of a change.
+    """Draws what it was told to show, some moments after it is told of a change, and every second.
 
     Args:
         live: Open; nobody else writes to it.
@@ -59,7 +62,7 @@ class Screen:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self._changed.wait()
+            self._changed.wait(TICK_EVERY_S)
             self._changed.clear()
             begin_s = time.monotonic()
             try:

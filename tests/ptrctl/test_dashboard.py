@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ptrctl.terminal import dashboard as display_module
 from ptrctl.terminal.dashboard import Dashboard, PlainLines, Stage
 from recordings.records import Frame, Observation, Step
 from tests.ptrctl.quiet_screen import QuietScreen
@@ -143,3 +144,45 @@ def test_plain_lines_tell_the_beginning_and_the_end(capsys: pytest.CaptureFixtur
     begun, done = capsys.readouterr().err.splitlines()
     assert begun == "train: begun."
     assert done.startswith("train: done, ")
+
+
+def test_plain_lines_count_only_what_can_be_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display_module, "LINE_EVERY_S", 0.0)
+    lines = PlainLines([Stage("train")])
+    lines.begin("train")
+    lines.advance(0, 0, "getting ready")
+    lines.advance(1, 2, "learning")
+    _, ready, learning = capsys.readouterr().err.splitlines()
+    assert ready.startswith("train: getting ready")
+    assert learning.startswith("train: 1 of 2, learning")
+
+
+def test_a_terminal_that_draws_nothing_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    monkeypatch.setattr(display_module.console, "messages", lambda: dumb)
+    with display_module.display("demo", [Stage("train")]) as shown:
+        assert isinstance(shown, PlainLines)
+
+
+def test_a_part_that_is_done_says_nothing_of_the_time_that_is_left() -> None:
+    stage = Stage("fine-tune", 60.0, began_s=0.0)
+    stage.advance(0.0, 0, 128)
+    stage.advance(4.0, 64, 128)
+    assert stage.left_s(4.0) == pytest.approx(4.0)
+    stage.advance(8.0, 128, 128)
+    assert stage.left_s(8.0) is None
+    # What comes next is not counted, and by the guess the whole stage takes a minute.
+    stage.advance(8.0, 0, 0)
+    assert stage.left_s(20.0) == pytest.approx(40.0)
+    # The pace of the updates begins with the first of them.
+    stage.advance(25.0, 1, 30)
+    stage.advance(26.0, 11, 30)
+    assert stage.left_s(26.0) == pytest.approx(1.9)
+
+
+@pytest.mark.parametrize("width", [80, 101, 120])
+def test_there_is_room_beside_the_panel_for_what_ctrl_c_echoes(width: int) -> None:
+    board, console = dashboard(width, 24)
+    assert max(len(line.rstrip()) for line in shown(board, console).splitlines()) <= width - 2

@@ -5,14 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hardware.faults import CameraFault
+from hardware.registry import Cell
 from hardware.robot import ShouldStop, never_stop
+from policies.learners import make_networks
+from policies.policy import Policy
+from policies.presets import preset
+from policies.tasks import TaskSlots
 from ptrctl.operator.at_the_keys import AtTheKeys
 from ptrctl.operator.interrupts import Interrupts
+from ptrctl.plan import TrialPlan
+from ptrctl.sessions.evaluation import run_trials
 from ptrctl.sessions.trial_session import listening
 from ptrctl.terminal.keymap import Moment
 from ptrctl.terminal.keys import Key
@@ -37,6 +46,32 @@ def by_keys(folder: Path, keys: Sequence[str | None]) -> TrialSummary:
     operator = AtTheKeys(ScriptedKeys(keys), panel, Interrupts(), wait_for_start=True)
     with cell.station:
         return evaluate(plan, cell, Walker(), folder, listeners=Listeners((panel,), operator))
+
+
+def test_scored_trials_do_not_explore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    acting: list[Policy] = []
+
+    def watched(plan: TrialPlan, cell: Cell, policy: Policy, *rest: Any, **how: Any) -> Any:
+        acting.append(policy)
+        return SimpleNamespace(rate="")
+
+    monkeypatch.setattr("ptrctl.sessions.evaluation.evaluate", watched)
+    trained: Any = SimpleNamespace(
+        networks=lambda tasks: (make_networks(preset("tiny"), 0), TaskSlots(tuple(tasks), 8)),
+        info=SimpleNamespace(camera="front", critic_updates=0),
+        short_digest="0123456789ab",
+    )
+    shown: Any = SimpleNamespace(begin=lambda stage: None, finish=lambda stage, words: None)
+    run_trials(
+        PLAN,
+        make_fake_cell(),
+        trained,
+        tmp_path,
+        shown=shown,
+        stage="evaluate",
+        listeners=Listeners(),
+    )
+    assert [policy.stochastic for policy in acting] == [False]
 
 
 def test_keys_start_and_label_every_trial(tmp_path: Path) -> None:
@@ -120,7 +155,7 @@ def test_before_the_arm_has_moved_a_camera_that_fails_is_said(tmp_path: Path) ->
 def test_without_a_terminal_nobody_can_label(tmp_path: Path) -> None:
     cell = make_fake_cell(judged=False)
     with (
-        pytest.raises(UsageError, match="no terminal"),
+        pytest.raises(UsageError, match="needs a terminal, and there is none"),
         listening("test", [], cell, Interrupts(), tmp_path),
     ):
         pass

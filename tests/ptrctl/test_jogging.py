@@ -10,8 +10,10 @@ import pytest
 from hardware.registry import Cell
 from hardware.station import Station
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.setup.jogging import Jog, _drive
+from ptrctl.profile import Profile
+from ptrctl.setup.jogging import Jog, _drive, jog
 from ptrctl.terminal import console
+from recordings.errors import UsageError
 from tests.hardware.fakes import FakeCamera
 from tests.hardware.test_joint_arm import make_arm
 from tests.ptrctl.quiet_screen import QuietScreen
@@ -53,3 +55,10 @@ def test_a_blocked_arm_is_held_where_it_is_until_the_next_motion_key(
     assert led[7] == pytest.approx(one)
     assert held[4:8] == [True, True, True, False]
     assert taken.cancelled
+
+
+def test_no_arm_is_jogged_where_no_panel_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ptrctl.setup.jogging.make_cell", pytest.fail)
+    monkeypatch.setattr(console, "is_interactive", lambda: True)
+    with pytest.raises(UsageError, match="draws no panels"):
+        jog(Profile(), wants_box=True)

@@ -26,6 +26,7 @@ from ptrctl.checkpoints import open_checkpoint
 from ptrctl.main import app
 from ptrctl.plan import TRIALS_FILE
 from ptrctl.sessions import improvement as improvement_session
+from ptrctl.terminal import dashboard
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
 from tests.ptrctl.conftest import KITCHEN, TASK
@@ -175,6 +176,16 @@ def test_finetune_from_scratch_needs_no_checkpoint(trained: Path) -> None:
     assert "--from-scratch" in error["found"]
 
 
+def test_finetune_says_what_it_does_between_packing_and_learning(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "LINE_EVERY_S", 0.0)
+    command = f"finetune -t {TASK} -c base --steps 4 --learner bc -w {trained}"
+    lines = CliRunner().invoke(app, command.split()).stderr.splitlines()
+    ready = next(n for n, line in enumerate(lines) if "fine-tune: getting ready to learn" in line)
+    assert lines[ready + 1].startswith("fine-tune: 1 of 4, ")
+
+
 def test_finetune_names_a_demonstration_that_is_not_finite(trained: Path) -> None:
     *_, held_out = sorted((trained / "demos" / TASK).glob("*.h5"))
     with h5py.File(held_out, "r+") as file:
@@ -268,7 +279,7 @@ def test_what_has_been_scored_and_practised_is_shown_more_next(trained: Path, mo
     # A damaged recording costs no result.
     broken = next((trained / "demos" / TASK).glob("*.h5"))
     broken.write_bytes(broken.read_bytes()[:1000])
-    assert run(evaluate, trained)["next"] == first["next"].replace("15", "14")
+    assert run(evaluate, trained)["next"] == first["next"].replace("episodes 15", "episodes 14")
     # A practice that has only begun goes on.
     (log,) = (trained / "trials").glob("improve-*/practice/trials.jsonl")
     log.unlink()
@@ -456,6 +467,9 @@ def test_practice_alternates_between_a_task_and_the_one_that_undoes_it(trained: 
         (f"improve -t {TASK} -c base --backward nonsense", "--list-tasks"),
         ("data stats -t nonsense", f"demonstrated tasks are: {TASK}"),
         ("data list -t put_carrot_on_plat", f"--task {TASK}"),
+        ("finetune -t put_carot_on_plate", f"Did you mean `--task {TASK}`? If not, run `ptrctl re"),
+        ("finetune -t put_sushy_in_pot", "Did you mean `--task put_sushi_in_pot`?"),
+        ("finetune -t put_sushi_in_pot", "Run `ptrctl record --task put_sushi_in_pot"),
     ],
 )
 def test_what_does_not_exist_is_refused_before_any_work(

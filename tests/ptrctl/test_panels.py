@@ -75,6 +75,28 @@ def test_counts_stand_against_the_goal() -> None:
     assert "3 of 10" in text_of(draw(shown, 80, 24), 80)
 
 
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_words_that_are_too_long_for_a_row_go_on_in_the_next(columns: int) -> None:
+    shown = view()
+    words = "11 of 20  put_carrot_on_plate from memory 7/11 [0.35, 0.85]"
+    shown.rows["improve"] = words
+    rest = text_of(draw(shown, columns, 34), columns).partition(" improve ")[2].partition("step")[0]
+    for word in words.split():
+        assert word in rest
+        rest = rest.partition(word)[2]
+
+
+@pytest.mark.parametrize(
+    ("gripper", "words"),
+    [(0.0, " closed"), (0.02, " closed"), (0.49, " 0.49 open"), (1.0, "━ open")],
+)
+def test_a_closed_gripper_is_not_called_open(gripper: float, words: str) -> None:
+    shown = view()
+    shown.state = np.array([0, 0, 0, 0, 0, 0, gripper])
+    (line,) = (x for x in text_of(draw(shown, 80, 34), 80).split("\n") if " gripper " in x)
+    assert line.rstrip(" │").endswith(words)
+
+
 def test_without_a_picture_the_figures_stay() -> None:
     assert "of at most 60" in text_of(draw(view(picture=False), 80, 24), 80)
 

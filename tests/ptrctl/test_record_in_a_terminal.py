@@ -87,6 +87,17 @@ def test_quitting_before_the_start_leaves_nothing_and_restores_the_terminal(
     assert recorded(tmp_path) == []
 
 
+def test_on_a_terminal_that_draws_nothing_no_arm_is_driven_by_hand(tmp_path: Path) -> None:
+    terminal = Terminal(RECORD, tmp_path, {"TERM": "dumb"})
+    terminal.see("this one draws no")
+    terminal.see("export TERM=xterm-256color")
+    assert terminal.end() == (2, True)
+    words = f"{RECORD} --demonstrator scripted --label-by simulator --fast"
+    terminal = Terminal(words, tmp_path, {"TERM": "dumb"})
+    terminal.see("Kept: success, 1 of 1 wanted")
+    assert terminal.end() == (0, True)
+
+
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_an_interrupt_while_the_arm_moves_keeps_the_episode_unlabelled(
     tmp_path: Path, how: str

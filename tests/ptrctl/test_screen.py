@@ -67,6 +67,15 @@ def test_many_changes_are_few_drawings() -> None:
     assert 1 <= drawings < 1000
 
 
+def test_time_goes_on_though_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ptrctl.terminal.screen.TICK_EVERY_S", 0.01)
+    with screen(live_on(io.StringIO())) as shown:
+        drawn = shows(shown, "first")
+        for _ in range(2):
+            assert drawn.wait(10)
+            drawn.clear()
+
+
 def test_a_stalled_terminal_holds_nobody_back() -> None:
     file = Stalled()
     with screen(live_on(file)) as shown:

@@ -133,6 +133,14 @@ def test_the_operator_beside_the_arm_sees_who_drives_and_holds_it(tmp_path) -> N
     assert terminal.end() == (0, True)
 
 
+def test_on_a_terminal_that_draws_nothing_the_operator_reads_lines_and_keys_work(tmp_path) -> None:
+    terminal = Terminal(WORDS, tmp_path, {"TERM": "dumb"})
+    terminal.see("Serving sim-wx250s on tcp://127.0.0.1:")
+    terminal.press("q")
+    terminal.see("Serving has ended")
+    assert terminal.end() == (0, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ptrctl.plan import TRIALS_FILE, freeze_plan
+from ptrctl.plan import TRIALS_FILE, StopRule, freeze_plan
 from ptrctl.trials import (
     ABORTED,
     COUNTED,
     TrialLog,
     TrialRecord,
+    check_comparable,
     compare_sessions,
     load_summary,
     summarise,
@@ -85,6 +87,23 @@ def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path) -> None:
         TrialLog(tmp_path)
 
 
+def test_faults_are_counted_by_trial_and_nothing_else_is_one() -> None:
+    log = TrialLog(Path("nowhere"))
+    fault = dataclasses.replace(record(0, False), status=ABORTED, end_reason="fault")
+    elsewhere = dataclasses.replace(fault, trial=1)
+    log.records = [fault, elsewhere, elsewhere, record(0, True)]
+    assert [log.faults(trial) for trial in range(3)] == [1, 2, 0]
+
+
+def test_what_is_not_counted_adds_nothing() -> None:
+    late = dataclasses.replace(record(0, True), overruns=2)
+    aborted = dataclasses.replace(late, trial=1, seed=11, status=ABORTED)
+    summary = summarise(PLAN, [late, aborted, dataclasses.replace(late, trial=2)], Path())
+    assert summary.overruns == 4
+    # Of two trials, whatever was planned.
+    assert summary.mean_progress == 1.0
+
+
 def test_an_arm_measures_no_progress() -> None:
     done = [dataclasses.replace(record(trial, trial != 1), stage="") for trial in range(3)]
     summary = summarise(PLAN, done, Path())
@@ -105,6 +124,24 @@ def test_sessions_in_different_kitchens_are_not_paired() -> None:
     new = summarise(elsewhere, [record(0, True)], Path("new"))
     with pytest.raises(UsageError, match="kitchen_seed 7"):
         compare_sessions(old, new)
+
+
+@pytest.mark.parametrize(
+    ("changed", "try_next"),
+    [
+        ({"task": "open_door"}, "or give `--task put_carrot_on_plate`."),
+        ({"robot": "wx250s"}, "or give `--robot sim-wx250s`."),
+        ({"max_steps": 80}, "or give `--max-steps 40`."),
+        ({"stop_hopeless": StopRule(0.1, "meter")}, "or leave `--stop-hopeless` out."),
+        ({"criterion": "the carrot lies"}, "session with `--compare`."),
+    ],
+)
+def test_what_keeps_sessions_from_being_paired_is_named_as_a_flag(
+    changed: dict[str, Any], try_next: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_comparable(PLAN, "old", dataclasses.replace(PLAN, **changed), "new")
+    assert caught.value.try_next.endswith(try_next)
 
 
 def test_sessions_without_a_common_start_are_not_paired() -> None:

@@ -7,10 +7,18 @@ from typing import Any
 
 import pytest
 
+from policies import training
 from policies.checkpoint import MODEL_FILE
 from policies.selection import CRITERIA, HeldOutScore
+from policies.training import TrainingEvent
 from ptrctl.checkpoints import TRAINING
-from ptrctl.workflows.finetune import Demonstrations, TrainingRequest, finetune, reason_in_words
+from ptrctl.workflows.finetune import (
+    Demonstrations,
+    TrainingRequest,
+    finetune,
+    read_metrics,
+    reason_in_words,
+)
 from tests.policies.synthetic import dot_data
 
 NAN = float("nan")
@@ -48,17 +56,33 @@ def test_no_reason_says_nan(criterion: str) -> None:
     assert "nan" not in reason_in_words(criterion, [CLONED, CLONED], critic=False)
 
 
-def test_a_damaged_checkpoint_of_a_run_is_passed_over_and_named(tmp_path: Path) -> None:
-    request = TrainingRequest(
-        run=tmp_path / "mine",
+def four_updates(folder: Path) -> TrainingRequest:
+    return TrainingRequest(
+        run=folder / "mine",
         steps=4,
         learner="ptr",
         init=None,
         preset="tiny",
         seed=0,
         robot="sim-wx250s",
-        cache=tmp_path,
+        cache=folder,
     )
+
+
+def test_progress_without_metrics_is_no_line_of_their_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "TELL_EVERY_S", 0.0)
+    told: list[TrainingEvent] = []
+    request = four_updates(tmp_path)
+    data: Any = dot_data(8)
+    finetune(request, Demonstrations({}, data, "", None), None, told.append)
+    assert [event.step for event in told] == [1, 2, 3, 4]
+    assert [step for step, _ in read_metrics(request.run)["td"]] == [4]
+
+
+def test_a_damaged_checkpoint_of_a_run_is_passed_over_and_named(tmp_path: Path) -> None:
+    request = four_updates(tmp_path)
     data: Any = dot_data(8)
     shown = Demonstrations({}, data, "dots 8", data)
     assert len(finetune(request, shown, None).scores) == 2
