@@ -74,12 +74,9 @@ class Policy:
         checkpoint: Checkpoint,
         *,
         new_tasks: Sequence[str] = (),
-        stochastic: bool = False,
-        seed: int = 0,
-        noise_scale: float = 1.0,
         meter: Meter | None = None,
     ) -> Policy:
-        """A policy from a checkpoint.
+        """A policy from a checkpoint, which takes the mode.
 
         Args:
             new_tasks: Tasks to try although the checkpoint has not learned them (zero-shot).
@@ -95,9 +92,6 @@ class Policy:
             camera=checkpoint.info.camera,
             name=f"policy:{checkpoint.short_digest}",
             values=checkpoint.info.critic_updates > 0,
-            stochastic=stochastic,
-            seed=seed,
-            noise_scale=noise_scale,
             meter=meter,
         )
 

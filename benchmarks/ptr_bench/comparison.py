@@ -98,7 +98,7 @@ def sign_flip_p_value(differences: Sequence[int]) -> float:
 
 
 def bootstrap_interval(
-    amounts: Sequence[int], trials: Sequence[int], *, scale: float = 1.0, seed: int = 0
+    amounts: Sequence[int], trials: Sequence[int], *, scale: float = 1.0
 ) -> tuple[float, float]:
     """95 % percentile interval of sum(amounts) / sum(trials), cells drawn with replacement.
 
@@ -106,9 +106,8 @@ def bootstrap_interval(
         amounts: Successes, or differences of successes, one a cell.
         trials: Of each cell.
         scale: Factor of the result, 100 for points.
-        seed: Of the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = rng.integers(len(amounts), size=(_RESAMPLES, len(amounts)))
     rates = np.asarray(amounts)[drawn].sum(axis=1) / np.asarray(trials)[drawn].sum(axis=1)
     low, high = np.percentile(scale * rates, _TAILS)

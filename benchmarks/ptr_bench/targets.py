@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from hardware.sim.tasks import ARTICULATED
 from ptrctl.seeds import evaluation_seeds, selection_seeds
 from recordings.errors import UsageError
 
@@ -42,11 +41,6 @@ class Target:
     def name(self) -> str:
         """ "<task>-<kitchen>", for files."""
         return f"{self.task}-{self.kitchen}"
-
-    @property
-    def articulated(self) -> bool:
-        """A door or a drawer, of which prior data has other kitchens."""
-        return self.task in ARTICULATED
 
 
 TARGETS: dict[Role, tuple[Target, ...]] = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptrctl.plan import PLAN_FILE, TrialPlan, freeze_plan, load_plan
+from ptrctl.plan import PLAN_FILE, TrialPlan, check_same, freeze_plan, load_plan
 from recordings.errors import RecordingError, UsageError
 
 PLAN = TrialPlan(
@@ -48,6 +48,30 @@ def test_a_changed_plan_is_refused_and_the_difference_named(tmp_path: Path) -> N
     assert "max_steps was 40 and is now 60" in str(caught.value)
     assert "--session" in caught.value.try_next
     assert load_plan(tmp_path) == PLAN
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {field.name for field in dataclasses.fields(TrialPlan)}
+        - {"checkpoint", "created_at", "begun_with"}
+    ),
+)
+def test_every_other_value_of_a_plan_must_stay(name: str) -> None:
+    changed = {**PLAN.to_json(), name: "other"}
+    with pytest.raises(UsageError, match=f"another plan: {name} was .* and is now other"):
+        check_same(PLAN.to_json(), changed, "session")
+
+
+def test_start_states_are_told_by_their_number(tmp_path: Path) -> None:
+    begun = dataclasses.replace(PLAN, trials=50, start_seeds=tuple(range(10**8, 10**8 + 50)))
+    freeze_plan(begun, tmp_path)
+    fewer = dataclasses.replace(begun, trials=6, start_seeds=begun.start_seeds[:6])
+    with pytest.raises(UsageError) as caught:
+        freeze_plan(fewer, tmp_path)
+    assert "trials was 50 and is now 6" in caught.value.found
+    seeds = "50 start states from 100000000 and is now 6 start states from 100000000"
+    assert f"start_seeds was {seeds}" in caught.value.found
 
 
 def test_what_the_checkpoint_is_called_does_not_matter(tmp_path: Path) -> None:

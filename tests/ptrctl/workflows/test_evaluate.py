@@ -20,7 +20,7 @@ from ptrctl.workflows.evaluate import (
     evaluate,
 )
 from recordings.errors import RobotError, UsageError
-from recordings.records import EpisodeEnd, Label, Outcome, Step
+from recordings.records import EpisodeEnd, Label, Outcome, Score, Step
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 
 PLAN = TrialPlan(
@@ -52,6 +52,25 @@ def test_every_trial_of_the_plan_is_run_once_from_its_own_start_state(tmp_path: 
     assert cell.station.robot.starts[1:] == [1, 2, 3, 4]
     assert [type(event) for event in events] == [TrialStarting, TrialFinished] * 4
     assert load_summary(tmp_path) == summary
+
+
+@pytest.mark.parametrize(("periods", "success"), [(1, False), (2, True)])
+def test_a_success_that_lasts_one_period_is_none(
+    tmp_path: Path, periods: int, success: bool
+) -> None:
+    done = iter([False, *[True] * periods, *[False] * PLAN.max_steps])
+
+    class Judge:
+        def score(self) -> Score:
+            return Score(next(done), 1.0, "placed")
+
+    cell = make_fake_cell()
+    cell.judge = Judge()
+    with cell.station:
+        summary = evaluate(
+            dataclasses.replace(PLAN, trials=1, start_seeds=(1,)), cell, Walker(), tmp_path
+        )
+    assert [record.success for record in summary.counted] == [success]
 
 
 def test_each_trial_leaves_a_recording_and_a_video(tmp_path: Path) -> None:

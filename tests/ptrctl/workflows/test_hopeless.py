@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hardware.faults import MotorFault
@@ -17,11 +18,13 @@ from ptrctl.plan import PLAN_FILE, StopRule, TrialPlan, load_plan
 from ptrctl.trials import check_comparable
 from ptrctl.workflows.attempt import Listeners
 from ptrctl.workflows.evaluate import evaluate
+from ptrctl.workflows.hopeless import StopsWhenHopeless
 from recordings.errors import UsageError
 from recordings.reader import read_episode
 from recordings.records import Decision, EpisodeInfo, Observation
 from tests.ptrctl.workflows.fake_cell import FakeArm, Walker, make_fake_cell
 from tests.ptrctl.workflows.test_evaluate import PLAN
+from tests.recordings.episodes import make_info
 
 RULE = StopRule(below=0.1, meter="feed")
 ONE = dataclasses.replace(PLAN, trials=1, start_seeds=(1,))
@@ -120,12 +123,14 @@ def test_a_trial_that_succeeds_is_not_given_up(tmp_path: Path) -> None:
     assert [(r.success, r.labelled_by) for r in summary.counted] == [(True, "simulator")]
 
 
-def test_the_next_trial_begins_with_a_clean_slate(tmp_path: Path) -> None:
-    plan = dataclasses.replace(PLAN, trials=2, start_seeds=(1, 2), stop_hopeless=RULE)
-    cell = make_fake_cell()
-    with cell.station:
-        summary = evaluate(plan, cell, Meters([0.0]), tmp_path)
-    assert [record.steps for record in summary.counted] == [3, 3]
+def test_the_next_episode_begins_with_a_clean_slate() -> None:
+    policy = StopsWhenHopeless(Meters([0.0]), RULE)
+    seen = Observation({}, np.zeros(7), 0.0)
+    for _ in range(2):
+        policy.begin(make_info())
+        assert not policy.gave_up
+        assert [policy.act(seen).done for _ in range(4)] == [False, False, False, True]
+        assert policy.gave_up
 
 
 def test_the_plan_holds_the_rule_and_another_rule_is_another_plan(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,10 +44,15 @@ PLAN = ImprovePlan(
 
 
 def candidate(name: str, successes: int) -> Candidate:
-    plan = PLAN.selection_plan(name)
+    return measured(name, [trial < successes for trial in range(len(PLAN.selection_seeds))])
+
+
+def measured(name: str, successes: Sequence[bool]) -> Candidate:
+    seeds = tuple(range(200, 200 + len(successes)))
+    plan = replace(PLAN, selection_seeds=seeds).selection_plan(name)
     records = [
-        TrialRecord(trial, seed, "counted", success=trial < successes)
-        for trial, seed in enumerate(plan.start_seeds)
+        TrialRecord(trial, seed, "counted", success=successes[trial])
+        for trial, seed in enumerate(seeds)
     ]
     info: Any = None
     return Candidate(Checkpoint(Path(name), info, name), summarise(plan, records, Path(name)))
@@ -64,6 +70,18 @@ def test_what_may_be_luck_is_rolled_back_and_the_verdict_says_so(successes: int)
     chosen, verdict = choose_checkpoint(candidate("old", 2), [candidate("new", successes)])
     assert chosen.digest == "old"
     assert f"({successes - 2} of the same starts won, 0 lost), which may be luck" in verdict
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "taken"),
+    [(3, 0, True), (4, 1, True), (6, 2, True), (2, 0, False), (3, 1, False), (5, 2, False)],
+)
+def test_starts_that_were_lost_count_against_those_that_were_won(
+    won: int, lost: int, taken: bool
+) -> None:
+    old = measured("old", [False] * won + [True] * lost)
+    chosen, _ = choose_checkpoint(old, [measured("new", [True] * won + [False] * lost)])
+    assert chosen.digest == ("new" if taken else "old")
 
 
 def test_as_many_successes_are_rolled_back_and_the_verdict_says_so() -> None:
@@ -104,6 +122,27 @@ def test_nothing_is_decided_before_the_practice_is_complete(tmp_path: Path) -> N
     assert choose_checkpoint(candidate("old", 0), better)[0].digest == "better"
     result = session.result(log, candidate("old", 0), better)
     assert not result.complete
+    assert not result.kept
+    assert (result.verdict, result.in_words) == (NOT_DECIDED, "stopped early")
+
+
+@pytest.mark.parametrize(("before_counted", "after_counted"), [(4, 2), (2, 4)])
+def test_a_selection_that_is_half_measured_decides_nothing(
+    tmp_path: Path, before_counted: int, after_counted: int
+) -> None:
+    def cut(whole: Candidate, trials: int) -> Candidate:
+        counted = whole.selection.counted[:trials]
+        return replace(whole, selection=replace(whole.selection, counted=counted))
+
+    told: Any = lambda event: None  # noqa: E731
+    learner: Any = SimpleNamespace()
+    session = _Session(PLAN, make_fake_cell(), learner, tmp_path, tmp_path, told, Listeners())
+    log = TrialLog(tmp_path / "practice")
+    for trial, seed in enumerate(PLAN.practice_seeds):
+        log.append(TrialRecord(trial, seed, "counted"))
+    old, better = candidate("old", 0), candidate("better", 4)
+    assert session.result(log, old, [better]).kept
+    result = session.result(log, cut(old, before_counted), [cut(better, after_counted)])
     assert not result.kept
     assert (result.verdict, result.in_words) == (NOT_DECIDED, "stopped early")
 
