@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.labelling import grasps, label_episode, next_toggles, value_range
+from policies.labelling import Hand, HandMemory, grasps, label_episode, next_toggles, value_range
 
 
 def test_the_last_three_steps_of_a_success_are_rewarded_and_terminal() -> None:
@@ -85,6 +85,23 @@ def test_a_grasp_is_a_closing_that_leaves_the_gripper_open() -> None:
     openings = np.array([1, 1, 0.5, 0.4, 0.4, 1, 0.3, 0.0, 0.0, 0.0])
     # The first closing holds something at 0.4; the second closes fully.
     assert np.flatnonzero(grasps(commands, openings)).tolist() == [1]
+
+
+def test_a_grasp_that_is_held_to_the_end_is_told_at_the_last_step() -> None:
+    commands = np.array([1.0, 0.0, 0.0, 0.0])
+    assert np.flatnonzero(grasps(commands, np.array([1.0, 1.0, 0.5, 0.4]))).tolist() == [1]
+    assert not grasps(commands, np.array([1.0, 1.0, 0.5, 0.0])).any()
+
+
+def test_a_command_of_exactly_a_half_opens() -> None:
+    steps, known = next_toggles(np.array([0.5, 0.0, 0.5]))
+    assert steps.tolist() == [1, 1, 2]
+    assert known.all()
+    assert not grasps(np.full(4, 0.5), np.full(4, 0.5)).any()
+    memory = HandMemory()
+    for _ in range(4):
+        memory.command(0.5)
+    assert memory.see(0.5) is Hand.EMPTY
 
 
 def test_a_gripper_that_had_no_time_to_close_is_not_believed() -> None:

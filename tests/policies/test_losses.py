@@ -37,9 +37,10 @@ def test_the_td_loss_averages_over_critics_and_batch_without_a_half() -> None:
 
 
 def test_cal_ql_raises_sampled_values_to_the_return() -> None:
-    q_policy = torch.tensor([[[-30.0, 2.0]], [[0.0, -5.0]]])
-    bounded = losses.cal_ql_bound(q_policy, torch.tensor([-4.0]))
-    assert bounded.tolist() == [[[-4.0, 2.0]], [[0.0, -4.0]]]
+    # Two critics, two states, two actions: each state has its own return.
+    q_policy = torch.tensor([[[-30.0, 2.0], [-30.0, 2.0]], [[0.0, -5.0], [0.0, -5.0]]])
+    bounded = losses.cal_ql_bound(q_policy, torch.tensor([-4.0, 1.0]))
+    assert bounded.tolist() == [[[-4.0, 2.0], [1.0, 2.0]], [[0.0, -4.0], [1.0, 1.0]]]
 
 
 def test_cql_version_1_is_the_mean_gap() -> None:
@@ -82,6 +83,15 @@ def test_the_actor_loss_weighs_entropy_against_value() -> None:
     # Mean |Q| is 2, so the values count as 0.5 and -1.5.
     normalised = losses.actor_loss(log_pi, min_q, 0.5, normalise_q=True)
     assert normalised.item() == pytest.approx(1.5 + 0.5)
+
+
+def test_the_scale_of_the_values_is_taken_as_given() -> None:
+    min_q = torch.tensor([1.0, -3.0], requires_grad=True)
+    loss = losses.actor_loss(torch.zeros(2), min_q, 0.0, normalise_q=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    # Half of the batch each, over a mean |Q| of 2.
+    assert min_q.grad is not None
+    assert min_q.grad.tolist() == [-0.25, -0.25]
 
 
 def test_the_temperature_rises_when_entropy_is_below_its_target() -> None:
@@ -128,6 +138,14 @@ def test_the_deviation_loss_is_least_at_the_error_itself_and_leaves_the_mean_alo
     assert at[1] < at[2]
     assert at[1].item() == pytest.approx(0.5 + math.log(0.2), rel=1e-4)
     assert not at[1].requires_grad
+
+
+def test_the_deviation_loss_counts_only_what_its_weights_say() -> None:
+    mu, log_std = torch.zeros(2, 7), torch.zeros(2, 7)
+    actions = torch.tensor([math.tanh(1.0), 0.99])[:, None].expand(2, 7)
+    loss = losses.deviation_loss(mu, log_std, actions, torch.tensor([1.0, 0.0]))
+    assert loss.item() == pytest.approx(0.5)
+    assert losses.deviation_loss(mu, log_std, actions, torch.zeros(2)).item() == 0.0
 
 
 def test_the_toggle_loss_leaves_out_unknown_toggles() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.checkpoint import Checkpoint
+from policies.heads import TanhGaussian
 from policies.presets import preset
 from policies.selection import (
     CRITERIA,
@@ -20,6 +21,7 @@ from policies.selection import (
     spearman_with_time,
 )
 from policies.training import train
+from recordings.records import GRIPPER
 from tests.policies.synthetic import dot_data
 
 
@@ -192,6 +194,28 @@ def test_the_td_error_of_constant_critics_by_hand(
     monkeypatch.setattr(Checkpoint, "networks", lambda checkpoint: (networks, slots))
     found = score_held_out(result.checkpoint, dot_data(1, steps=4, seed=1))
     assert found.td_error == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_action_errors_are_shares_and_unknown_toggles_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train(preset("tiny"), dot_data(4), steps=1, run_folder=tmp_path, robot="sim-wx250s")
+    networks, slots = result.checkpoint.networks()
+    # The arm is told the lowest in every dimension and the gripper to close.
+    monkeypatch.setattr(
+        networks,
+        "policy",
+        lambda z, *_: TanhGaussian(torch.full((len(z), 7), -9.0), torch.zeros(len(z), 7)),
+    )
+    monkeypatch.setattr(Checkpoint, "networks", lambda checkpoint: (networks, slots))
+    data = dot_data(2, steps=4, seed=1)
+    # The demonstrations leave the arm in the middle of its range and never close the gripper.
+    actions = np.zeros_like(data.actions)
+    actions[:, GRIPPER] = 1.0
+    found = score_held_out(result.checkpoint, dataclasses.replace(data, actions=actions))
+    assert found.arm_error == pytest.approx(0.5)
+    assert found.gripper_error == 1.0
+    assert np.isnan(found.toggle_error_m)
 
 
 def _load(path: Path) -> Checkpoint:

@@ -37,6 +37,9 @@ def test_an_interrupted_episode_becomes_a_recording_that_says_so(tmp_path: Path)
     assert episode.end.final_observation is None
     assert episode.end.interventions == {"step_clamp": 2}
     assert (episode.end.overruns, episode.end.worst_overrun_s) == (1, 0.05)
+    assert episode.end.final_score == make_step(3).score
+    # From the first observation, at 100.0 s, until the last action was applied, at 100.62 s.
+    assert episode.end.duration_s == pytest.approx(0.62)
     assert episode.states.shape == (4, 7)
 
 
@@ -107,17 +110,56 @@ def test_a_journal_beside_another_episode_of_its_name_goes_into_quarantine(tmp_p
     assert recording.read_bytes() == before
 
 
-def test_a_label_given_before_the_crash_is_kept(tmp_path: Path) -> None:
+def test_a_journal_beside_a_recording_that_got_its_name_goes_into_quarantine(
+    tmp_path: Path,
+) -> None:
+    journal = interrupted(tmp_path, steps=4).read_bytes()
+    record(tmp_path, "e1", steps=4).rename(tmp_path / "e0.h5")
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.QUARANTINED
+    assert "different episode" in saved.reason
+    assert saved.path.read_bytes() == journal
+
+
+def test_a_label_given_before_the_crash_is_kept_and_no_recording_is_there_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_disk(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
     writer = EpisodeWriter(tmp_path, make_info())
     writer.append(make_step(0))
-    writer.end(make_end(1))
-    journal = journal_path(tmp_path, "e0")
-    ended = journal.read_bytes()
-    writer.label(SUCCESS)
-    (tmp_path / "e0.h5").unlink()
-    journal.write_bytes(ended)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", broken_disk)
+        with pytest.raises(RecordingError, match="could not be written"):
+            writer.finish(make_end(1), SUCCESS)
+    assert not (tmp_path / "e0.h5").exists()
+    (saved,) = recover(tmp_path)
+    assert "complete and labelled" in saved.reason
+    assert read_summary(tmp_path / "e0.h5").label == SUCCESS
+
+
+def test_a_journal_beside_its_damaged_recording_is_kept_whole(tmp_path: Path) -> None:
+    path = interrupted(tmp_path)
+    journal = path.read_bytes()
     recover(tmp_path)
-    assert read_summary(tmp_path / "e0.h5").label == Label()
+    os.truncate(tmp_path / "e0.h5", 500)
+    path.write_bytes(journal)
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.QUARANTINED
+    assert "e0.h5 is damaged" in saved.reason
+    assert saved.path.read_bytes() == journal
+
+
+def test_a_journal_of_another_version_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = interrupted(tmp_path).read_bytes()
+    monkeypatch.setattr("recordings.draft.SCHEMA_VERSION", 2)
+    (saved,) = recover(tmp_path)
+    assert saved.fate is Fate.QUARANTINED
+    assert "has version 1" in saved.reason
+    assert saved.path.read_bytes() == journal
 
 
 def test_every_leftover_is_treated(tmp_path: Path) -> None:

@@ -94,6 +94,58 @@ def test_a_journal_that_reads_back_differently_is_kept_and_said(tmp_path: Path) 
     assert not (tmp_path / "e0.h5").exists()
 
 
+def test_steps_and_what_follows_them_are_forced_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[str] = []
+    fsync = os.fsync
+
+    def force(descriptor: int) -> None:
+        name = os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(str(tmp_path))
+        # The folder is synced when its recording is there, and only then may the journal go.
+        forced.append(name or "/ with " + " ".join(names(tmp_path)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", force)
+    journal = "/.e0.partial"
+    writer = EpisodeWriter(tmp_path, make_info(), flush_every=2)
+    assert forced == [journal]
+    for index in range(4):
+        writer.append(make_step(index))
+    assert forced == [journal] * 3
+    writer.end(make_end(4))
+    assert forced == [journal] * 4
+    writer.label(SUCCESS)
+    assert forced[4:] == [journal, "/.e0.h5.tmp", "/ with .e0.partial e0.h5"]
+
+
+def test_a_recording_that_reads_back_differently_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = EpisodeWriter(tmp_path, make_info())
+    writer.append(make_step(0))
+    read = Path.read_bytes
+
+    def faulty(path: Path) -> bytes:
+        contents = bytearray(read(path))
+        if path.suffix == ".tmp":
+            contents[-1] ^= 0xFF
+        return bytes(contents)
+
+    monkeypatch.setattr(Path, "read_bytes", faulty)
+    with pytest.raises(RecordingError, match=r"e0\.h5 reads back differently"):
+        writer.finish(make_end(1), SUCCESS)
+    assert names(tmp_path) == [".e0.partial"]
+
+
+def test_a_final_observation_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    writer = EpisodeWriter(tmp_path, make_info())
+    writer.append(make_step(0))
+    with pytest.raises(RecordingError, match="The final observation"):
+        writer.end(make_end(1, final_observation=make_observation(1, cameras=("wrist",))))
+    assert len(read_episode(writer.finish(make_end(1), SUCCESS))) == 1
+
+
 def test_nothing_can_be_added_after_the_end(tmp_path: Path) -> None:
     writer = EpisodeWriter(tmp_path, make_info())
     writer.append(make_step(0))
