@@ -170,6 +170,11 @@ class JointArm(ConnectedArm):
         named = {"name": self._features.name, "embodiment": self._features.embodiment}
         return {**named, **self._drive.identity}
 
+    @property
+    def start_pose(self) -> tuple[float, ...]:
+        """Where episodes begin: x, y, z in m, roll, pitch, yaw in rad from gripper-down."""
+        return tuple(self._start_pose.tolist())
+
     def connect(self) -> None:
         self._drive.open()
         try:

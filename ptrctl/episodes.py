@@ -15,7 +15,13 @@ from rich.text import Text
 
 from ptrctl.terminal.console import duration
 from ptrctl.terminal.halfblocks import HalfBlocks
-from ptrctl.workspace import Workspace, check_name, episode_folders_in, existing_folder
+from ptrctl.workspace import (
+    WORKSPACE_VARIABLE,
+    Workspace,
+    check_name,
+    episode_folders_in,
+    existing_folder,
+)
 from recordings.dataset import EpisodeFolder
 from recordings.errors import RecordingError, UsageError
 from recordings.reader import Episode, EpisodeSummary, read_summary
@@ -33,7 +39,8 @@ def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> l
 
     Raises:
         RecordingError: The folder named holds no episode.
-        UsageError: It does not exist, the task named has no demonstrations, or both are named.
+        UsageError: It or the workspace does not exist, the task named has no demonstrations, or
+            folder and task are named.
     """
     if folder is not None and task is not None:
         raise UsageError(
@@ -51,6 +58,11 @@ def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> l
                 otherwise,
             )
         return found
+    # A misspelt workspace would hold no episode, and so none that is damaged.
+    existing_folder(
+        workspace.root,
+        f"Correct `--workspace` or {WORKSPACE_VARIABLE}; without both the current folder is used.",
+    )
     if task is not None:
         check_name(task, workspace.demonstrated_tasks(), "demonstrated task", "--task")
         return [workspace.demos(task)]

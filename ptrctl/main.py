@@ -58,7 +58,7 @@ class ErrorBoundary(TyperGroup):
                 console.error(translated)
             raise typer.Exit(translated.exit_code) from problem
         except KeyboardInterrupt as problem:
-            console.interrupted()
+            console.interrupted(*problem.args)
             raise typer.Exit(INTERRUPTED) from problem
         finally:
             for number, handler in handled.items():

@@ -66,7 +66,7 @@ def excerpt(
         )
     chosen = []
     taken: Counter[tuple[str, Outcome]] = Counter()
-    for summary in EpisodeFolder(source).summaries():
+    for summary in [read_summary(path) for path in EpisodeFolder(source).some_paths()]:
         copy = episode_path(folder, summary.info.episode_id)
         if copy.exists() and _is_outdated(copy, summary):
             on_outdated(set_aside(copy))

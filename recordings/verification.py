@@ -11,11 +11,15 @@ import numpy.typing as npt
 
 from recordings.episode_file import content_hash
 from recordings.errors import RecordingError
+from recordings.labels import label_history, label_path
 from recordings.reader import Episode, open_recording, read_episode
 from recordings.records import ACTION_HIGH, ACTION_LOW, ACTION_SIZE, STATE_SIZE
 from recordings.schema import CONTENT_HASH
 
 _ACTION_TOLERANCE = 1e-6
+
+DAMAGED_LABEL = "damaged_label"
+"""The kind of a problem of the label file alone: the recording beside it is whole."""
 
 GAP_PERIODS = 2.0
 """Observations further apart than this many control periods are a gap. The control loop lets a
@@ -32,8 +36,8 @@ class Problem:
 
     Args:
         path: The recording.
-        kind: "unreadable", "changed", "wrong_shape", "not_finite", "action_out_of_range",
-            "time_gap", "frozen_picture" or "missing_final_observation".
+        kind: "unreadable", "changed", "damaged_label", "wrong_shape", "not_finite",
+            "action_out_of_range", "time_gap", "frozen_picture" or "missing_final_observation".
         serious: The episode should not be trained on; otherwise good to know.
         message: A sentence.
         step: Where, None if it concerns the whole episode.
@@ -53,6 +57,8 @@ def verify_episode(path: Path) -> list[Problem]:
             unchanged = content_hash(file) == file.attrs[CONTENT_HASH]
         if not unchanged:
             return [Problem(path, "changed", True, "The contents do not match their checksum.")]
+        if label := _damaged_label(path):
+            return label
         episode = read_episode(path)
     except RecordingError as error:
         return [Problem(path, "unreadable", True, error.found)]
@@ -66,6 +72,16 @@ def verify_episode(path: Path) -> list[Problem]:
         *_frozen_pictures(episode),
         *_missing_final_observation(episode),
     ]
+
+
+def _damaged_label(path: Path) -> list[Problem]:
+    try:
+        label_history(path)
+    except (RecordingError, OSError):
+        name = label_path(path).name
+        words = "cannot be read. Move it away, then run `ptrctl data label` again."
+        return [Problem(path, DAMAGED_LABEL, True, f"Its label file {name} {words}")]
+    return []
 
 
 def _wrong_shapes(episode: Episode) -> Iterator[Problem]:

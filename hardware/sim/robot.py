@@ -90,7 +90,8 @@ class SimRobot(JointArm):
             joint_high_rad=wx250s.JOINT_HIGH_RAD,
             simulated=True,
         )
-        super().__init__(features, SimDrive(world, clock), Kinematics(), clock)
+        start = world.start_state[:6].tolist()
+        super().__init__(features, SimDrive(world, clock), Kinematics(), clock, start)
 
     def connect(self) -> None:
         super().connect()

@@ -41,12 +41,13 @@ def teleoperator_kind(name: str) -> TeleoperatorKind:
         if point.name == name:
             foreign: TeleoperatorKind = point.load()
             return foreign
-    names = teleoperator_names()
+    names = ["keyboard", *teleoperator_names()]
     near = difflib.get_close_matches(name, names, n=1)
     raise RobotError(
         f"There is no teleoperator named `{name}`.",
         f"Known: {', '.join(names)}.",
-        f"Choose one, for example `--demonstrator {near[0] if near else names[0]}`.",
+        f"Choose one with `--demonstrator` or as `teleoperator.kind` in ptrctl.toml, for example "
+        f"`{near[0] if near else names[0]}`.",
     )
 
 

@@ -236,14 +236,14 @@ def excerpt(
 
     existing_folder(source, "Name one, such as `demos/put_carrot_on_plate`.")
     outdated: list[Path] = []
-    with console.progress("copying episodes", 100) as bar:
+    with console.progress("copying episodes", 0) as bar:
         count = make_excerpt(
             source,
             out,
             successes_per_task=successes_per_task,
             failures_per_task=failures_per_task,
             image_size=image_size,
-            on_progress=lambda done, total: bar.update(100 * done // total),
+            on_progress=lambda done, total: bar.update(done, total=total),
             on_outdated=outdated.append,
         )
     rows: dict[str, object] = {"episodes": count, "pictures": f"{image_size}x{image_size}"}

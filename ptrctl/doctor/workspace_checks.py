@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hardware.checks import Finding, Health
-from ptrctl.profile import BUILT_IN, load_profile
+from ptrctl.profile import BUILT_IN, DEFAULT_TASK, load_profile
 from ptrctl.setup.writable import require_writable
 from ptrctl.workspace import Workspace
-from recordings.errors import PtrctlError, SystemSetupError
+from recordings.errors import PtrctlError, SystemSetupError, UsageError
 
 FEW_BYTES, TOO_FEW_BYTES = 5e9, 0.5e9
 
@@ -34,6 +34,9 @@ def check_disk(workspace: Workspace) -> Finding:
 
 
 def check_profile(workspace: Workspace) -> Finding:
+    """Whether the commands would take it; the cell is made for that, which connects no motor."""
+    from ptrctl.cells import make_cell
+
     try:
         profile = load_profile(workspace)
     except PtrctlError as problem:
@@ -51,6 +54,13 @@ def check_profile(workspace: Workspace) -> Finding:
             f"Run `ptrctl setup --camera {next(iter(profile.cameras))}`, or correct `camera.name`."
         )
         return Finding("profile", Health.FAIL, f"{words}{', '.join(profile.cameras)}.", fix)
+    try:
+        make_cell(profile, task=profile.task or (*profile.tasks, DEFAULT_TASK)[0], realtime=False)
+    except UsageError as problem:
+        words = f"{problem.found} {problem.expected}".strip()
+        return Finding("profile", Health.FAIL, words, problem.try_next)
+    except (PtrctlError, ImportError, AttributeError, OSError):
+        pass  # A package, OpenGL or a server that is missing has a finding of its own.
     task = profile.task or "no default task"
     return Finding("profile", Health.OK, f"Arm {profile.robot}, camera {profile.camera}, {task}")
 

@@ -10,14 +10,14 @@ from ptrctl.quality_views import problem_data, problems_table
 from ptrctl.terminal import console
 from ptrctl.workspace import open_workspace
 from recordings.recovery import set_aside
-from recordings.verification import Problem, verify_episode
+from recordings.verification import DAMAGED_LABEL, Problem, verify_episode
 
 
 def run_verification(
     root: Path, *, task: str | None, folder: Path | None, quarantine: bool
 ) -> bool:
     """Verify, show the outcome, and move damaged episodes away if so asked; False if there are
-    damaged ones left.
+    damaged ones left. One with a damaged label file alone stays: its recording is whole.
 
     Raises:
         RecordingError: The folder named holds no episode.
@@ -33,23 +33,27 @@ def run_verification(
     serious = {problem.path for problem in problems if problem.serious}
     if problems:
         console.show(problems_table(problems))
-    moved = [set_aside(path) for path in sorted(serious)] if quarantine else []
+    spoilt = {one.path for one in problems if one.serious and one.kind != DAMAGED_LABEL}
+    moved = [set_aside(path) for path in sorted(spoilt)] if quarantine else []
+    left = serious - spoilt if quarantine else serious
     where = {"task": task, "folder": folder, "quarantine": True}
-    title = "Damaged episodes were moved" if moved else "Some episodes are damaged"
+    title = "No episode is damaged" if paths else "There is no episode"
+    if serious:
+        title = "Some episodes are damaged" if left else "Damaged episodes were moved"
     console.outcome_panel(
-        title if serious else "No episode is damaged",
+        title,
         {
             "episodes": len(paths),
             "damaged": len(serious),
             "notes": sum(not problem.serious for problem in problems),
         },
         wrote=[place.said(path) for path in moved],
-        next_command=next_command("data verify", place, **where) if serious and not moved else None,
-        good=not serious or bool(moved),
+        next_command=next_command("data verify", place, **where) if spoilt and not moved else None,
+        good=bool(paths) and not left,
         data={
             "episodes": len(paths),
             "damaged": [str(path) for path in sorted(serious)],
             "problems": [problem_data(problem) for problem in problems],
         },
     )
-    return not serious or bool(moved)
+    return not left

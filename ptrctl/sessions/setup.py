@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,21 +73,27 @@ def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
     with console.asking():
         profile = wizard.ask(_earlier(workspace), flags, take_defaults=options.yes)
     realtime = console.is_interactive() if options.realtime is None else options.realtime
-    cell = make_cell(profile, task=profile.task_or_fail(), realtime=realtime)
     rows = _rows(profile)
-    if not options.motion:
-        wrote = [save_profile(workspace, profile)]
-    elif not _may_move(cell, yes=options.yes):
-        console.note("The arm was not moved and nothing was written.")
-        console.document({"declined": True})
-        return False
-    else:
-        with _answers_kept(workspace, profile), cell.station:
-            check = check_motion(cell)
-            wrote = _save(workspace, profile, check)
-            if not cell.station.robot.features.simulated:
-                console.note(_parked(cell, next_command("stop", workspace, park=True)))
-        rows["arm"] = f"follows within {check.worst_m * 1000:.1f} mm"
+    with ExitStack() as stack:
+        with _answers_kept(workspace, profile):
+            cell = make_cell(profile, task=profile.task_or_fail(), realtime=realtime)
+            if not options.motion:
+                wrote = [save_profile(workspace, profile)]
+            elif not _may_move(cell, yes=options.yes):
+                console.note(
+                    "The arm was not moved and nothing was written. `--no-motion` writes the "
+                    "profile without the motion."
+                )
+                _tell_answers(workspace, profile)
+                console.document({"declined": True})
+                return False
+            else:
+                stack.enter_context(cell.station)
+                check = check_motion(cell)
+                wrote = _save(workspace, profile, check)
+                rows["arm"] = f"follows within {check.worst_m * 1000:.1f} mm"
+        if options.motion and not cell.station.robot.features.simulated:
+            console.note(_parked(cell, next_command("stop", workspace, park=True)))
     console.outcome_panel(
         "The profile is written",
         rows,
@@ -111,13 +117,22 @@ def _earlier(workspace: Workspace) -> Profile:
 
 @contextmanager
 def _answers_kept(workspace: Workspace, profile: Profile) -> Iterator[None]:
-    """If the check fails, nothing is written; this says how to give the same answers again."""
+    """If the check fails or is stopped, nothing is written; this says how to give the same answers
+    again."""
     try:
         yield
     except PtrctlError:
-        console.note("The same answers as a command:")
-        console.note(answers_as_command(workspace, profile), wrap=False)
+        _tell_answers(workspace, profile)
         raise
+    except KeyboardInterrupt as interrupt:
+        _tell_answers(workspace, profile)
+        told = "Nothing was written.", "Run the command above to give the same answers again."
+        raise KeyboardInterrupt(*told) from interrupt
+
+
+def _tell_answers(workspace: Workspace, profile: Profile) -> None:
+    console.note("The same answers as a command:")
+    console.note(answers_as_command(workspace, profile), wrap=False)
 
 
 def _default_first(profile: Profile) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from hardware.loop import ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
+from hardware.robot import WorkspaceBox
+from hardware.safety import WORKSPACE_BOX
 from ptrctl.operator.operators import Operator, Verdict
 from ptrctl.workflows.attempt import bring_to_start, new_episode_info
 from recordings.dataset import EpisodeFolder
@@ -105,13 +107,15 @@ class RecordListener:
 
 @dataclass
 class _Session:
-    """Start states and counts of one session."""
+    """Start states and counts of one session; `at_the_box` steps were changed by the box."""
 
     plan: RecordPlan
     counts: Counter[Outcome]
     used_seeds: set[int]
     kept: list[Path] = field(default_factory=list)
     dropped: int = 0
+    steps: int = 0
+    at_the_box: int = 0
 
     def missing(self) -> dict[Outcome, int]:
         return {
@@ -179,7 +183,7 @@ def record(
     attempts = 0
     while session.missing() and not operator.wants_to_quit:
         if attempts == most:
-            raise _gave_up(session)
+            raise _gave_up(session, cell.station.safety.workspace)
         seed = session.next_seed() if redo_seed is None else redo_seed
         session.used_seeds.add(seed)
         if not bring_to_start(cell, seed, operator):
@@ -197,6 +201,8 @@ def record(
                 judge=cell.judge,
                 success_steps=2 if plan.end_on_success else None,
             )
+            session.steps += end.steps
+            session.at_the_box += end.interventions.get(WORKSPACE_BOX, 0)
             verdict = operator.verdict(end)
         redo_seed = seed if verdict.redo else None
         kept = _keep_or_drop(session, recorder, verdict, end, listener)
@@ -251,10 +257,18 @@ def _count(summaries: Sequence[EpisodeSummary]) -> Counter[Outcome]:
     return Counter(summary.label.outcome for summary in summaries)
 
 
-def _gave_up(session: _Session) -> RobotError:
+def _gave_up(session: _Session, box: WorkspaceBox) -> RobotError:
     missing = ", ".join(f"{number} {what.value}" for what, number in session.missing().items())
+    expected = f"{session.plan.attempts_a_demo} attempts for each missing episode were not enough."
+    mend = "Try another `--kitchen` or less `--noise`."
+    if 2 * session.at_the_box > session.steps:
+        expected += (
+            f" The workspace box from {box.low_m} to {box.high_m} m held the arm back in "
+            f"{session.at_the_box} of {session.steps} steps."
+        )
+        mend = "Run `ptrctl setup` and choose a larger box."
     return RobotError(
         f"The demonstrator does not get on: still missing {missing}.",
-        f"{session.plan.attempts_a_demo} attempts for each missing episode were not enough.",
-        "Everything recorded is kept. Try another `--kitchen` or less `--noise`.",
+        expected,
+        f"Everything recorded is kept. {mend}",
     )

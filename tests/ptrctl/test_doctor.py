@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from hardware.checks import Finding, Health
@@ -33,6 +34,7 @@ from ptrctl.doctor.machine_checks import (
     check_extras,
     check_packages,
     check_processor,
+    check_terminal,
     check_time_of_day,
     check_torch,
 )
@@ -40,8 +42,10 @@ from ptrctl.doctor.udev import RULES
 from ptrctl.doctor.workspace_checks import check_profile
 from ptrctl.main import app
 from ptrctl.profile import Profile
+from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from recordings.errors import RobotError, SystemSetupError
+from tests.hardware.fakes import FakeRobot
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,14 @@ class BenchSettings:
 
 
 def never(*args: Any) -> Any:
-    raise AssertionError("doctor made a device")
+    raise AssertionError("doctor touched a device")
+
+
+def untouched(*args: Any) -> Any:
+    """An arm that can be made, as for the check of the profile, but not be reached."""
+    robot = FakeRobot()
+    robot.connect = never  # type: ignore[method-assign]
+    return robot, ()
 
 
 @pytest.fixture
@@ -61,7 +72,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], N
 
     def register(check: Callable[[Any], Any]) -> None:
         module = ModuleType("bench_kinds")
-        module.KIND = ArmKind("bench", "", BenchSettings, never, list, check)  # type: ignore[attr-defined]
+        module.KIND = ArmKind("bench", "", BenchSettings, untouched, list, check)  # type: ignore[attr-defined]
         camera = ModuleType("bench_camera")
         camera.KIND = CameraKind("bench", "", BenchSettings, never, list, check)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "bench_kinds", module)
@@ -358,8 +369,61 @@ def test_a_policy_camera_that_is_none_of_the_cameras_is_noticed(tmp_path: Path) 
     assert "--camera wrist" in finding.fix
 
 
-def test_no_device_is_ever_made(bench: Callable[[Callable[[Any], Any]], None]) -> None:
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[session]\ntask = 'put_typo'", "no task `put_typo`"),
+        ("[camera]\nname = 'overshoulder'", "camera is `overshoulder`"),
+        ("[robot]\ncontrol_rate_hz = 10.0", "control rate is 10 Hz"),
+        ("[robot]\nstart_pose = [0.3, 0.0, 0.15, 0.0, 0.0, 0.0]", "Remove `robot.start_pose`"),
+        (
+            "[workspace_box]\nlow_m = [0.1, -0.2, 0.25]\nhigh_m = [0.4, 0.2, 0.3]",
+            "start pose is at (0.22, 0.0, 0.17) m, outside the workspace box",
+        ),
+        (
+            "[robot]\nname = 'bench'\n[session]\ntask = 'lift'\ntasks = ['pour']\n"
+            "[cameras.over_shoulder]\nkind = 'test-pattern'",
+            "no task named `lift`",
+        ),
+    ],
+)
+def test_a_profile_that_the_commands_would_refuse_is_not_called_ok(
+    tmp_path: Path, bench: Callable[[Callable[[Any], Any]], None], text: str, words: str
+) -> None:
+    bench(lambda settings: [])
+    (tmp_path / "ptrctl.toml").write_text(text)
+    finding = check_profile(Workspace(tmp_path))
+    assert finding.health is Health.FAIL
+    assert words in f"{finding.found} {finding.fix}"
+
+
+@pytest.mark.parametrize("missing", [ImportError, SystemSetupError, RobotError])
+def test_what_is_missing_on_this_machine_is_no_fault_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: type[Exception]
+) -> None:
+    def fails(*args: Any, **named: Any) -> Any:
+        raise missing("msgpack")
+
+    monkeypatch.setattr("ptrctl.cells.make_cell", fails)
+    (tmp_path / "ptrctl.toml").write_text("[session]\ntask = 'lift'\n")
+    assert check_profile(Workspace(tmp_path)).health is Health.OK
+
+
+def test_no_device_is_ever_touched(bench: Callable[[Callable[[Any], Any]], None]) -> None:
     bench(lambda settings: [])
     (finding,) = check_arm(PROFILE)
     assert finding.found == "There is nothing to check."
     assert device_checks.DEVICE_LIMIT_S > 15
+
+
+def test_a_terminal_that_draws_nothing_is_a_warning_and_says_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dumb = Console(force_terminal=True, _environ={"TERM": "dumb"})
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(console, "is_interactive", lambda: True)
+    monkeypatch.setattr(console, "messages", lambda: dumb)
+    finding = check_terminal()
+    assert (finding.health, finding.found) == (Health.WARN, "It draws no panels (TERM=dumb).")
+    assert "export TERM=xterm-256color" in finding.fix

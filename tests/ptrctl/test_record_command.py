@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from ptrctl.doctor.machine_checks import check_rendering
 from ptrctl.episodes import _in_words
 from ptrctl.main import app
 from ptrctl.profile import load_profile
-from ptrctl.sessions.recording import _warn_of_camera
+from ptrctl.sessions.recording import _labelling, _warn_of_camera
 from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from recordings.dataset import EpisodeFolder
+from recordings.labels import label_path
 from recordings.reader import read_episode
 from tests.ptrctl.terminal import PTRCTL
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
+from tests.recordings.episodes import record as record_episode
 
 pytestmark = pytest.mark.sim
 
@@ -60,6 +63,21 @@ def test_the_scripted_demonstrator_records_without_a_terminal(tmp_path: Path) ->
     assert "Kept: success, 1 of 1 wanted; " in result.stderr
     assert "using the simulated arm" in result.stderr
     assert len(EpisodeFolder(tmp_path / "demos" / TASK).paths()) == 1
+
+
+def test_episodes_without_a_label_are_named_with_the_command_that_helps(
+    demos: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(demos / "demos" / TASK, tmp_path / "demos" / TASK)
+    first, second = EpisodeFolder(folder).paths()
+    for path in (first, second):
+        assert ptrctl(tmp_path, "data", "label", str(path), "unlabelled").exit_code == 0
+    here = Workspace(tmp_path)
+    assert _labelling(here, TASK, folder) == f"ptrctl data list --task {TASK}{here.flag()}"
+    assert ptrctl(tmp_path, "data", "label", str(second), "success").exit_code == 0
+    command = _labelling(here, TASK, folder)
+    assert command == f"ptrctl data label {first.stem} success{here.flag()}"
+    assert CliRunner().invoke(app, shlex.split(command)[1:]).exit_code == 0
 
 
 def test_record_says_that_the_shipped_checkpoint_looks_through_another_camera(
@@ -238,6 +256,49 @@ def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_pa
     assert len(EpisodeFolder(broken.parent).paths()) == 2
 
 
+def test_a_damaged_label_file_moves_no_whole_recording_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "demos" / TASK
+    good, broken = (record_episode(folder, name) for name in ("e0", "e1"))
+    label_path(good).write_text("{")
+    for words in ((), ("--quarantine",)):
+        result = ptrctl(tmp_path, "data", "verify", *words, "--json")
+        assert result.exit_code == 4
+        told = json.loads(result.stdout)
+        assert (told["damaged"], told["next"], told["wrote"]) == ([str(good)], None, [])
+    monkeypatch.setattr(console.results(), "width", 80)
+    shown = ptrctl(tmp_path, "data", "verify")
+    assert "e0.label.json" in shown.stdout
+    broken.write_bytes(broken.read_bytes()[:1000])
+    result = ptrctl(tmp_path, "data", "verify", "--quarantine", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["wrote"] == [str(folder / "quarantine" / broken.name)]
+    assert [path.name for path in EpisodeFolder(folder).paths()] == [good.name]
+
+
+@pytest.mark.parametrize(
+    "words", ["list", "show", "label last success", "verify", "stats", "recover", f"list -t {TASK}"]
+)
+def test_a_workspace_that_does_not_exist_holds_no_healthy_episodes(
+    tmp_path: Path, words: str
+) -> None:
+    result = ptrctl(tmp_path / "typo", "data", *words.split(), "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["found"] == f"There is no folder `{tmp_path}/typo`."
+
+
+def test_a_workspace_that_is_not_looked_through_need_not_exist(demos: Path) -> None:
+    folder = demos / "demos" / TASK
+    assert ptrctl(demos / "new", "data", "verify", "--folder", str(folder)).exit_code == 0
+
+
+def test_no_episode_is_not_called_healthy(tmp_path: Path) -> None:
+    result = ptrctl(tmp_path, "data", "verify")
+    assert result.exit_code == 0
+    assert "! There is no episode" in result.stdout
+
+
 def test_recover_counts_nothing_of_another_user_and_names_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +372,8 @@ def test_setup_with_yes_chooses_a_task_so_that_record_needs_no_flag(tmp_path: Pa
         ("--rate 10", 2, "runs at 5 Hz"),
         ("--box-low 1 1 1", 2, "--box-high"),
         ("--box-low 1 1 1 --box-high 2 2 2", 2, "outside the workspace box"),
+        ("--box-low 0 0 .25 --box-high 1 1 1 --no-motion", 2, "outside the workspace box"),
+        ("--start-pose 0.3 0 0.15 0 0 0 --no-motion", 2, "choose a real arm"),
     ],
 )
 def test_setup_refuses_what_does_not_fit_the_arm(
@@ -436,7 +499,9 @@ def test_an_excerpt_says_which_copies_it_set_aside(tmp_path: Path) -> None:
     def excerpt() -> dict[str, Any]:
         return as_json(CliRunner().invoke(app, words))
 
-    assert excerpt()["set_aside"] == []
+    first = CliRunner().invoke(app, words)
+    assert as_json(first)["set_aside"] == []
+    assert "copying episodes: 2/2" in first.stderr
     name = EpisodeFolder(source).paths()[0].stem
     assert ptrctl(tmp_path, "data", "label", name, "failure").exit_code == 0
     told = excerpt()

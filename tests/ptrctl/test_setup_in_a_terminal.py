@@ -101,6 +101,20 @@ def test_refusing_the_motion_writes_nothing(tmp_path: Path) -> None:
     terminal.press("n")
     assert terminal.end() == (1, True)
     assert not (tmp_path / "ptrctl.toml").exists()
+    # What was answered is not lost.
+    said = terminal.output.decode()
+    assert "`--no-motion`" in said
+    command = next(line for line in said.splitlines() if "ptrctl setup --robot" in line)
+    assert BOX in command
+
+
+def test_ctrl_c_at_the_last_question_keeps_the_answers(tmp_path: Path) -> None:
+    words = f"setup {ALL_BUT} {BOX} --task open_drawer --kitchen 0"
+    terminal = Terminal(words, tmp_path)
+    terminal.see("Is the space around the arm free?")
+    terminal.press("\x03")
+    assert terminal.end() == (130, True)
+    assert f"--rate 5 {BOX}" in terminal.output.decode()
 
 
 def test_refusing_the_motion_is_told_to_scripts(tmp_path: Path) -> None:
@@ -137,6 +151,10 @@ def test_ctrl_c_during_the_motion_stops_the_arm_and_writes_nothing(tmp_path: Pat
     terminal.press("\x03")
     assert terminal.end() == (130, True)
     assert not (tmp_path / "ptrctl.toml").exists()
+    said = terminal.output.decode()
+    assert "ptrctl setup --robot sim-wx250s --task open_drawer" in said
+    assert "Run the command above" in said
+    assert "is kept" not in said
 
 
 @pytest.mark.slow  # An arm that is driven by hand moves at its real pace.

@@ -288,7 +288,7 @@ class AnsweredOnce:
         return self.answer
 
 
-LOW_BOX = {"box_low": (0.14, -0.25, 0.01), "box_high": (0.46, 0.25, 0.12)}
+LOW_BOX = {"box_low": (0.14, -0.25, 0.01), "box_high": (0.46, 0.25, 0.16)}
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_what_another_rate_does_not_mend_asks_for_no_other_rate(
         robot="bench",
         robot_options={"port": "/dev/bench"},
         cameras={"over_shoulder": {"kind": "picture", "path": "seen.png"}},
-        start_pose=(0.3, 0.0, 0.15, 0.0, 0.0, 0.0),
+        start_pose=(0.3, 0.0, 0.2, 0.0, 0.0, 0.0),
     )
     given = SetupFlags(robot="bench", port="/dev/bench", tasks=("lift",), image_size=64, **flags)
     rate = AnsweredOnce(5.0)

@@ -149,6 +149,13 @@ def test_without_a_success_there_is_no_excerpt(tmp_path: Path) -> None:
         excerpt(tmp_path / "bad", tmp_path / "small", successes_per_task=1, image_size=16)
 
 
+def test_a_folder_of_folders_is_told_from_one_without_a_success(
+    source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecordingError, match=f"holds episodes itself, such as `{source}`"):
+        excerpt(tmp_path, tmp_path / "small", successes_per_task=1, image_size=16)
+
+
 def test_what_a_kill_left_of_a_copy_does_not_count_as_one(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "small"
 

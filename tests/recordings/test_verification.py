@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from recordings.episode_file import content_hash
+from recordings.labels import label_path
 from recordings.schema import CONTENT_HASH
 from recordings.verification import verify_episode
 from recordings.writer import EpisodeWriter
@@ -57,6 +58,17 @@ def test_a_changed_number_is_found_by_the_checksum(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["sent_action"][1, 2] = 0.001
     assert kinds(path) == [("changed", None)]
+
+
+def test_a_damaged_label_file_is_told_from_a_damaged_recording(tmp_path: Path) -> None:
+    path = record_episode(tmp_path)
+    label_path(path).write_text("{")
+    (problem,) = verify_episode(path)
+    assert (problem.kind, problem.serious) == ("damaged_label", True)
+    assert problem.message.startswith(f"Its label file {path.stem}.label.json cannot be read")
+    assert "`ptrctl data label`" in problem.message
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert kinds(path) == [("unreadable", None)]
 
 
 def test_a_changed_stage_that_cannot_be_read_is_found_by_the_checksum(tmp_path: Path) -> None:

@@ -32,8 +32,10 @@ def test_every_kind_is_described_and_can_be_made_without_the_device(name: str) -
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(RobotError, match="--demonstrator spacemouse"):
+    with pytest.raises(RobotError, match=r"`teleoperator.kind` .* `spacemouse`"):
         teleoperator_kind("spacemose")
+    with pytest.raises(RobotError, match=r"Known: keyboard, .* `keyboard`"):
+        teleoperator_kind("keybord")
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:

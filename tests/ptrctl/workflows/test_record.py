@@ -306,6 +306,17 @@ def test_a_hopeless_demonstrator_gives_up_and_keeps_everything(tmp_path: Path) -
     assert len(desk.summaries) == 10
 
 
+def test_a_demonstrator_that_the_workspace_box_held_back_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    box = desk.cell.station.safety.workspace
+    desk.cell.station.safety.workspace = replace(box, high_m=(0.12, 0.5, 0.5))
+    with pytest.raises(RobotError) as caught:
+        desk.alone()
+    assert "(0.12, 0.5, 0.5) m held the arm back in 40 of 40 steps" in caught.value.expected
+    assert "choose a larger box" in caught.value.try_next
+    assert "--kitchen" not in caught.value.try_next
+
+
 def test_a_person_may_try_as_often_as_they_like(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "s_xd" * 7 + "s_xy", attempts_a_demo=None)
     result = desk.by_keyboard()
