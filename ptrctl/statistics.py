@@ -111,6 +111,11 @@ class PairedComparison:
         return mcnemar_p_value(self.only_new, self.only_old)
 
     @property
+    def p_in_words(self) -> str:
+        """ "0.031" or "< 0.001", for the report."""
+        return format_p(self.p_value).removeprefix("= ")
+
+    @property
     def e_value(self) -> float:
         """Evidence that the new policy is better, valid at any stopping time."""
         return paired_bet_e_value(self.only_new, self.only_old)

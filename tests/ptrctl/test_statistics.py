@@ -117,5 +117,6 @@ def test_a_paired_comparison_counts_its_pairs() -> None:
 def test_a_tiny_p_value_is_not_shown_as_nought() -> None:
     pairs = [(False, True)] * 38 + [(True, True)] * 12
     comparison = compare_paired(pairs)
+    assert comparison.p_in_words == "< 0.001"
     assert "p < 0.001 (two-sided)" in str(comparison)
     assert "p = 1.000 (" in str(compare_paired([(False, True), (True, False)]))
