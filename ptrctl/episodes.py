@@ -54,7 +54,7 @@ def folders_in(workspace: Workspace, folder: Path | None, task: str | None) -> l
         if not found:
             raise RecordingError(
                 f"There is no episode in {folder}, nor in a folder below it.",
-                "A folder of episodes was expected.",
+                "A folder of episodes is needed.",
                 otherwise,
             )
         return found

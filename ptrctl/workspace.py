@@ -136,7 +136,7 @@ def existing_folder(folder: Path, try_next: str) -> Path:
     """
     if not folder.is_dir():
         raise UsageError(
-            f"There is no folder `{folder}`.", "A folder of episodes was expected.", try_next
+            f"There is no folder `{folder}`.", "A folder of episodes is needed.", try_next
         )
     return folder
 
@@ -160,7 +160,7 @@ def check_folder_name(name: str, flag: str, *, taken: Iterable[str] = ()) -> str
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise UsageError(
             f"`{flag} {name}` is a path or nothing.",
-            "A name of one folder in the workspace was expected.",
+            "It should be the name of one folder in the workspace.",
             f"Choose a plain name with `{flag}`, and the workspace with `--workspace`.",
         )
     return name

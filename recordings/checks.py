@@ -48,7 +48,7 @@ class ObservationChecks:
         if step.index != expected_index:
             raise RecordingError(
                 f"{name} came after {expected_index} steps.",
-                f"Step {expected_index} was expected.",
+                f"It should be step {expected_index}.",
                 "Begin a new episode.",
             )
         self.check_observation(step.observation, name)
@@ -95,6 +95,6 @@ def _check_shape(values: FloatArray, size: int, name: str) -> None:
     if np.shape(values) != (size,):
         raise RecordingError(
             f"{name} has shape {np.shape(values)}.",
-            f"({size},) was expected.",
+            f"It should be ({size},).",
             "Report this: the program that recorded it is at fault.",
         )

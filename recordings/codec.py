@@ -45,13 +45,13 @@ def decode_image(encoded: bytes | memoryview) -> ImageArray:
     except (OSError, SyntaxError, ValueError) as error:
         raise RecordingError(
             f"A picture cannot be decoded: {error}.",
-            "A whole JPEG or PNG picture was expected.",
+            "It should be a whole JPEG or PNG picture.",
             "Run `ptrctl data verify` to find damaged episodes and to move them away.",
         ) from error
     if image.ndim != 3 or image.shape[2] != 3:
         raise RecordingError(
             f"A picture has shape {image.shape}.",
-            "Three colours, (height, width, 3), were expected.",
+            "It should have three colours, (height, width, 3).",
             "Run `ptrctl data verify` to find damaged episodes and to move them away.",
         )
     return image

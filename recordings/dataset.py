@@ -31,7 +31,7 @@ class EpisodeFolder:
         if not Path(self.path).is_dir():
             raise RecordingError(
                 f"There is no folder {self.path}.",
-                "A folder of recordings was expected.",
+                "A folder of recordings is needed.",
                 "Run `ptrctl record` to make one.",
             )
 
@@ -55,7 +55,7 @@ class EpisodeFolder:
             )
             raise RecordingError(
                 f"There is no finished episode in {self.path}.",
-                "At least one was expected.",
+                "At least one is needed.",
                 f"Name a folder that holds episodes itself, such as `{below[0]}`."
                 if below
                 else "Run `ptrctl record` first.",

@@ -102,7 +102,7 @@ def label_history(recording: Path) -> list[GivenLabel]:
     except (ValueError, KeyError, TypeError) as error:
         raise RecordingError(
             f"{path} cannot be read: {error}.",
-            f"A label file of version {LABEL_FILE_VERSION} was expected.",
+            f"It should be a label file of version {LABEL_FILE_VERSION}.",
             f"Move {path.name} away, then run `ptrctl data label` again.",
         ) from error
 

@@ -305,7 +305,7 @@ def open_recording(path: Path) -> Iterator[h5py.File]:
     except _STUMBLES as error:
         raise RecordingError(
             f"{path} cannot be read as a recording: {str(error).strip(chr(39))}.",
-            "A whole HDF5 file written by ptrctl was expected.",
+            "It should be a whole HDF5 file written by ptrctl.",
             f"Run `ptrctl data verify --folder {shlex.quote(str(path.parent))}` to find damaged "
             "episodes; `--quarantine` moves them away.",
         ) from error

@@ -64,7 +64,7 @@ def choose_device(rs: ModuleType, camera: str, serial: str) -> Any:
         )
     wanted = f"the RealSense camera with serial number {serial}" if serial else "one RealSense"
     raise CameraFault(
-        f"The camera {camera} is not there. Plugged in: {there}.", f"Expected {wanted}.", PLUG
+        f"The camera {camera} is not there. Plugged in: {there}.", f"It should be {wanted}.", PLUG
     )
 
 

@@ -201,7 +201,7 @@ class RealSenseSource:
         if wanted and wanted != found:
             raise CameraFault(
                 f"The recording for camera {self._camera} comes from the camera {found}.",
-                f"Expected the serial number {wanted}.",
+                f"The serial number should be {wanted}.",
                 "Correct `serial` or `recording` in ptrctl.toml.",
             )
 

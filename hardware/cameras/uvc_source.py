@@ -77,7 +77,7 @@ def choose_device(camera: str, device: str) -> Path:
     if path is None or not path.exists():
         raise CameraFault(
             f"The camera {camera} is not there. Plugged in: {there}.",
-            f"Expected {device or 'one USB camera'}.",
+            f"There should be {device or 'one USB camera'}.",
             "Plug it in, and run `ptrctl doctor`.",
         )
     if not os.access(path, os.R_OK | os.W_OK):
