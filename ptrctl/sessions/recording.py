@@ -42,6 +42,8 @@ from recordings.recovery import Recovered
 PERSON_MAX_STEPS = 300
 SCRIPTED_MAX_STEPS = 60
 
+ELSEWHERE = "record into another workspace with `--workspace`"
+
 
 @dataclass(frozen=True)
 class RecordOptions:
@@ -63,9 +65,6 @@ class RecordOptions:
     max_steps: int | None = None
     seed: int = 0
     realtime: bool | None = None
-
-
-ELSEWHERE = "record into another workspace with `--workspace`"
 
 
 def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions) -> bool:

@@ -191,15 +191,19 @@ def test_a_fitting_robot_is_accepted_and_every_difference_of_another_is_listed(
     assert caught.value.exit_code == 5
 
 
+def check_fits_the_arm(saved: Checkpoint) -> None:
+    check_fits(
+        load_checkpoint(saved.path),
+        robot="sim-wx250s",
+        cameras=["over_shoulder"],
+        control_rate_hz=5.0,
+    )
+
+
 def test_a_control_rate_that_is_no_number_fits_no_robot(saved: Checkpoint) -> None:
     describe(saved, control_rate_hz=math.nan)
     with pytest.raises(CheckpointError, match="acts at nan Hz"):
-        check_fits(
-            load_checkpoint(saved.path),
-            robot="sim-wx250s",
-            cameras=["over_shoulder"],
-            control_rate_hz=5.0,
-        )
+        check_fits_the_arm(saved)
 
 
 def test_other_conventions_are_refused(saved: Checkpoint) -> None:
@@ -208,12 +212,7 @@ def test_other_conventions_are_refused(saved: Checkpoint) -> None:
     values["conventions"]["action_high"][0] = 0.1
     path.write_text(json.dumps(values))
     with pytest.raises(CheckpointError, match="action_high"):
-        check_fits(
-            load_checkpoint(saved.path),
-            robot="sim-wx250s",
-            cameras=["over_shoulder"],
-            control_rate_hz=5.0,
-        )
+        check_fits_the_arm(saved)
 
 
 def test_a_new_task_takes_a_spare_slot_and_starts_like_similar_ones(saved: Checkpoint) -> None:
