@@ -18,6 +18,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dynamixel_sdk import port_handler
 
@@ -34,6 +35,12 @@ INSTRUCTION_ERROR, CRC_ERROR = 2, 3
 ALERT = 0x80
 PATIENCE_MS = 48
 """In place of the 16 ms that a USB adapter holds an answer back: the SDK waits twice as long."""
+REPOSITORY = Path(__file__).parents[3]
+PATIENT_ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "patient_sdk"), str(REPOSITORY)]),
+    "PTRCTL_SDK_PATIENCE_MS": str(PATIENCE_MS),
+}
+"""Gives a `ptrctl` in another process the same patience."""
 
 
 def _crc_table() -> list[int]:
@@ -349,6 +356,7 @@ def peer_of(bus: ServoBus, speed: float = 10.0) -> Peer:
             "silent": lambda: bus.silent.add(7),
         },
         clock=bus.clock,
+        env=PATIENT_ENVIRONMENT,
     )
 
 
