@@ -142,7 +142,7 @@ def train(
 
     Raises:
         AnotherRunError: The folder holds a run with other settings or data.
-        CheckpointError: `init` does not fit the config, or a loss is no longer finite.
+        CheckpointError: `init` does not fit the config, or losses or weights are no longer finite.
         RecordingError: There is no usable data, or none is a success and the learner clones.
     """
     sources = {"prior": prior, "target": target}
@@ -293,6 +293,10 @@ class _Runner:
 
     def save_checkpoint(self, *, keep_state: bool) -> Checkpoint:
         step = self.learner.updates
+        networks = self.learner.rollout_networks
+        # An update with finite losses may have lost them all the same.
+        if not all(bool(weights.isfinite().all()) for weights in networks.parameters()):
+            raise _lost_networks(step, "weights that are not finite")
         earlier = self.init.info if self.init else None
         info = dataclasses.replace(
             self.info,
@@ -303,7 +307,7 @@ class _Runner:
         keep = keep_state and self.info.config.training.continue_optimiser
         return save_checkpoint(
             self.checkpoint_path,
-            self.learner.rollout_networks,
+            networks,
             info,
             compact=self.compact,
             state=self.learner.state_dict() if keep else None,
@@ -365,14 +369,18 @@ def learn(
     broken = {name: value for name, value in metrics.items() if not math.isfinite(value)}
     if broken:
         found = ", ".join(f"{name} {value}" for name, value in broken.items())
-        raise CheckpointError(
-            f"Update {learner.updates} gave {found}.",
-            "Losses should be finite; earlier checkpoints are as they were.",
-            f"{BEGIN_ANEW} Choose another `--seed` or `--checkpoint`.",
-        )
+        raise _lost_networks(learner.updates, found)
     if learner.cloned is not None:
         mixture.note_weights(batch.rows, learner.cloned)
     return metrics
+
+
+def _lost_networks(update: int, found: str) -> CheckpointError:
+    return CheckpointError(
+        f"Update {update} gave {found}.",
+        "Losses and weights should be finite; earlier checkpoints are as they were.",
+        f"{BEGIN_ANEW} Choose another `--seed` or `--checkpoint`.",
+    )
 
 
 def offline_sources(

@@ -275,6 +275,14 @@ def test_learning_ends_where_a_loss_is_not_finite_and_nothing_of_it_is_kept(tmp_
     assert read_tensors(tmp_path / STATE_FILE)[1]["updates"] == 1
 
 
+def test_no_checkpoint_is_written_of_weights_that_the_last_update_lost(tmp_path: Path) -> None:
+    config = tiny()
+    rates = dataclasses.replace(config.training, actor_rate=1e39, critic_rate=1e39)
+    with pytest.raises(CheckpointError, match="Update 1 gave weights that are not finite"):
+        run(tmp_path, dataclasses.replace(config, training=rates), steps=1)
+    assert not (tmp_path / "checkpoints").exists()
+
+
 def test_fine_tuning_takes_a_spare_slot_and_mixes_or_does_without_prior_data(
     tmp_path: Path,
 ) -> None:
