@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -32,3 +34,16 @@ def trained(_trained: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     shutil.copytree(_trained, folder)
     return folder
+
+
+def run(command: str, workspace: Path, *, code: int = 0) -> Any:
+    """What a command printed with `--json`, once it has ended with `code`."""
+    result = CliRunner().invoke(app, [*command.split(), "-w", str(workspace), "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def evaluate(workspace: Path, more: str = "", *, code: int = 0) -> Any:
+    """As `run`, a few short trials of the checkpoint `base`."""
+    command = f"evaluate -t {TASK} --kitchen {KITCHEN} -c base --max-steps 6 {more}"
+    return run(command, workspace, code=code)

@@ -11,8 +11,7 @@ import ptrctl.workflows.finetune as finetune_workflow
 from ptrctl.checkpoints import RECOMMENDED_FILE, open_checkpoint
 from ptrctl.plan import TRIALS_FILE
 from ptrctl.workspace import Workspace
-from tests.ptrctl.conftest import KITCHEN, TASK
-from tests.ptrctl.test_learning_commands import run
+from tests.ptrctl.conftest import KITCHEN, TASK, run
 
 pytestmark = pytest.mark.sim
 

@@ -11,8 +11,7 @@ from ptrctl.checkpoints import open_checkpoint
 from ptrctl.trials import TrialLog, counted_trials, load_summary
 from ptrctl.workspace import Workspace
 from recordings.reader import read_episode
-from tests.ptrctl.conftest import KITCHEN, TASK
-from tests.ptrctl.test_learning_commands import run
+from tests.ptrctl.conftest import KITCHEN, TASK, run
 
 pytestmark = pytest.mark.sim
 
