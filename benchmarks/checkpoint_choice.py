@@ -36,7 +36,7 @@ from benchmarks.ptr_bench.lines import seal
 from benchmarks.ptr_bench.provenance import describe_code, describe_host
 from benchmarks.ptr_bench.rollouts import make_demonstrations, run_trials
 from benchmarks.ptr_bench.targets import Target, choose_targets, start_seeds
-from hardware.registry import SIMULATED
+from hardware.modules import SIMULATED
 from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.policy import Policy
 from policies.selection import score_held_out

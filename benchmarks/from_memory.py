@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.ptr_bench.rollouts import target_cell
-from benchmarks.ptr_bench.targets import MAX_STEPS, SUCCESS_STEPS, UNREPORTED, Target
-from hardware.loop import Decider
+from benchmarks.ptr_bench.targets import MAX_STEPS, UNREPORTED, Target
+from hardware.loop import SUCCESS_STEPS, Decider
 from hardware.registry import Cell
 from hardware.sim.tasks import parse_task
 from policies.carrying import MOST_PERIODS

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from hardware.registry import SIMULATED, Cell, CellRequest, make_cell
+from hardware.modules import SIMULATED
+from hardware.registry import Cell, CellRequest, make_cell
 from hardware.remote.tokens import FILE_NAME
 from hardware.station import Station
 from ptrctl.profile import Profile, save_profile

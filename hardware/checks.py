@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
+
+UDEV_RULES_PATH = Path("/etc/udev/rules.d/70-ptrctl.rules")
+"""Where the rules of `ptrctl doctor --print-udev-rules` belong: below 73, where the person at the
+machine is given what is tagged `uaccess`."""
 
 
 class Health(enum.Enum):

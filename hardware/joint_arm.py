@@ -113,6 +113,16 @@ class JointDrive(Protocol):
         ...
 
 
+MAX_ITERATIONS = 20
+POSITION_TOLERANCE_M = 5e-4
+ROTATION_TOLERANCE_RAD = 5e-3
+"""So near to a pose must a `Solver` come, in so many iterations."""
+MAX_STEP_RAD = 0.3
+"""Largest joint step of one iteration."""
+MAX_JOINT_JUMP_RAD = 0.8
+"""A solution farther than this from the seed is another branch, not the next step."""
+
+
 class Solver(Protocol):
     """Kinematics of the arm; poses are (6,), see `hardware.kinematics.Kinematics`."""
 

@@ -11,16 +11,15 @@ import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
 
 from hardware import wx250s  # noqa: E402
+from hardware.joint_arm import (  # noqa: E402
+    MAX_ITERATIONS,
+    MAX_JOINT_JUMP_RAD,
+    MAX_STEP_RAD,
+    POSITION_TOLERANCE_M,
+    ROTATION_TOLERANCE_RAD,
+)
 from hardware.sim import arm_model  # noqa: E402
 from recordings.records import FloatArray  # noqa: E402
-
-MAX_ITERATIONS = 20
-POSITION_TOLERANCE_M = 5e-4
-ROTATION_TOLERANCE_RAD = 5e-3
-MAX_STEP_RAD = 0.3
-"""Largest joint step of one iteration."""
-MAX_JOINT_JUMP_RAD = 0.8
-"""A solution farther than this from the seed is another branch, not the next step."""
 
 
 class Kinematics:

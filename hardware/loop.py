@@ -29,6 +29,7 @@ from recordings.records import (
 )
 
 __all__ = [
+    "SUCCESS_STEPS",
     "ControlLoop",
     "Decider",
     "Decision",
@@ -38,7 +39,8 @@ __all__ = [
     "Subscriber",
 ]
 
-
+SUCCESS_STEPS = 2
+"""Successful scores one after the other that make an episode a success, and end it."""
 SETTLE_PERIODS = 2.0
 """An arm that cannot be asked has come to rest by itself after this many control periods."""
 
@@ -145,7 +147,7 @@ class ControlLoop:
         *,
         max_steps: int,
         judge: Judge | None = None,
-        success_steps: int | None = 2,
+        success_steps: int | None = SUCCESS_STEPS,
     ) -> EpisodeEnd:
         """Run one episode; the arm is at its start pose already.
 

@@ -1,10 +1,15 @@
-"""Which module describes which arm, camera or teleoperator in its `KIND`.
+"""The names of arms, cameras and teleoperators, and which module describes which in its `KIND`.
 
-A table of names alone, so that whoever needs one arm imports nothing of the others.
+Names alone, so that whoever needs one arm imports nothing of the others.
 """
 
 from __future__ import annotations
 
+SIMULATED = "sim-wx250s"
+"""The simulated WidowX 250s."""
+USUAL_CAMERA = "over_shoulder"
+"""What the simulator's camera is called, which the shipped checkpoint looks through; and a real
+camera, unless the operator says otherwise."""
 ARM_MODULES: dict[str, str] = {
     "interbotix": "hardware.interbotix",
     "dynamixel": "hardware.dynamixel",

@@ -17,14 +17,13 @@ from hardware.camera import Camera
 from hardware.clock import Clock, MonotonicClock
 from hardware.kinds import ArmKind, ArmRequest, CameraKind
 from hardware.loop import Decider, Judge
-from hardware.modules import ARM_MODULES, CAMERA_MODULES
+from hardware.modules import ARM_MODULES, CAMERA_MODULES, SIMULATED, USUAL_CAMERA
 from hardware.robot import ShouldStop, never_stop
 from hardware.settings import build_settings
 from hardware.station import Station
 from recordings.errors import UsageError
 from recordings.records import CONTROL_RATE_HZ, ImageArray
 
-SIMULATED = "sim-wx250s"
 ENTRY_POINT_GROUP = "ptrctl.cells"
 
 OPERATOR_SAYS = "the operator says that the task is done"
@@ -225,7 +224,7 @@ def make_sim_cell(request: CellRequest) -> Cell:
     clock = MonotonicClock() if request.realtime else SimulatedClock()
     robot = SimRobot(world, clock)
     size = request.image_size
-    station = Station(robot, [SimCamera(world, clock, "over_shoulder", size, size)], clock=clock)
+    station = Station(robot, [SimCamera(world, clock, USUAL_CAMERA, size, size)], clock=clock)
 
     def start(seed: int | None, should_stop: ShouldStop = never_stop) -> None:
         robot.move_to_start(seed=seed, should_stop=should_stop)

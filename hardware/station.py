@@ -10,9 +10,15 @@ from typing import Any
 from hardware.camera import Camera
 from hardware.clock import Clock, MonotonicClock
 from hardware.faults import CameraFault
+from hardware.joint_arm import JointArm
+from hardware.limits import check_start_inside
 from hardware.robot import Robot, ShouldStop, Stop, never_stop
 from hardware.safety import SafeAction, SafetyEnvelope
 from recordings.records import FloatArray, Frame, Observation
+
+START_TOLERANCE_M = 0.03
+"""The arm's own start pose may be so far outside the box: the simulated arm begins up to 2 cm away
+from it, and a box may have been jogged to from there."""
 
 
 class Station:
@@ -67,6 +73,20 @@ class Station:
             }
             for name, camera in self.cameras.items()
         }
+
+    def check_start_pose(self, chosen: Sequence[float] | None, try_next: str) -> None:
+        """Raise `UsageError` if episodes would begin outside the box, where nothing may move.
+
+        Args:
+            chosen: The start pose that the arm was made with; None for its own, which is checked
+                where it is known.
+            try_next: What the message tells to do.
+        """
+        if chosen is not None:
+            check_start_inside(chosen, self.safety.workspace, 0.0, try_next)
+        elif isinstance(self.robot, JointArm):
+            own = self.robot.start_pose
+            check_start_inside(own, self.safety.workspace, START_TOLERANCE_M, try_next)
 
     def observe(self) -> Observation:
         """Newest pictures and measured state.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardware.robot import WorkspaceBox
+from hardware.robot import RobotFeatures, WorkspaceBox
 from recordings.records import FloatArray
 
 JOINT_NAMES = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
@@ -46,6 +46,24 @@ WORKSPACE = WorkspaceBox(
 
 GIMBAL_LOCK = 1e-3
 """So near to a pitch of +-pi/2 (its cosine), roll and yaw would be noise."""
+
+
+def features(name: str, control_rate_hz: float) -> RobotFeatures:
+    """Of a real WidowX 250s.
+
+    Args:
+        name: Of the driver, as in the profile.
+        control_rate_hz: Rate that its actions are meant for.
+    """
+    return RobotFeatures(
+        name=name,
+        embodiment="wx250s",
+        control_rate_hz=control_rate_hz,
+        workspace=WORKSPACE,
+        joint_names=JOINT_NAMES,
+        joint_low_rad=JOINT_LOW_RAD,
+        joint_high_rad=JOINT_HIGH_RAD,
+    )
 
 
 def finger_to_opening(finger_m: float) -> float:

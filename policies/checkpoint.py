@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from policies.config import PolicyConfig
+from policies.config import INFO_FILE, PolicyConfig
 from policies.learner import LearnerState
 from policies.networks import PolicyNetworks
 from policies.storage import (
@@ -38,7 +38,6 @@ from recordings.records import ACTION_HIGH, ACTION_LOW, ACTION_NAMES, STATE_NAME
 
 SCHEMA_VERSION = 1
 MODEL_FILE = "model.safetensors"
-INFO_FILE = "checkpoint.json"
 TRAINING_FILE = "training.safetensors"
 
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from recordings.errors import CheckpointError, UsageError
 
+INFO_FILE = "checkpoint.json"
+"""In a checkpoint's folder: its config, and what else using the weights rightly depends on."""
 Learner = Literal["bc", "ptr", "iql"]
 Precision = Literal["float32", "bfloat16"]
 LEARNERS: tuple[Learner, ...] = ("bc", "ptr", "iql")

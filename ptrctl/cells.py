@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from hardware.clock import MonotonicClock
-from hardware.joint_arm import JointArm
 from hardware.kinds import ArmRequest
-from hardware.modules import ARM_MODULES
-from hardware.registry import SIMULATED, Cell, CellRequest, arm_kind
+from hardware.modules import ARM_MODULES, SIMULATED
+from hardware.registry import Cell, CellRequest, arm_kind
 from hardware.registry import make_cell as make_cell_by_name
 from hardware.robot import Robot, RobotFeatures
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings
-from ptrctl.profile import DEFAULT_TASK, Profile
+from ptrctl.profile import Profile
 from ptrctl.workspace import PROFILE_NAME, check_name
 from recordings.errors import UsageError
-
-START_TOLERANCE_M = 0.03
-"""The arm's own start pose may be so far outside the box: the simulated arm begins up to 2 cm away
-from it, and a box may have been jogged to from there."""
 
 
 def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
@@ -51,7 +45,13 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
     cell = make_cell_by_name(profile.robot, request)
     features = cell.station.robot.features
     check_rate(profile, features)
-    _check_start_pose(profile, cell.station.robot)
+    if profile.start_pose is not None and profile.robot == SIMULATED:
+        raise UsageError(
+            f"A start pose is set for the arm {SIMULATED}.",
+            "Its episodes begin where the seed of each says.",
+            f"Remove `robot.start_pose` from {PROFILE_NAME}, leave `--start-pose` out, or choose a "
+            "real arm with `--robot`.",
+        )
     cameras = sorted(cell.station.cameras)
     if profile.camera not in cameras:
         raise UsageError(
@@ -68,6 +68,11 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
                 high_m=profile.workspace_high_m,
             )
         )
+    cell.station.check_start_pose(
+        profile.start_pose,
+        "Run `ptrctl setup` with a box around that point (`--box-low X Y Z --box-high X Y Z`) or, "
+        f"for a real arm, with another start pose (`--start-pose`); or correct {PROFILE_NAME}.",
+    )
     return cell
 
 
@@ -83,7 +88,7 @@ def make_arm(profile: Profile) -> Robot:
     """
     if profile.robot not in ARM_MODULES:
         # The simulated arm, or one from another package, which comes as a whole cell.
-        cell = make_cell(profile, task=profile.task or DEFAULT_TASK, realtime=True)
+        cell = make_cell(profile, task=profile.some_task, realtime=True)
         return cell.station.robot
     kind = arm_kind(profile.robot)
     settings = build_settings(kind.settings, profile.robot_options, "robot.options")
@@ -100,33 +105,4 @@ def check_rate(profile: Profile, features: RobotFeatures) -> None:
             f"The arm {features.name} runs at {features.control_rate_hz:g} Hz.",
             f"Run `ptrctl setup --rate {features.control_rate_hz:g}`, or correct "
             f"`robot.control_rate_hz` in {PROFILE_NAME}.",
-        )
-
-
-def _check_start_pose(profile: Profile, robot: Robot) -> None:
-    """Raise `UsageError` if the arm takes no start pose, or if episodes would begin outside the
-    box, where nothing may move."""
-    if profile.start_pose is not None and profile.robot == SIMULATED:
-        raise UsageError(
-            f"A start pose is set for the arm {SIMULATED}.",
-            "Its episodes begin where the seed of each says.",
-            f"Remove `robot.start_pose` from {PROFILE_NAME}, leave `--start-pose` out, or choose a "
-            "real arm with `--robot`.",
-        )
-    pose: Sequence[float] | None = profile.start_pose
-    tolerance_m = 0.0
-    if pose is None and isinstance(robot, JointArm):
-        pose, tolerance_m = robot.start_pose, START_TOLERANCE_M
-    if pose is None:
-        return
-    own, place = robot.features.workspace, tuple(pose[:3])
-    low, high = profile.workspace_low_m or own.low_m, profile.workspace_high_m or own.high_m
-    beyond = (max(a - value, value - b) for a, value, b in zip(low, place, high, strict=True))
-    if max(beyond) > tolerance_m:
-        raise UsageError(
-            f"The start pose is at {place} m, outside the workspace box from {low} to {high}.",
-            "Episodes begin inside the box.",
-            "Run `ptrctl setup` with a box around that point (`--box-low X Y Z --box-high X Y Z`) "
-            "or, for a real arm, with another start pose (`--start-pose`); or correct "
-            f"{PROFILE_NAME}.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from policies.config import INFO_FILE
 from ptrctl.files import read_json, write_json
 from ptrctl.workspace import Workspace, check_name
 from recordings.errors import CheckpointError, RecordingError, UsageError
@@ -13,12 +14,9 @@ if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
 
 PRETRAINED = "pretrained"
-SHIPPED_CAMERA = "over_shoulder"
-"""What the shipped checkpoint looks through."""
 RECOMMENDED_FILE = "recommended.json"
 TRAINING = "training"
 """Folder below `checkpoints/<name>` in which the name is trained."""
-_INFO_FILE = "checkpoint.json"
 
 
 def shipped_folder() -> Path:
@@ -43,7 +41,7 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
     if name == PRETRAINED:
         return shipped_folder()
     folder = Path(name) if "/" in name else workspace.checkpoint(name)
-    if (folder / _INFO_FILE).exists():
+    if (folder / INFO_FILE).exists():
         return folder
     if (folder / RECOMMENDED_FILE).exists():
         pointer = read_json(folder / RECOMMENDED_FILE)
@@ -57,7 +55,7 @@ def find_checkpoint(workspace: Workspace, name: str) -> Path:
     if folder.is_dir():
         raise CheckpointError(
             f"`{folder}` holds no checkpoint of its own.",
-            f"A checkpoint holds {_INFO_FILE}; practice that was not kept leaves candidates below.",
+            f"A checkpoint holds {INFO_FILE}; practice that was not kept leaves candidates below.",
             "Leave `--checkpoint` out, or name a checkpoint by its path.",
         )
     if "/" in name:
@@ -82,7 +80,7 @@ def is_taken(workspace: Workspace, name: str) -> bool:
     Candidates of practice that was not kept leave it free.
     """
     folder = workspace.checkpoint(name)
-    return any((folder / part).exists() for part in (_INFO_FILE, RECOMMENDED_FILE, TRAINING))
+    return any((folder / part).exists() for part in (INFO_FILE, RECOMMENDED_FILE, TRAINING))
 
 
 def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
@@ -104,7 +102,7 @@ def recommended(run: Path) -> dict[str, Any]:
     except RecordingError:
         return {}
     current = pointer.get("checkpoint")
-    here = isinstance(current, str) and (run / current / _INFO_FILE).exists()
+    here = isinstance(current, str) and (run / current / INFO_FILE).exists()
     return pointer if here else {}
 
 

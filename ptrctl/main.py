@@ -1,8 +1,8 @@
 """The application: registers the commands and is the one boundary where errors become words and
 exit codes.
 
-Command modules import only typer, `ptrctl.options` and `ptrctl.terminal.console` at their top;
-everything heavy is imported inside the command, so that `ptrctl --help` answers at once.
+Command modules import only typer, `ptrctl.options`, `ptrctl.terminal.console` and plain values at
+their top; everything heavy is imported inside the command, so that `ptrctl --help` answers at once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ptrctl.options import INTERRUPTED
 from ptrctl.terminal import console
-from recordings.errors import PtrctlError, SystemSetupError
+from recordings.errors import INTERRUPTED, PtrctlError, SystemSetupError
 
 TEACH, LEARN, LOOK = "Teach", "Learn and test", "Look after things"
 COMMANDS = (

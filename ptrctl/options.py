@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
+from hardware.limits import PICTURE_EDGES
 from ptrctl.seeds import LARGEST_DEMO_SEED, LARGEST_SEED
 from ptrctl.terminal import console
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, SIGTERM or SIGHUP."""
 
 
 def _set_json(value: bool) -> bool:
@@ -56,6 +54,15 @@ SeedOption = Annotated[
     # The generator takes 32 bits of it.
     typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random."),
 ]
+ImageSizeOption = Annotated[
+    int,
+    typer.Option(
+        "--image-size",
+        min=PICTURE_EDGES[0],
+        max=PICTURE_EDGES[1],
+        help="Edge of the pictures, pixels.",
+    ),
+]
 RealtimeOption = Annotated[
     bool | None,
     typer.Option(
@@ -91,6 +98,9 @@ DemoSeedOption = Annotated[
 ]
 TrialSeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Chooses the start states.")
+]
+MaxStepsOption = Annotated[
+    int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
 ]
 StopHopelessOption = Annotated[
     float | None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hardware.loop import SUCCESS_STEPS
 from ptrctl.files import read_json, write_json
 from recordings.errors import RecordingError, UsageError
 
@@ -25,7 +26,7 @@ _OF_TRIALS = (TRIALS_FILE, PRACTICE_FOLDER, "selection-*")
 """What a session's folder holds once trials have been run."""
 
 
-def session_of(task: str, kitchen_seed: int | None, digest: str) -> str:
+def session_name(task: str, kitchen_seed: int | None, digest: str) -> str:
     """The same for the same policy in the same place: a repeated command finds its session.
 
     Args:
@@ -99,7 +100,7 @@ class TrialPlan:
     checkpoint: str
     checkpoint_digest: str
     max_steps: int
-    success_steps: int = 2
+    success_steps: int = SUCCESS_STEPS
     policy_mode: str = "deterministic"
     test: str = "95 % Wilson interval; the number of trials is fixed beforehand"
     compare_with: str = ""
@@ -127,7 +128,7 @@ class TrialPlan:
     @property
     def session_name(self) -> str:
         """Of its trials, unless the operator names them."""
-        return session_of(self.task, self.kitchen_seed, self.checkpoint_digest)
+        return session_name(self.task, self.kitchen_seed, self.checkpoint_digest)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` turns it back."""

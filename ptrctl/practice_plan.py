@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ptrctl.plan import StopRule, TrialPlan, session_of, stated_values
+from hardware.loop import SUCCESS_STEPS
+from ptrctl.plan import StopRule, TrialPlan, session_name, stated_values
 from ptrctl.rewards import RewardName
 
 PRACTICE = "improve-"
 """With this the names of sessions of practice begin."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImprovePlan:
     """What will be practised.
 
@@ -53,11 +54,11 @@ class ImprovePlan:
     criterion: str
     checkpoint: str
     checkpoint_digest: str
-    updates_per_trial: int = 50
+    updates_per_trial: int
     candidate_every: int = 20
-    noise_scale: float = 0.3
-    max_steps: int = 40
-    success_steps: int = 2
+    noise_scale: float
+    max_steps: int
+    success_steps: int = SUCCESS_STEPS
     seed: int = 0
     reward: RewardName = "judge"
     stop_hopeless: StopRule | None = None
@@ -77,7 +78,7 @@ class ImprovePlan:
     def session_name(self) -> str:
         """The same for the same start in the same place, unless the operator names it."""
         turns = "-backward" if self.backward else ""
-        return PRACTICE + session_of(self.task, self.kitchen_seed, self.checkpoint_digest) + turns
+        return PRACTICE + session_name(self.task, self.kitchen_seed, self.checkpoint_digest) + turns
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

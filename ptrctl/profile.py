@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hardware.limits import check_box, check_picture_edge, check_pose, check_rate
+from hardware.modules import (
+    ARM_MODULES,
+    CAMERA_MODULES,
+    SIMULATED,
+    TELEOPERATOR_MODULES,
+    USUAL_CAMERA,
+)
+from ptrctl.files import write_text
 from ptrctl.workspace import PROFILE_NAME, Workspace, check_folder_name
 from recordings.errors import UsageError
 
-DEFAULT_ROBOT = "sim-wx250s"
 DEFAULT_TASK = "put_carrot_on_plate"
 BUILT_IN = "built-in default"
 
@@ -43,12 +49,12 @@ class Profile:
         sources: Field name to where its value came from.
     """
 
-    robot: str = DEFAULT_ROBOT
+    robot: str = SIMULATED
     task: str | None = None
     tasks: tuple[str, ...] = ()
     kitchen_seed: int = 0
     control_rate_hz: float = 5.0
-    camera: str = "over_shoulder"
+    camera: str = USUAL_CAMERA
     image_size: int = 128
     workspace_low_m: tuple[float, float, float] | None = None
     workspace_high_m: tuple[float, float, float] | None = None
@@ -61,24 +67,23 @@ class Profile:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
-        _require(0.5 <= self.control_rate_hz <= 50, "robot.control_rate_hz", "0.5 to 50 Hz", self)
-        _require(32 <= self.image_size <= 640, "camera.image_size", "32 to 640 pixels", self)
-        _require(self.kitchen_seed >= 0, "scene.kitchen_seed", "0 or more", self)
-        _require_near(
-            "workspace_box", (*(self.workspace_low_m or ()), *(self.workspace_high_m or ()))
-        )
-        _require_near("robot.start_pose", (self.start_pose or ())[:3])
-        _require_near("robot.start_pose", (self.start_pose or ())[3:], math.pi, "rad")
+        check_rate("robot.control_rate_hz", self.control_rate_hz, _CORRECT)
+        check_picture_edge("camera.image_size", self.image_size, _CORRECT)
+        if self.kitchen_seed < 0:
+            raise UsageError(
+                f"`scene.kitchen_seed` is {self.kitchen_seed}.", "It must be 0 or more.", _CORRECT
+            )
+        if self.start_pose is not None:
+            check_pose("robot.start_pose", self.start_pose, _CORRECT)
         self._require_kinds()
         low, high = self.workspace_low_m, self.workspace_high_m
-        if (low is None) != (high is None) or (
-            low and high and not all(a < b for a, b in zip(low, high, strict=True))
-        ):
+        if low is not None and high is not None:
+            check_box("workspace_box", low, high, _CORRECT_BOX)
+        elif low is not None or high is not None:
             raise UsageError(
                 f"The workspace box runs from {low} to {high}.",
-                "Both corners are needed, and low must be below high on every axis.",
-                "Run `ptrctl setup` with `--box-low X Y Z --box-high X Y Z`, or correct "
-                f"[workspace_box] in {PROFILE_NAME}.",
+                "Both corners are needed.",
+                _CORRECT_BOX,
             )
 
     def _require_kinds(self) -> None:
@@ -135,10 +140,13 @@ class Profile:
         ]
 
     def _sets(self, table: str, name: str) -> bool:
-        from hardware.modules import ARM_MODULES
-
         kitchen_of_a_real_arm = table == "scene" and self.robot in ARM_MODULES
         return getattr(self, name) not in (None, {}, ()) and not kitchen_of_a_real_arm
+
+    @property
+    def some_task(self) -> str:
+        """A task for what works alike with any: the default one, else one of this workspace."""
+        return self.task or (*self.tasks, DEFAULT_TASK)[0]
 
     def task_or_fail(self) -> str:
         """The task to work on.
@@ -171,30 +179,11 @@ _FLAGS = {
 }
 """Field name to the flag's name, where they differ."""
 
-FARTHEST_M = 2.0
-"""No arm here reaches so far; larger numbers are probably millimetres."""
-
-
-def _require(holds: bool, key: str, range_in_words: str, profile: Profile) -> None:
-    if not holds:
-        value = getattr(profile, key.split(".")[1])
-        raise UsageError(
-            f"`{key}` is {value}.",
-            f"It must be {range_in_words}.",
-            f"Correct {PROFILE_NAME}, or run `ptrctl setup` again.",
-        )
-
-
-def _require_near(
-    key: str, values: Sequence[float], limit: float = FARTHEST_M, unit: str = "m"
-) -> None:
-    if not all(abs(value) <= limit for value in values):  # NaN fails this too.
-        raise UsageError(
-            f"`{key}` has the numbers {', '.join(f'{value:g}' for value in values)}.",
-            f"They are in {unit}, between {-limit:.4g} and {limit:.4g}.",
-            f"Correct {PROFILE_NAME}, or run `ptrctl setup` again.",
-        )
-
+_CORRECT = f"Correct {PROFILE_NAME}, or run `ptrctl setup` again."
+_CORRECT_BOX = (
+    "Run `ptrctl setup` with `--box-low X Y Z --box-high X Y Z`, or correct [workspace_box] in "
+    f"{PROFILE_NAME}."
+)
 
 # (table, key) in the file, field of Profile, type, comment written above it.
 _LAYOUT: tuple[tuple[str, str, str, type, str], ...] = (
@@ -323,7 +312,6 @@ def _typed(value: Any, kind: type, key: str, path: Path) -> Any:
 
 def _setting_helps(table: str, profile: Profile, settings: Mapping[str, Any]) -> Mapping[str, str]:
     """What each setting in a table means; nothing for kinds that are not ours."""
-    from hardware.modules import ARM_MODULES, CAMERA_MODULES, TELEOPERATOR_MODULES
     from hardware.registry import arm_kind, camera_kind
     from hardware.settings import setting_helps
     from hardware.teleoperators.registry import teleoperator_kind
@@ -356,7 +344,11 @@ def _settings_table(settings: Mapping[str, Any], helps: Mapping[str, str], comme
 
 
 def save_profile(workspace: Workspace, profile: Profile) -> Path:
-    """Write `ptrctl.toml` with a comment for every value, replacing it in one step."""
+    """Write `ptrctl.toml` with a comment for every value, replacing it in one step.
+
+    Raises:
+        UsageError: A value holds half of a character, which TOML cannot.
+    """
     import tomlkit
 
     toml = tomlkit.document()
@@ -380,11 +372,15 @@ def save_profile(workspace: Workspace, profile: Profile) -> Path:
     for table, content in tables.items():
         toml.add(tomlkit.nl())
         toml.add(table, content)
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    temporary = workspace.profile_path.with_name(f".{PROFILE_NAME}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(tomlkit.dumps(toml))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(workspace.profile_path)
+    text = tomlkit.dumps(toml)
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        line = text.split("\n")[text.count("\n", 0, problem.start)]
+        raise UsageError(
+            f"`{line}` holds half of a character.",
+            f"{PROFILE_NAME} holds whole ones, in UTF-8.",
+            "Give that value again, in a terminal with UTF-8.",
+        ) from problem
+    write_text(workspace.profile_path, text)
     return workspace.profile_path

@@ -14,7 +14,7 @@ import numpy as np
 
 from hardware.loop import Decider, Judge
 from hardware.registry import Cell
-from ptrctl.operator.operators import Operator, Verdict
+from ptrctl.operator.operators import STOPPED, Operator, Verdict, judged
 from recordings.errors import RobotError, UsageError
 from recordings.records import (
     GRIPPER,
@@ -87,13 +87,7 @@ class GroundTruth:
         if self.judge(cell) is None:
             # Where the operator judges, a key that says success or failure also ends the attempt.
             return operator.verdict(end)
-        if end.reason is EndReason.OPERATOR_STOP:
-            return Verdict(Label(Outcome.UNLABELLED, "stopped by the operator"))
-        if end.reason is EndReason.SUCCESS:
-            return Verdict(Label(Outcome.SUCCESS, "", "simulator"))
-        stage = end.final_score.stage if end.final_score else ""
-        reason = f"furthest stage: {stage or 'nothing'}"
-        return Verdict(Label(Outcome.FAILURE, reason, "simulator"))
+        return Verdict(judged(end))
 
     def completed(self, image: ImageArray, tasks: Sequence[str]) -> list[float] | None:
         return None
@@ -138,8 +132,7 @@ class ClassifierReward:
         assert detector is not None, "watch() comes first"
         if end.reason is EndReason.OPERATOR_STOP:
             # A key that says success or failure ends an attempt too.
-            stopped = Verdict(Label(Outcome.UNLABELLED, "stopped by the operator"))
-            return operator.verdict(end) if operator.can_label else stopped
+            return operator.verdict(end) if operator.can_label else Verdict(STOPPED)
         if end.reason is EndReason.TIME_LIMIT and end.final_observation is not None:
             last = end.final_observation
             detector.update(_picture(last, self.camera), float(last.state[GRIPPER]))

@@ -48,7 +48,7 @@ class Workspace:
         """The folder of one session of scored trials."""
         return self.root / "trials" / session
 
-    def session_of(self, path: Path) -> str:
+    def session_holding(self, path: Path) -> str:
         """The session of scored or practice trials that a file belongs to; "" for none."""
         trials = self.trials("").resolve()
         inside = path.resolve().is_relative_to(trials)

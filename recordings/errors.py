@@ -6,6 +6,9 @@ subclasses; `ptrctl.main` is the only place that prints one and turns it into an
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, SIGTERM or SIGHUP; those of errors stand in their classes."""
+
 
 class PtrctlError(Exception):
     """A problem that the operator can act on.

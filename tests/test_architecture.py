@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,23 @@ def test_imports_point_one_way(path: Path) -> None:
         assert {name for name in names if name.startswith("recordings")} <= SHARED_WITH_HARDWARE
     if room != "ptrctl":
         assert not {name.split(".")[0] for name in names} & DISPLAY
+
+
+def test_the_packages_of_ptrctl_import_each_other_in_no_circle() -> None:
+    packages = sorted(path.parent.name for path in (ROOT / "ptrctl").glob("*/__init__.py"))
+    imports: dict[str, set[str]] = {
+        package: {
+            other
+            for path in (ROOT / "ptrctl" / package).rglob("*.py")
+            for other in packages
+            if other != package
+            and any(name.startswith(f"ptrctl.{other}") for name in imported(path))
+        }
+        for package in packages
+    }
+    assert imports["sessions"] > {"operator", "setup"}
+    order = list(TopologicalSorter(imports).static_order())
+    assert order[-1] == "commands"
 
 
 def test_workflows_load_nothing_that_shows() -> None:

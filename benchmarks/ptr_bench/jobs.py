@@ -15,12 +15,12 @@ from benchmarks.ptr_bench.scale import AS_THEIR_VERB, Scale
 from benchmarks.ptr_bench.targets import (
     DEMONSTRATIONS,
     MAX_STEPS,
-    SUCCESS_STEPS,
     TARGETS,
     Role,
     Target,
     choose_targets,
 )
+from hardware.loop import SUCCESS_STEPS
 from policies.config import PolicyConfig
 
 

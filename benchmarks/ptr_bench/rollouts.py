@@ -11,11 +11,10 @@ from benchmarks.ptr_bench.lines import digest_of
 from benchmarks.ptr_bench.targets import (
     DEMONSTRATIONS,
     MAX_STEPS,
-    SUCCESS_STEPS,
     Target,
     demonstration_seeds,
 )
-from hardware.loop import ControlLoop, Decider
+from hardware.loop import SUCCESS_STEPS, ControlLoop, Decider
 from hardware.registry import Cell, CellRequest, make_sim_cell
 from hardware.sim import recipes
 from ptrctl.workflows.attempt import new_episode_info

@@ -18,8 +18,6 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_STEPS = 40
 """Time limit of a trial in control periods (8 s)."""
-SUCCESS_STEPS = 2
-"""Consecutive successful scores that make a trial a success."""
 DEMONSTRATIONS = 10
 DEMONSTRATION_ATTEMPTS = 200
 """Start states 0, 1, 2, ... are for demonstrations; so many are tried for the ten successes."""

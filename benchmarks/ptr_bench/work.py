@@ -21,7 +21,7 @@ from benchmarks.ptr_bench.provenance import describe_code, describe_host
 from benchmarks.ptr_bench.regimes import NO_PRIOR, load_prior
 from benchmarks.ptr_bench.rollouts import make_demonstrations, run_trials
 from benchmarks.ptr_bench.targets import Target, start_seeds
-from hardware.registry import SIMULATED
+from hardware.modules import SIMULATED
 from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.policy import Policy
 from policies.training import STATE_FILE, train

@@ -8,25 +8,22 @@ from importlib.util import find_spec
 from hardware.bridge.settings import BridgeSettings
 from hardware.camera import Camera
 from hardware.checks import Finding, Health
+from hardware.install import cannot_import
 from hardware.kinds import ArmKind, ArmRequest, Discovered
 from hardware.robot import Robot
 from recordings.errors import SystemSetupError
 
-INSTALL = "pip install 'ptrctl[bridge]'"
 
-
-def _missing() -> list[str]:
-    return [name for name in ("zmq", "lz4") if find_spec(name) is None]
+def _missing() -> SystemSetupError | None:
+    names = [name for name in ("lz4", "zmq") if find_spec(name) is None]
+    problem = f"this Python lacks {' and '.join(names)}"
+    return cannot_import(problem, "The arm `bridge`", "bridge", "lz4", "pyzmq") if names else None
 
 
 def _make(settings: BridgeSettings, request: ArmRequest) -> tuple[Robot, Sequence[Camera]]:
     missing = _missing()
     if missing:
-        raise SystemSetupError(
-            f"The Bridge arm needs {' and '.join(missing)}, which this Python lacks.",
-            "They belong to the extra `bridge`.",
-            f"Run `{INSTALL}`.",
-        )
+        raise missing
     from hardware.bridge.camera import BridgeCamera
     from hardware.bridge.client import BridgeClient
     from hardware.bridge.robot import BridgeRobot
@@ -57,7 +54,7 @@ def _discover() -> Sequence[Discovered]:
 def _check(settings: BridgeSettings) -> Sequence[Finding]:
     missing = _missing()
     if missing:
-        return [Finding("bridge packages", Health.FAIL, f"{', '.join(missing)} missing", INSTALL)]
+        return [Finding("bridge packages", Health.FAIL, missing.found, missing.try_next)]
     from hardware.bridge import doctor
 
     return doctor.check(settings)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from hardware.bridge.camera import decode_full, decode_small
 from hardware.bridge.client import BridgeClient, NotInitialised, Report
-from hardware.bridge.settings import DEFAULT_PORT, BridgeSettings
+from hardware.bridge.settings import BridgeSettings
 from hardware.bridge.wire import ProtocolError
 from hardware.checks import Finding, Health
 from hardware.clock import MonotonicClock
 from hardware.faults import CameraFault, LostConnection
 from hardware.kinds import Discovered
+from hardware.tcp_ports import BRIDGE_PORT
 from recordings.errors import RobotError
 
 LOOPBACK = "127.0.0.1"
@@ -24,10 +25,10 @@ ANSWER_S = 1.0
 def discover() -> Sequence[Discovered]:
     """A server on this machine, or at this end of a tunnel, at the usual port."""
     try:
-        socket.create_connection((LOOPBACK, DEFAULT_PORT), PROBE_S).close()
+        socket.create_connection((LOOPBACK, BRIDGE_PORT), PROBE_S).close()
     except OSError:
         return []
-    client = BridgeClient(LOOPBACK, DEFAULT_PORT, MonotonicClock(), ANSWER_S)
+    client = BridgeClient(LOOPBACK, BRIDGE_PORT, MonotonicClock(), ANSWER_S)
     client.open()
     try:
         client.configuration()
@@ -36,7 +37,7 @@ def discover() -> Sequence[Discovered]:
     finally:
         client.close()
     words = f"Bridge robot server at {client.address}"
-    return [Discovered(words, {"host": LOOPBACK, "port": DEFAULT_PORT})]
+    return [Discovered(words, {"host": LOOPBACK, "port": BRIDGE_PORT})]
 
 
 def check(settings: BridgeSettings) -> Sequence[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,14 +74,9 @@ class BridgeRobot(ConnectedArm):
         self._period_s = 1.0 / request.control_rate_hz
         self._start_pose = np.asarray(request.start_pose or wx250s.START_POSE, dtype=np.float64)
         self._low_m, self._high_m = (np.array(corner) for corner in settings.server_box)
-        self._features = RobotFeatures(
-            name="bridge",
-            embodiment="wx250s",
-            control_rate_hz=request.control_rate_hz,
+        self._features = replace(
+            wx250s.features("bridge", request.control_rate_hz),
             workspace=settings.workspace,
-            joint_names=wx250s.JOINT_NAMES,
-            joint_low_rad=wx250s.JOINT_LOW_RAD,
-            joint_high_rad=wx250s.JOINT_HIGH_RAD,
             releases_torque=False,
         )
         self._connected = False

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware import wx250s
+from hardware.modules import USUAL_CAMERA
 from hardware.robot import WorkspaceBox
 from hardware.settings import setting
+from hardware.tcp_ports import BRIDGE_PORT
 from recordings.records import FloatArray
-
-DEFAULT_PORT = 5556
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class BridgeSettings:
     """How to reach the server and what it is told when it is initialised."""
 
     host: str = setting("127.0.0.1", "Address of the robot's machine, or of a tunnel to it.")
-    port: int = setting(DEFAULT_PORT, "TCP port of widowx_env_service.")
+    port: int = setting(BRIDGE_PORT, "TCP port of widowx_env_service.")
     timeout_s: float = setting(2.0, "Longest wait for the answer to a step or for a picture.")
     init_timeout_s: float = setting(60.0, "Longest wait for the first set-up, about 10 s.")
     restart_s: float = setting(
@@ -31,7 +31,7 @@ class BridgeSettings:
     blocking: bool = setting(
         False, "Let the server wait for the end of every step; slower than 5 Hz."
     )
-    camera_name: str = setting("over_shoulder", "Name of the server's camera in recordings.")
+    camera_name: str = setting(USUAL_CAMERA, "Name of the server's camera in recordings.")
     camera_topic: str = setting("/blue/image_raw", "ROS topic of the camera, told at set-up.")
     full_image: bool = setting(
         True, "Take the camera's whole picture; false takes the one that the server has resized."

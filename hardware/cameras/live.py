@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from hardware.camera import CameraFeatures
 from hardware.cameras.newest import NewestPicture, Picture, Source
+from hardware.cameras.stream_settings import StreamSettings
 from hardware.cameras.watch import PictureWatch
 from hardware.clock import Clock
 from hardware.connected import Connected
@@ -19,17 +19,6 @@ FIRST_PICTURE_S = 10.0
 """How long an opened camera may take for its first picture."""
 
 
-@dataclass(frozen=True)
-class StreamSettings:
-    """What the stream was set to; see `PictureWatch`."""
-
-    width: int
-    height: int
-    fps: float
-    max_age_s: float
-    frozen_after_s: float
-
-
 class LiveCamera(Connected):
     """Opens a source, reads it in the background, and resizes the newest picture when asked.
 
@@ -38,7 +27,7 @@ class LiveCamera(Connected):
         kind: As in the profile.
         clock: Stamps the pictures.
         size: Edge of the square pictures delivered, in pixels.
-        stream: What to expect of the source.
+        settings: What to expect of the source.
         open_source: Opens the device; may take seconds. Raises `PtrctlError`.
     """
 
@@ -48,18 +37,18 @@ class LiveCamera(Connected):
         kind: str,
         clock: Clock,
         size: int,
-        stream: StreamSettings,
+        settings: StreamSettings,
         open_source: Callable[[], Source],
     ) -> None:
         self._features = CameraFeatures(name, size, size)
         self._clock = clock
-        self._stream = stream
+        self._settings = settings
         self._open_source = open_source
         self._identity: dict[str, Any] = {
             "kind": kind,
-            "native_width": stream.width,
-            "native_height": stream.height,
-            "fps": stream.fps,
+            "native_width": settings.width,
+            "native_height": settings.height,
+            "fps": settings.fps,
             "resize": RESIZE_ROUTINE,
         }
         self._reader: NewestPicture | None = None
@@ -86,14 +75,14 @@ class LiveCamera(Connected):
             self.disconnect()
         source = self._open_source()
         self._identity.update(source.identity)
-        stream = self._stream
+        settings = self._settings
         watch = PictureWatch(
             self._features.name,
-            stream.height,
-            stream.width,
-            max_age_s=stream.max_age_s,
-            frozen_after_s=stream.frozen_after_s,
-            fps=stream.fps,
+            settings.height,
+            settings.width,
+            max_age_s=settings.max_age_s,
+            frozen_after_s=settings.frozen_after_s,
+            fps=settings.fps,
         )
         reader = NewestPicture(self._features.name, source, watch, self._clock)
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardware.cameras.live import LiveCamera, StreamSettings
+from hardware.cameras.live import LiveCamera
 from hardware.cameras.newest import DepthArray
 from hardware.cameras.realsense_library import load_realsense
 from hardware.cameras.realsense_settings import RealSenseSettings
@@ -52,14 +52,7 @@ class RealSenseCamera(LiveCamera):
 
             return open_realsense(rs, name, settings, clock)
 
-        stream = StreamSettings(
-            settings.width,
-            settings.height,
-            settings.fps,
-            settings.max_age_s,
-            settings.frozen_after_s,
-        )
-        super().__init__(name, "realsense", clock, size, stream, open_source)
+        super().__init__(name, "realsense", clock, size, settings, open_source)
 
     def read_depth(self) -> DepthFrame:
         """The depth that was taken together with the newest picture.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
-from hardware.cameras.install import how_to_install
+from hardware.install import how_to_install
 from recordings.errors import SystemSetupError
 
 

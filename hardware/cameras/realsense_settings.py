@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hardware.cameras.stream_settings import StreamSettings
 from hardware.cameras.watch import FROZEN_AFTER_S, MAX_AGE_S
 from hardware.settings import setting
 
 
 @dataclass(frozen=True)
-class RealSenseSettings:
+class RealSenseSettings(StreamSettings):
     """One table `[cameras.<name>]` of the profile with `kind = "realsense"`."""
 
     serial: str = setting("", "Serial number; empty takes the only camera there is.")
@@ -30,9 +31,3 @@ class RealSenseSettings:
         FROZEN_AFTER_S, "Unchanged pixels for this many seconds stop the arm; 0 never."
     )
     recording: str = setting("", "A .db3 file to play back instead of using a camera.")
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.height, self.fps) <= 0:
-            raise ValueError("width, height and fps are greater than 0")
-        if self.warm_up_s < 0 or self.frozen_after_s < 0 or self.max_age_s <= 0:
-            raise ValueError("warm_up_s and frozen_after_s are 0 or more, max_age_s more than 0")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hardware.cameras.live import LiveCamera, StreamSettings
+from hardware.cameras.live import LiveCamera
 from hardware.cameras.uvc_settings import UvcSettings
 from hardware.cameras.v4l2 import camera_links, card_name, holders
 from hardware.checks import Finding, Health
@@ -18,15 +18,8 @@ from recordings.errors import PtrctlError, SystemSetupError
 def _make(name: str, settings: UvcSettings, clock: Clock, image_size: int) -> LiveCamera:
     from hardware.cameras.uvc_source import open_uvc
 
-    stream = StreamSettings(
-        settings.width,
-        settings.height,
-        settings.fps,
-        settings.max_age_s,
-        settings.frozen_after_s,
-    )
     return LiveCamera(
-        name, "uvc", clock, image_size, stream, lambda: open_uvc(name, settings, clock)
+        name, "uvc", clock, image_size, settings, lambda: open_uvc(name, settings, clock)
     )
 
 

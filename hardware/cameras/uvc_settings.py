@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hardware.cameras.stream_settings import StreamSettings
 from hardware.cameras.watch import FROZEN_AFTER_S, MAX_AGE_S
 from hardware.settings import setting
 
 
 @dataclass(frozen=True)
-class UvcSettings:
+class UvcSettings(StreamSettings):
     """One table `[cameras.<name>]` of the profile with `kind = "uvc"`."""
 
     device: str = setting(
@@ -39,12 +40,9 @@ class UvcSettings:
     )
 
     def __post_init__(self) -> None:
-        if min(self.width, self.height, self.fps) <= 0:
-            raise ValueError("width, height and fps are greater than 0")
+        super().__post_init__()
         if len(self.fourcc) != 4 or not self.fourcc.isascii():
             raise ValueError(f'fourcc is four letters such as "MJPG", not "{self.fourcc}"')
-        if self.warm_up_s < 0 or self.frozen_after_s < 0 or self.max_age_s <= 0:
-            raise ValueError("warm_up_s and frozen_after_s are 0 or more, max_age_s more than 0")
 
     @property
     def is_camera(self) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from hardware.cameras.install import how_to_install
 from hardware.cameras.lock import Wanted, lock_picture
 from hardware.cameras.newest import Picture
 from hardware.cameras.uvc_settings import UvcSettings
@@ -19,6 +18,7 @@ from hardware.cameras.v4l2 import V4l2Controls, camera_links, card_name, holders
 from hardware.cameras.video_source import VideoSource
 from hardware.clock import Clock
 from hardware.faults import CameraFault
+from hardware.install import how_to_install
 from recordings.errors import SystemSetupError
 from recordings.records import ImageArray
 

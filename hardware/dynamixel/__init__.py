@@ -19,19 +19,10 @@ def make_arm(settings: DynamixelSettings, request: ArmRequest, purpose: str = "p
     from hardware.dynamixel.drive import DynamixelDrive
     from hardware.joint_arm import JointArm
     from hardware.kinematics import Kinematics
-    from hardware.robot import RobotFeatures
 
-    features = RobotFeatures(
-        name=NAME,
-        embodiment="wx250s",
-        control_rate_hz=request.control_rate_hz,
-        workspace=wx250s.WORKSPACE,
-        joint_names=wx250s.JOINT_NAMES,
-        joint_low_rad=wx250s.JOINT_LOW_RAD,
-        joint_high_rad=wx250s.JOINT_HIGH_RAD,
-    )
     drive = DynamixelDrive(settings.at_rate(request.control_rate_hz), request.clock, purpose)
     start_pose = request.start_pose or wx250s.START_POSE
+    features = wx250s.features(NAME, request.control_rate_hz)
     return JointArm(features, drive, Kinematics(), request.clock, start_pose)
 
 

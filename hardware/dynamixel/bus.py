@@ -23,7 +23,7 @@ from hardware.dynamixel.motors import MOTORS
 from hardware.dynamixel.ports import users_of
 from hardware.dynamixel.registers import Block, Reading, Register
 from hardware.faults import LostConnection, MotorFault
-from recordings.errors import SystemSetupError
+from hardware.install import cannot_import
 
 TRIES = 5
 """So many questions in a row may remain without an answer."""
@@ -67,10 +67,8 @@ def import_sdk() -> Any:
     try:
         import dynamixel_sdk
     except ImportError as problem:
-        raise SystemSetupError(
-            f"The package dynamixel-sdk cannot be imported: {problem}.",
-            "The arm `dynamixel` needs it.",
-            "Type `pip install 'ptrctl[dynamixel]'`.",
+        raise cannot_import(
+            problem, "The arm `dynamixel`", "dynamixel", "dynamixel-sdk"
         ) from problem
     return dynamixel_sdk
 

@@ -7,7 +7,7 @@ import grp
 import os
 from collections.abc import Sequence
 
-from hardware.checks import Finding, Health
+from hardware.checks import UDEV_RULES_PATH, Finding, Health
 from hardware.dynamixel import registers as reg
 from hardware.dynamixel.bringup import ZERO_FIX, turned_zero
 from hardware.dynamixel.bus import Bus, Silence, import_sdk
@@ -23,7 +23,7 @@ from recordings.errors import PtrctlError, SystemSetupError
 
 NO_ANSWER = "does not answer"
 UDEV_FIX = (
-    "ptrctl doctor --print-udev-rules | sudo tee /etc/udev/rules.d/70-ptrctl.rules && "
+    f"ptrctl doctor --print-udev-rules | sudo tee {UDEV_RULES_PATH} && "
     "sudo udevadm control --reload-rules && sudo udevadm trigger, then plug the U2D2 out and in"
 )
 """The rule lets people at the machine use a U2D2, and lets it answer within 1 ms."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from hardware.camera import Camera
 from hardware.checks import Finding
+from hardware.install import cannot_import
 from hardware.interbotix.settings import InterbotixSettings
 from hardware.kinds import ArmKind, ArmRequest, Discovered
 from hardware.robot import Robot
-from recordings.errors import SystemSetupError
 
 NAME = "interbotix"
 
@@ -22,32 +22,18 @@ def _make(settings: InterbotixSettings, request: ArmRequest) -> tuple[Robot, Seq
     import math
 
     from hardware import wx250s
-    from hardware.joint_arm import JointArm
-    from hardware.robot import RobotFeatures
+    from hardware.joint_arm import MAX_JOINT_JUMP_RAD, JointArm
 
     try:
-        from hardware.interbotix.kinematics import MAX_JOINT_JUMP_RAD, LightKinematics
+        from hardware.interbotix.kinematics import LightKinematics
     except ModuleNotFoundError as problem:
-        raise SystemSetupError(
-            f"The package {problem.name} is missing.",
-            "The kinematics of the arm need it.",
-            "pip install 'ptrctl[interbotix]'",
-        ) from problem
+        raise cannot_import(problem, f"The arm `{NAME}`", NAME, "modern-robotics") from problem
     from hardware.interbotix.drive import InterbotixDrive
 
-    features = RobotFeatures(
-        name=NAME,
-        embodiment="wx250s",
-        control_rate_hz=request.control_rate_hz,
-        workspace=wx250s.WORKSPACE,
-        joint_names=wx250s.JOINT_NAMES,
-        joint_low_rad=wx250s.JOINT_LOW_RAD,
-        joint_high_rad=wx250s.JOINT_HIGH_RAD,
-    )
     # The vendor refuses what is faster than pi rad/s; such poses shall count as out of reach.
     jump_rad = min(MAX_JOINT_JUMP_RAD, 0.97 * math.pi * settings.moving_time_s)
     arm = JointArm(
-        features,
+        wx250s.features(NAME, request.control_rate_hz),
         InterbotixDrive(settings, request.clock),
         LightKinematics(jump_rad),
         request.clock,

@@ -11,19 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hardware.checks import Finding, Health
+from hardware.install import how_to_install
+from hardware.interbotix.ros import ROS_1, ROS_PYTHON
 from hardware.interbotix.settings import InterbotixSettings
 from hardware.interbotix.vendor import SERVICES, launch_command
 from hardware.kinds import Discovered
 
-PYTHONS = {
-    "noetic": (3, 8),
-    "humble": (3, 10),
-    "iron": (3, 10),
-    "jazzy": (3, 12),
-    "rolling": (3, 12),
-}
-"""The Python that a ROS distribution's packages are built for."""
-ROS_1 = ("noetic",)
 ROS_FOLDER = Path("/opt/ros")
 LIST_WITHIN_S = 5.0
 SERVE = "/usr/bin/python3 -m hardware.remote.serve interbotix"
@@ -85,7 +78,7 @@ def _sourced(distro: str) -> Finding:
 
 def _python(distro: str) -> Finding:
     here = sys.version_info[:2]
-    wanted = PYTHONS.get(distro)
+    wanted = ROS_PYTHON.get(distro)
     words = f"this is Python {here[0]}.{here[1]}"
     if wanted is None or wanted == here:
         return Finding("Python of ROS", Health.OK, words)
@@ -118,7 +111,8 @@ def _package(distro: str) -> Finding:
 def _solver() -> Finding:
     if importlib.util.find_spec("modern_robotics") is not None:
         return Finding("modern_robotics", Health.OK, "can be imported")
-    return Finding("modern_robotics", Health.FAIL, "is missing", "pip install 'ptrctl[interbotix]'")
+    fix = how_to_install("interbotix", "modern-robotics")
+    return Finding("modern_robotics", Health.FAIL, "is missing", fix)
 
 
 def _node(settings: InterbotixSettings, distro: str) -> Finding:

@@ -13,6 +13,13 @@ import modern_robotics as mr
 import numpy as np
 
 from hardware import wx250s
+from hardware.joint_arm import (
+    MAX_ITERATIONS,
+    MAX_JOINT_JUMP_RAD,
+    MAX_STEP_RAD,
+    POSITION_TOLERANCE_M,
+    ROTATION_TOLERANCE_RAD,
+)
 from recordings.records import FloatArray
 
 HOME: FloatArray = np.array(
@@ -37,13 +44,6 @@ SCREWS: FloatArray = np.array(
 """(6, 6), a joint's screw axis (w, v) in the base frame a column."""
 BODY_SCREWS: FloatArray = mr.Adjoint(mr.TransInv(HOME)) @ SCREWS
 
-MAX_ITERATIONS = 20
-POSITION_TOLERANCE_M = 5e-4
-ROTATION_TOLERANCE_RAD = 5e-3
-MAX_STEP_RAD = 0.3
-"""Largest joint step of one iteration."""
-MAX_JOINT_JUMP_RAD = 0.8
-"""A solution farther than this from the seed is another branch, not the next step."""
 DAMPING = 1e-5
 """Keeps steps finite near singular poses."""
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hardware.checks import Finding, Health
+from hardware.install import cannot_import
 from hardware.kinds import ArmKind, ArmRequest, Discovered
 from hardware.settings import setting
+from hardware.tcp_ports import REMOTE_PORT
 
 if TYPE_CHECKING:
     from hardware.camera import Camera
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from hardware.remote.link import Link
     from hardware.robot import Robot
 
-PORT = 5757
 LOOPBACK = "127.0.0.1"
 QUICK_S = 0.2
 GOOD_ROUND_TRIP_S = 0.02
@@ -29,7 +30,7 @@ class RemoteSettings:
     """Where the server is and how it knows us."""
 
     host: str = setting(LOOPBACK, "Address of the arm's machine; 127.0.0.1 through an SSH tunnel.")
-    port: int = setting(PORT, "Port of `ptrctl serve-robot` there.")
+    port: int = setting(REMOTE_PORT, "Port of `ptrctl serve-robot` there.")
     token_file: str = setting("", "File with the server's token; else PTRCTL_TOKEN is read.")
     token: str = setting("", "The token itself; a file keeps it out of the profile.")
     timeout_s: float = setting(2.0, "Longest wait for an answer, in seconds.")
@@ -42,16 +43,10 @@ class RemoteSettings:
 
 
 def _link(settings: RemoteSettings, image_size: int, clock: Clock) -> Link:
-    from recordings.errors import SystemSetupError
-
     try:
         from hardware.remote.link import Link
     except ImportError as missing:
-        raise SystemSetupError(
-            f"The package {missing.name} is missing.",
-            "The remote arm needs msgpack and pyzmq.",
-            "Run: pip install 'ptrctl[remote]'",
-        ) from missing
+        raise cannot_import(missing, "The arm `remote`", "remote", "msgpack", "pyzmq") from missing
     from hardware.remote.tokens import find_token
 
     token = find_token(settings.token, settings.token_file)
@@ -83,10 +78,10 @@ def _make(settings: RemoteSettings, request: ArmRequest) -> tuple[Robot, Sequenc
 def _discover() -> Sequence[Discovered]:
     """Looks on this machine only: a server, or the end of a tunnel to one."""
     try:
-        socket.create_connection((LOOPBACK, PORT), QUICK_S).close()
+        socket.create_connection((LOOPBACK, REMOTE_PORT), QUICK_S).close()
     except OSError:
         return []
-    return [Discovered(f"a server, or a tunnel to one, on port {PORT} of this machine")]
+    return [Discovered(f"a server, or a tunnel to one, on port {REMOTE_PORT} of this machine")]
 
 
 def _check(settings: RemoteSettings) -> Sequence[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hardware.remote.protocol import DEFAULT_PORT
+from hardware.tcp_ports import REMOTE_PORT
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ServeOptions:
     """
 
     host: str = "127.0.0.1"
-    port: int = DEFAULT_PORT
+    port: int = REMOTE_PORT
     silent_periods: float = 2.0
     stale_periods: float = 1.0
     gone_after_s: float = 5.0

@@ -27,7 +27,6 @@ from recordings.images import resize_image
 from recordings.records import FloatArray, Frame, ImageArray
 
 VERSION = 1
-DEFAULT_PORT = 5757
 REQUEST, REPLY = b"ptrctl request ", b"ptrctl reply "
 """Directions; part of the code, so that nobody can play a message back to its sender."""
 

@@ -8,7 +8,6 @@ For the robot's machine, in the Python that its ROS distribution brings (3.8 wit
 from __future__ import annotations
 
 import argparse
-import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,28 +16,28 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hardware.camera import Camera
 from hardware.clock import MonotonicClock
 from hardware.kinds import ArmKind, ArmRequest, CameraKind
+from hardware.limits import (
+    check_box,
+    check_camera_name,
+    check_picture_edge,
+    check_pose,
+    check_rate,
+)
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
 from hardware.remote.status import Changes
 from hardware.remote.tokens import FILE_NAME, server_token
-from hardware.robot import Stop, WorkspaceBox
+from hardware.robot import Stop
 from hardware.safety import SafetyEnvelope
 from hardware.settings import build_settings, parse_settings
 from hardware.station import Station
-from recordings.errors import PtrctlError, UsageError
+from recordings.errors import INTERRUPTED, PtrctlError, UsageError
 
-SLOWEST_HZ, FASTEST_HZ = 0.5, 50.0
-SMALLEST_EDGE, LARGEST_EDGE = 32, 640
-"""As in a profile, like the rates."""
 INTERRUPTED_TWICE = 2
-INTERRUPTED = 130
-"""Exit code, as of ptrctl."""
 LEFT = {
     Stop.HOLD: "the arm holds still",
     Stop.PARK: "the arm is parked",
@@ -106,6 +105,7 @@ def make_camera(words: str, clock: MonotonicClock, image_size: int) -> Camera:
             "It is written name=kind,key=value,...",
             f"For example: --camera {name}={next(iter(CAMERA_MODULES))}",
         )
+    check_camera_name(name)
     kind: CameraKind = _kind(kind_name, CAMERA_MODULES, CameraKind)
     return kind.make(
         name, _settings(kind.settings, pairs, f"--camera {name}={kind_name},"), clock, image_size
@@ -156,17 +156,11 @@ def make_station(given: argparse.Namespace) -> Station:
     Raises:
         UsageError: It does not fit.
     """
-    if not SLOWEST_HZ <= given.rate <= FASTEST_HZ:
-        raise UsageError(
-            f"`--rate` is {given.rate:g}.",
-            f"An arm is served at {SLOWEST_HZ:g} to {FASTEST_HZ:g} control steps a second.",
-            "Leave it out for Bridge's 5.",
-        )
-    if not SMALLEST_EDGE <= given.image_size <= LARGEST_EDGE:
-        raise UsageError(
-            f"`--image-size` is {given.image_size}.",
-            f"A picture's edge has {SMALLEST_EDGE} to {LARGEST_EDGE} pixels.",
-            "Leave it out for 128.",
+    check_rate("--rate", given.rate, "Leave it out for Bridge's 5.")
+    check_picture_edge("--image-size", given.image_size, "Leave it out for 128.")
+    if given.start_pose is not None:
+        check_pose(
+            "--start-pose", given.start_pose, "Correct it, or leave it out for the arm's own."
         )
     clock = MonotonicClock()
     kind = arm_kind(given.arm)
@@ -188,32 +182,13 @@ def make_station(given: argparse.Namespace) -> Station:
             "Correct `--camera`.",
         )
     box = robot.features.workspace
-    try:
-        box = replace(
-            box,
-            low_m=tuple(given.box_low or box.low_m),
-            high_m=tuple(given.box_high or box.high_m),
-        )
-    except ValueError as problem:
-        raise UsageError(
-            f"The {problem}.", "", "Give --box-low and --box-high, low below high."
-        ) from problem
-    _check_start_pose(given.start_pose, box)
-    return Station(robot, cameras or brought, SafetyEnvelope(box), clock)
-
-
-def _check_start_pose(pose: Sequence[float] | None, box: WorkspaceBox) -> None:
-    """Raise `UsageError` if episodes would begin outside the box; not a number is outside too."""
-    if pose is None:
-        return
-    low, high = (*box.low_m, *[-math.pi] * 3), (*box.high_m, *[math.pi] * 3)
-    if not (np.less_equal(low, pose) & np.less_equal(pose, high)).all():
-        raise UsageError(
-            f"`--start-pose` is {' '.join(f'{value:g}' for value in pose)}.",
-            f"It is inside the workspace box, from {box.low_m} to {box.high_m} m, and its angles "
-            "are at most pi.",
-            "Correct it, or --box-low and --box-high.",
-        )
+    if given.box_low or given.box_high:
+        low, high = tuple(given.box_low or box.low_m), tuple(given.box_high or box.high_m)
+        check_box("--box-low --box-high", low, high, "Correct these, in metres.")
+        box = replace(box, low_m=low, high_m=high)
+    station = Station(robot, cameras or brought, SafetyEnvelope(box), clock)
+    station.check_start_pose(given.start_pose, "Correct --start-pose, or --box-low and --box-high.")
+    return station
 
 
 def serve(given: argparse.Namespace) -> None:

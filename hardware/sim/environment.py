@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from hardware.loop import SUCCESS_STEPS
 from hardware.registry import CellRequest, make_sim_cell
 from recordings.records import (
     ACTION_HIGH,
@@ -23,8 +24,6 @@ from recordings.records import (
 
 ENVIRONMENT_ID = "ptrctl/WidowX-v0"
 TIME_LIMIT_STEPS = 50
-SUCCESS_STEPS = 2
-"""Control periods in a row in which the criterion holds: a success, as in the control loop."""
 
 
 class WidowXEnv(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):

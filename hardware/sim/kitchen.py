@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hardware.modules import USUAL_CAMERA
 from hardware.sim import arm_model
 from hardware.sim.catalogue import CONTAINERS, OBJECTS, Colour, ContainerKind, ObjectKind
 
@@ -31,7 +32,6 @@ DOOR_KNOB_RADIUS_M = 0.115
 """Distance of the door's knob from its hinge, along the front."""
 BUILT_IN_X_M, BUILT_IN_Y_M = 0.27, 0.175
 
-CAMERA = "over_shoulder"
 VIEW_CAMERA = "view"
 
 
@@ -266,7 +266,7 @@ def scene_xml(kitchen: Kitchen, objects: Sequence[str], containers: Sequence[str
     diffuse, ambient = rng.uniform(0.4, 0.65), rng.uniform(0.3, 0.45)
     fronts = _fronts_xml(kitchen, palette)
     camera = _camera_xml(
-        CAMERA, kitchen.camera_position_m, kitchen.camera_target_m, kitchen.camera_fov_deg
+        USUAL_CAMERA, kitchen.camera_position_m, kitchen.camera_target_m, kitchen.camera_fov_deg
     )
     # Every kind draws from its own stream: what else is in the scene changes no colour.
     things = "".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hardware import wx250s
@@ -11,13 +12,11 @@ from hardware.clock import Clock
 from hardware.connected import Connected
 from hardware.joint_arm import JointArm, JointReading
 from hardware.kinematics import Kinematics
-from hardware.robot import RobotFeatures, ShouldStop, never_stop
-from hardware.sim import kitchen as kitchens
+from hardware.modules import SIMULATED, USUAL_CAMERA
+from hardware.robot import ShouldStop, never_stop
 from hardware.sim.world import SimWorld
 from recordings.errors import RobotError
 from recordings.records import CONTROL_RATE_HZ, FloatArray, Frame
-
-NAME = "sim-wx250s"
 
 
 class SimDrive:
@@ -80,16 +79,8 @@ class SimRobot(JointArm):
 
     def __init__(self, world: SimWorld, clock: Clock) -> None:
         self.world = world
-        features = RobotFeatures(
-            name=NAME,
-            embodiment=NAME,
-            control_rate_hz=CONTROL_RATE_HZ,
-            workspace=wx250s.WORKSPACE,
-            joint_names=wx250s.JOINT_NAMES,
-            joint_low_rad=wx250s.JOINT_LOW_RAD,
-            joint_high_rad=wx250s.JOINT_HIGH_RAD,
-            simulated=True,
-        )
+        own = wx250s.features(SIMULATED, CONTROL_RATE_HZ)
+        features = replace(own, embodiment=SIMULATED, simulated=True)
         start = world.start_state[:6].tolist()
         super().__init__(features, SimDrive(world, clock), Kinematics(), clock, start)
 
@@ -151,5 +142,5 @@ class SimCamera(Connected):
 
     def read(self) -> Frame:
         captured_s = self._clock.now_s()
-        picture = self._world.render(self._features.height, self._features.width, kitchens.CAMERA)
+        picture = self._world.render(self._features.height, self._features.width, USUAL_CAMERA)
         return Frame(picture, captured_s, self._clock.now_s())

@@ -13,6 +13,7 @@ import mujoco  # noqa: E402  (the backend has to be chosen first)
 import numpy as np  # noqa: E402
 
 from hardware import wx250s  # noqa: E402
+from hardware.modules import USUAL_CAMERA  # noqa: E402
 from hardware.sim import kitchen as kitchens  # noqa: E402
 from hardware.sim.catalogue import (  # noqa: E402
     CONTAINERS,
@@ -348,7 +349,7 @@ class SimWorld:
 
     # ---- seeing -------------------------------------------------------------------------------
 
-    def render(self, height: int, width: int, camera: str = kitchens.CAMERA) -> ImageArray:
+    def render(self, height: int, width: int, camera: str = USUAL_CAMERA) -> ImageArray:
         """A picture, (height, width, 3) uint8, without shadows.
 
         Raises:

@@ -20,6 +20,7 @@ import numpy as np
 
 from hardware.checks import Finding, Health
 from hardware.faults import LostConnection
+from hardware.install import cannot_import
 from hardware.kinds import Discovered, TeleoperatorKind
 from hardware.settings import setting
 from hardware.teleoperator import NORMAL, Rate, Speed, TeleopReading
@@ -192,11 +193,7 @@ def _start_pygame() -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             pygame = import_module("pygame")
     except ImportError as problem:
-        raise SystemSetupError(
-            "The package pygame is missing.",
-            "A gamepad is read through it.",
-            "Run `pip install 'ptrctl[gamepad]'`.",
-        ) from problem
+        raise cannot_import(problem, "A gamepad", "gamepad", "pygame") from problem
     pygame.display.init()
     pygame.joystick.init()
     return pygame

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hardware.install import cannot_import
 from recordings.errors import RobotError, SystemSetupError
 
 COOKIE = "ptrctl-phone"
@@ -189,9 +190,5 @@ class PhoneServer:
 def _page_folder() -> Path:
     spec = find_spec("teleop")
     if spec is None or spec.origin is None or find_spec("websockets") is None:
-        raise SystemSetupError(
-            "The packages teleop and websockets are missing.",
-            "The phone's page comes from them.",
-            "Run `pip install 'ptrctl[phone]'`.",
-        )
+        raise cannot_import("not installed", "The phone's page", "phone", "teleop", "websockets")
     return Path(spec.origin).parent

@@ -21,6 +21,7 @@ import numpy as np
 
 from hardware.checks import Finding, Health
 from hardware.faults import LostConnection
+from hardware.install import cannot_import
 from hardware.kinds import Discovered, TeleoperatorKind
 from hardware.settings import setting
 from hardware.teleoperator import NORMAL, Rate, Speed, TeleopReading
@@ -197,13 +198,9 @@ def _hid() -> Any:
     for name in ("hidraw", "hid"):
         try:
             return import_module(name)
-        except ImportError:
-            continue
-    raise SystemSetupError(
-        "The package hidapi is missing.",
-        "A SpaceMouse is read through it.",
-        "Run `pip install 'ptrctl[spacemouse]'`.",
-    )
+        except ImportError as error:
+            problem = error
+    raise cannot_import(problem, "A SpaceMouse", "spacemouse", "hidapi")
 
 
 def _plugged_in() -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hardware.faults import LostConnection, MotorFault
+from hardware.install import cannot_import
 from hardware.trossen import TrossenSettings
 from hardware.trossen.widowx_ai import DRIVER
 from recordings.errors import PtrctlError, RobotError, SystemSetupError
@@ -85,11 +86,7 @@ def load_driver() -> ModuleType:
     try:
         import trossen_arm
     except ImportError as problem:
-        raise SystemSetupError(
-            f"The driver of the WidowX AI cannot be loaded ({problem}).",
-            "It is the package trossen-arm.",
-            "Run `pip install 'ptrctl[trossen]'`.",
-        ) from problem
+        raise cannot_import(problem, "The arm `trossen`", "trossen", "trossen-arm") from problem
     module: ModuleType = trossen_arm
     return module
 

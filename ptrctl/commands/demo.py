@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ptrctl.options import INTERRUPTED, JsonOption
+from ptrctl.options import JsonOption
 from ptrctl.seeds import MOST_TRIALS
+from recordings.errors import INTERRUPTED
 
 
 def demo(

@@ -54,8 +54,9 @@ def doctor(
 def _print_udev_rules() -> None:
     from rich.text import Text
 
-    from ptrctl.doctor.udev import HOW_TO, RULES, RULES_PATH
+    from hardware.checks import UDEV_RULES_PATH
+    from ptrctl.doctor.udev import HOW_TO, RULES
 
     console.show(Text(RULES.rstrip()), wrap=False)
-    console.document({"path": str(RULES_PATH), "rules": RULES, "how_to": HOW_TO})
+    console.document({"path": str(UDEV_RULES_PATH), "rules": RULES, "how_to": HOW_TO})
     console.note(HOW_TO, wrap=False)

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ptrctl.options import (
-    INTERRUPTED,
     CheckpointOption,
     JsonOption,
     KitchenOption,
+    MaxStepsOption,
     RealtimeOption,
     RobotOption,
     StopHopelessOption,
@@ -20,6 +20,7 @@ from ptrctl.options import (
     WorkspaceOption,
 )
 from ptrctl.seeds import MOST_TRIALS
+from recordings.errors import INTERRUPTED
 
 
 def evaluate(
@@ -40,9 +41,7 @@ def evaluate(
     compare: Annotated[
         str, typer.Option(help="Session to pair with, trial by trial.", show_default=False)
     ] = "",
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
-    ] = 40,
+    max_steps: MaxStepsOption = 40,
     stop_hopeless: StopHopelessOption = None,
     robot: RobotOption = None,
     realtime: RealtimeOption = None,

@@ -10,10 +10,10 @@ import typer
 
 from ptrctl.commands.finetune import LearnerName
 from ptrctl.options import (
-    INTERRUPTED,
     CheckpointOption,
     JsonOption,
     KitchenOption,
+    MaxStepsOption,
     RealtimeOption,
     RobotOption,
     StopHopelessOption,
@@ -22,6 +22,7 @@ from ptrctl.options import (
     WorkspaceOption,
 )
 from ptrctl.seeds import MOST_TRIALS
+from recordings.errors import INTERRUPTED
 
 
 class RewardChoice(enum.Enum):
@@ -101,9 +102,7 @@ def improve(
             help="Name of the folder under trials/.", show_default="from task and checkpoint"
         ),
     ] = None,
-    max_steps: Annotated[
-        int, typer.Option("--max-steps", min=1, help="Time limit of a trial in control periods.")
-    ] = 40,
+    max_steps: MaxStepsOption = 40,
     stop_hopeless: StopHopelessOption = None,
     robot: RobotOption = None,
     realtime: RealtimeOption = None,

@@ -52,7 +52,8 @@ def pretrain(
     json: JsonOption = False,
 ) -> None:
     """Learn many tasks from prior data, as a start for fine-tuning; resumes after a kill."""
-    from ptrctl.sessions.training import PretrainOptions, folders_exist, run_pretraining
+    from ptrctl.sessions.pretraining import PretrainOptions, run_pretraining
+    from ptrctl.sessions.training import folders_exist
 
     run_pretraining(
         workspace,

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ptrctl.options import (
-    INTERRUPTED,
     DemoSeedOption,
     JsonOption,
     KitchenOption,
@@ -18,6 +17,7 @@ from ptrctl.options import (
     TaskOption,
     WorkspaceOption,
 )
+from recordings.errors import INTERRUPTED
 
 
 class LabelBy(str, enum.Enum):

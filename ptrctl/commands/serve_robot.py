@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hardware.tcp_ports import REMOTE_PORT
 from ptrctl.options import JsonOption, KitchenOption, RobotOption, TaskOption, WorkspaceOption
 
 
@@ -17,7 +18,7 @@ def serve_robot(
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")
-    ] = 5757,
+    ] = REMOTE_PORT,
     token_file: Annotated[
         Path | None,
         typer.Option(

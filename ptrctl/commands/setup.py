@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hardware.limits import CONTROL_RATES_HZ, PICTURE_EDGES
 from ptrctl.options import (
     JsonOption,
     KitchenOption,
@@ -50,7 +51,11 @@ def setup(
     rate: Annotated[
         float | None,
         typer.Option(
-            "--rate", min=0.5, max=50.0, help="Control steps a second.", rich_help_panel=ARM
+            "--rate",
+            min=CONTROL_RATES_HZ[0],
+            max=CONTROL_RATES_HZ[1],
+            help="Control steps a second.",
+            rich_help_panel=ARM,
         ),
     ] = None,
     box_low: Annotated[
@@ -94,8 +99,8 @@ def setup(
         int | None,
         typer.Option(
             "--image-size",
-            min=32,
-            max=640,
+            min=PICTURE_EDGES[0],
+            max=PICTURE_EDGES[1],
             help="Edge of the recorded pictures.",
             rich_help_panel=CAMERAS,
         ),

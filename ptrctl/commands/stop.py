@@ -49,7 +49,7 @@ def stop(
         )
     kind = chosen[0] if chosen else StopKind.HOLD
 
-    from ptrctl.operator.stopping import stop_arm
+    from ptrctl.sessions.stopping import stop_arm
 
     if not stop_arm(workspace, robot, kind.value, yes=yes):
         raise typer.Exit(1)

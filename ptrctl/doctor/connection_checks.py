@@ -13,9 +13,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hardware.checks import Finding, Health
+from hardware.checks import UDEV_RULES_PATH, Finding, Health
+from hardware.interbotix.ros import ROS_PYTHON
+from hardware.tcp_ports import BRIDGE_PORT, REMOTE_PORT
 from ptrctl.doctor.machine_checks import is_installed
-from ptrctl.doctor.udev import RULES, RULES_PATH
+from ptrctl.doctor.udev import RULES
 
 DEVICE_PATTERNS = ("ttyUSB*", "ttyACM*", "video*")
 SPACEMOUSE_IDS = ("0000256F", "0000046D:0000C62", "0000046D:0000C63")
@@ -25,18 +27,11 @@ REALSENSE_PRODUCTS = ("0a", "0b")
 USB3_MBIT_S = 5000
 KNOWN_DEVICES = {"0403:6014": "U2D2", "256f": "SpaceMouse"}
 
-ROS_PYTHON = {
-    "noetic": (3, 8),
-    "foxy": (3, 8),
-    "galactic": (3, 8),
-    "humble": (3, 10),
-    "iron": (3, 10),
-    "jazzy": (3, 12),
-    "kilted": (3, 12),
+PORTS = {
+    BRIDGE_PORT: "Bridge server",
+    BRIDGE_PORT + 1: "Bridge server's pictures",
+    REMOTE_PORT: "ptrctl serve-robot",
 }
-"""ROS distribution to the Python that its packages are built for."""
-
-PORTS = {5556: "Bridge server", 5557: "Bridge server's pictures", 5757: "ptrctl serve-robot"}
 
 
 def check_permissions(
@@ -91,7 +86,7 @@ def _group(path: Path) -> str:
         return str(number)
 
 
-def check_udev_rules(rules: Path = RULES_PATH) -> Finding:
+def check_udev_rules(rules: Path = UDEV_RULES_PATH) -> Finding:
     advice = "See `ptrctl doctor --print-udev-rules`."
     try:
         present = rules.read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from typing import Any
 
 from hardware.checks import Finding, Health
 from hardware.kinds import ArmKind, CameraKind, TeleoperatorKind
-from hardware.modules import ARM_MODULES
-from hardware.registry import SIMULATED, arm_kind, camera_kind, robot_names
+from hardware.modules import ARM_MODULES, SIMULATED
+from hardware.registry import arm_kind, camera_kind, robot_names
 from hardware.settings import build_settings
 from hardware.teleoperators.registry import PROFILE_TABLE, teleoperator_kind
 from ptrctl.profile import Profile

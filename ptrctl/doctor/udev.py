@@ -7,10 +7,7 @@ latency timer 1 ms); IntelRealSense/librealsense, 99-realsense-libusb.rules (ven
 
 from __future__ import annotations
 
-from pathlib import Path
-
-RULES_PATH = Path("/etc/udev/rules.d/70-ptrctl.rules")
-"""Below 73, where the person at the machine is given what is tagged `uaccess`."""
+from hardware.checks import UDEV_RULES_PATH
 
 RULES = """\
 # Devices that ptrctl uses: who may open them. Printed by `ptrctl doctor --print-udev-rules`.
@@ -33,8 +30,8 @@ SUBSYSTEM=="video4linux", ATTRS{idVendor}=="8086", MODE="0660", GROUP="video", T
 GROUPS = ("dialout", "plugdev", "video")
 
 HOW_TO = f"""\
-Put the rules into {RULES_PATH}, reload, and unplug and plug the devices once:
-  ptrctl doctor --print-udev-rules | sudo tee {RULES_PATH}
+Put the rules into {UDEV_RULES_PATH}, reload, and unplug and plug the devices once:
+  ptrctl doctor --print-udev-rules | sudo tee {UDEV_RULES_PATH}
   sudo udevadm control --reload-rules && sudo udevadm trigger
 Over SSH the groups count; log in again afterwards:
   sudo usermod -aG {",".join(GROUPS)} $USER"""

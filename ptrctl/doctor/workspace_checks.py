@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware.checks import Finding, Health
-from ptrctl.profile import BUILT_IN, DEFAULT_TASK, load_profile
+from ptrctl.profile import BUILT_IN, load_profile
 from ptrctl.setup.writable import require_writable
 from ptrctl.workspace import Workspace
 from recordings.errors import PtrctlError, SystemSetupError, UsageError
@@ -55,7 +55,7 @@ def check_profile(workspace: Workspace) -> Finding:
         )
         return Finding("profile", Health.FAIL, f"{words}{', '.join(profile.cameras)}.", fix)
     try:
-        make_cell(profile, task=profile.task or (*profile.tasks, DEFAULT_TASK)[0], realtime=False)
+        make_cell(profile, task=profile.some_task, realtime=False)
     except UsageError as problem:
         words = f"{problem.found} {problem.expected}".strip()
         return Finding("profile", Health.FAIL, words, problem.try_next)

@@ -28,6 +28,7 @@ class Verdict:
 
 
 UNLABELLED = Verdict(Label())
+STOPPED = Label(reason="stopped by the operator")
 
 
 class Operator(Protocol):
@@ -85,13 +86,16 @@ class Operator(Protocol):
 
 def judged(end: EpisodeEnd) -> Label:
     """The label that the simulator's ground truth gives; none where it did not judge, or where
-    the episode was cut short by a fault. A success that did not last long enough to end the episode
-    is none."""
+    the episode was cut short. A success that did not last long enough to end the episode is none.
+    """
+    if end.reason is EndReason.OPERATOR_STOP:
+        return STOPPED
     if end.final_score is None or end.reason is EndReason.FAULT:
         return Label()
     if end.reason is EndReason.SUCCESS:
         return Label(Outcome.SUCCESS, labelled_by="simulator")
-    return Label(Outcome.FAILURE, end.final_score.stage, labelled_by="simulator")
+    reason = f"furthest stage: {end.final_score.stage or 'nothing'}"
+    return Label(Outcome.FAILURE, reason, labelled_by="simulator")
 
 
 class NobodyThere:

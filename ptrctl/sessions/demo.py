@@ -218,7 +218,7 @@ class _Demo:
             plan,
             self.cell,
             checkpoint,
-            self.workspace.trials(session_of(stage)),
+            self.workspace.trials(stage_folder(stage)),
             shown=self.shown,
             stage=stage,
             listeners=self.listeners,
@@ -240,7 +240,7 @@ class _Demo:
             plan,
             self.cell,
             tuned,
-            session_of(PRACTISE),
+            stage_folder(PRACTISE),
             options=options,
             shown=self.shown,
             stage=PRACTISE,
@@ -261,7 +261,7 @@ class _Demo:
         }
 
     def summary(self, stage: str) -> TrialSummary:
-        return load_summary(self.workspace.trials(session_of(stage)))
+        return load_summary(self.workspace.trials(stage_folder(stage)))
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -334,7 +334,7 @@ class _Recording(RecordListener):
         self._shown.trial(label.outcome is Outcome.SUCCESS)
 
 
-def session_of(stage: str) -> str:
+def stage_folder(stage: str) -> str:
     """The folder of a stage's trials."""
     return f"demo-{stage.replace(' ', '-')}"
 

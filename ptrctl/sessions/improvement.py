@@ -58,7 +58,7 @@ def run_improvement(folder: Path, flags: dict[str, Any], options: ImproveOptions
     ready = get_ready(folder, flags, options)
     workspace, profile, name, checkpoint, cell = ready
     plan = make_plan(cell, checkpoint, name, profile, options)
-    session = options.session_of(plan)
+    session = options.folder_name(plan)
     trials = workspace.trials(session)
     meter = session_meter(workspace, checkpoint, trials, cell.task, options.max_steps)
     rule = stop_rule(meter, cell.task, options.stop_hopeless)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hardware.loop import Decider, Subscriber
+from hardware.modules import USUAL_CAMERA
 from hardware.registry import Cell
 from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperators.registry import make_teleoperator
 from ptrctl.cells import make_cell
-from ptrctl.checkpoints import SHIPPED_CAMERA
 from ptrctl.kitchens import warn_of_another_kitchen
 from ptrctl.next_command import changed, next_command, parking_command, scene_flags
 from ptrctl.operator.at_the_arm import at_the_arm
@@ -56,15 +56,15 @@ class RecordOptions:
         realtime: See `make_cell`.
     """
 
-    episodes: int = 10
-    demonstrator: str | None = None
-    demonstrator_options: tuple[str, ...] = ()
-    noise: float = 0.5
-    failures: float = 0.0
-    ask: bool | None = None
-    max_steps: int | None = None
-    seed: int = 0
-    realtime: bool | None = None
+    episodes: int
+    demonstrator: str | None
+    demonstrator_options: tuple[str, ...]
+    noise: float
+    failures: float
+    ask: bool | None
+    max_steps: int | None
+    seed: int
+    realtime: bool | None
 
 
 def run_recording(folder: Path, flags: Mapping[str, Any], options: RecordOptions) -> bool:
@@ -244,11 +244,11 @@ def _check_cell(cell: Cell, demonstrator: Demonstrator, ask: bool) -> None:
 def _warn_of_camera(cell: Cell) -> None:
     """Before anything is recorded that the shipped checkpoint cannot learn from."""
     cameras = cell.station.cameras
-    if SHIPPED_CAMERA not in cameras:
+    if USUAL_CAMERA not in cameras:
         console.note(
-            f"The shipped checkpoint looks through `{SHIPPED_CAMERA}`, and these are recorded "
+            f"The shipped checkpoint looks through `{USUAL_CAMERA}`, and these are recorded "
             f"with {', '.join(sorted(cameras))}: `ptrctl finetune` will need `--from-scratch` or "
-            f"another `--checkpoint`, unless a camera is named `{SHIPPED_CAMERA}` in "
+            f"another `--checkpoint`, unless a camera is named `{USUAL_CAMERA}` in "
             "`ptrctl setup` first."
         )
 

@@ -11,16 +11,17 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from hardware.faults import MotionStopped
+from hardware.install import cannot_import
 from hardware.robot import Stop
 from ptrctl.cells import make_cell
 from ptrctl.next_command import next_command, parking_command, scene_flags
 from ptrctl.operator.at_the_arm import at_rest
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.profile import DEFAULT_TASK, load_profile
+from ptrctl.profile import load_profile
 from ptrctl.terminal import console
 from ptrctl.terminal.keymap import HOLD_KEYS
 from ptrctl.workspace import Workspace, open_workspace
-from recordings.errors import SystemSetupError, UsageError
+from recordings.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +62,7 @@ def run_serving(folder: Path, flags: Mapping[str, Any], options: ServingOptions)
             "Run the command there, or name a local arm with `--robot`.",
         )
     # Only a simulator's judge asks what the task is.
-    task = profile.task or (*profile.tasks, DEFAULT_TASK)[0]
+    task = profile.some_task
     cell = make_cell(profile, task=task, realtime=True)
     server, token_file = _make_server(workspace, cell, options)
     run = _Run(server, cell, options, token_file)
@@ -94,11 +95,7 @@ def _make_server(
         from hardware.remote.options import ServeOptions
         from hardware.remote.server import ArmServer
     except ImportError as missing:
-        raise SystemSetupError(
-            f"The package {missing.name} is missing.",
-            "Serving an arm needs msgpack and pyzmq.",
-            "Run: pip install 'ptrctl[remote]'",
-        ) from missing
+        raise cannot_import(missing, "Serving an arm", "remote", "msgpack", "pyzmq") from missing
     from hardware.remote.tokens import FILE_NAME, server_token
 
     chosen = options.token_file or ""

@@ -37,7 +37,7 @@ class SessionOptions:
     stop_hopeless: float | None = None
     realtime: bool = False
 
-    def session_of(self, plan: TrialPlan | ImprovePlan) -> str:
+    def folder_name(self, plan: TrialPlan | ImprovePlan) -> str:
         """The folder's name; trials that may be given up have one of their own."""
         hopeless = "" if self.stop_hopeless is None else "-stop"
         return self.session or plan.session_name + hopeless

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.faults import MotionStopped
-from hardware.registry import SIMULATED, Cell
+from hardware.modules import SIMULATED
+from hardware.registry import Cell
 from hardware.robot import Stop
 from ptrctl.cells import make_cell
 from ptrctl.next_command import next_command
 from ptrctl.operator.at_the_arm import at_rest
-from ptrctl.operator.stopping import how_to_hold, watching
-from ptrctl.profile import DEFAULT_TASK, Profile, load_profile, save_profile
+from ptrctl.operator.holding import how_to_hold, watching
+from ptrctl.profile import Profile, load_profile, save_profile
 from ptrctl.setup import questions, wizard
 from ptrctl.setup.device_choice import TEST_PATTERN, camera_in_words, in_words
 from ptrctl.setup.motion_check import MotionCheck, check_motion
@@ -53,9 +54,9 @@ class SetupOptions:
         yes: Take defaults, ask nothing.
     """
 
-    motion: bool = True
-    realtime: bool | None = None
-    yes: bool = False
+    motion: bool
+    realtime: bool | None
+    yes: bool
 
 
 def run_setup(folder: Path, flags: SetupFlags, options: SetupOptions) -> bool:
@@ -229,9 +230,10 @@ def run_scene_check(folder: Path, flags: SetupFlags, tolerance_percent: float) -
     """
     workspace = open_workspace(folder)
     require_writable(workspace.root)
-    profile = load_profile(workspace).with_flags(robot=flags.robot, kitchen_seed=flags.kitchen)
-    task = profile.task or DEFAULT_TASK
-    cell = make_cell(profile, task=task, realtime=False)
+    profile = load_profile(workspace).with_flags(
+        robot=flags.robot, task=next(iter(flags.tasks), None), kitchen_seed=flags.kitchen
+    )
+    cell = make_cell(profile, task=profile.some_task, realtime=False)
     checks = check_scene(workspace, profile, cell, tolerance_percent)
     for check in checks:
         _show_pictures(check)

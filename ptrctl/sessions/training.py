@@ -1,4 +1,4 @@
-"""Puts `ptrctl finetune` and `ptrctl pretrain` together: data, checkpoint, panel, outcome."""
+"""Puts `ptrctl finetune` together: data, checkpoint, panel, outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hardware.registry import SIMULATED
+from hardware.modules import SIMULATED
 from ptrctl.checkpoints import PRETRAINED, open_checkpoint
 from ptrctl.kitchens import kitchen_flag
 from ptrctl.next_command import next_command
-from ptrctl.profile import DEFAULT_TASK, Profile, load_profile
+from ptrctl.profile import Profile, load_profile
 from ptrctl.sessions.what_next import Place, next_evaluation
 from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage, display
@@ -27,7 +27,6 @@ from ptrctl.workflows.finetune import (
     finetune,
     load_demonstrations,
     pack_prior,
-    pretrain,
 )
 from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
 from recordings.dataset import EpisodeFolder
@@ -37,7 +36,7 @@ from recordings.records import Outcome
 
 if TYPE_CHECKING:
     from policies.checkpoint import Checkpoint
-    from policies.config import Learner, Precision
+    from policies.config import Learner
     from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
     from recordings.packed import PackedDataset
@@ -46,9 +45,6 @@ REHEARSAL = "rehearsal"
 """Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
 
 OTHER_NAME = "give this one another name with `--name`"
-
-PRESET = "cpu"
-"""Of a pre-training from random weights."""
 
 EXPECTED_UPDATE_S = 0.13
 """A guess, until there is a pace: of the shipped checkpoint on two cores."""
@@ -247,85 +243,6 @@ def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> Pa
     return pack_prior([folder], request, packing(shown))
 
 
-@dataclass(frozen=True)
-class PretrainOptions:
-    """What the command line says.
-
-    Args:
-        data: Folders of recordings of many tasks.
-        preset: Networks and settings; None takes the checkpoint's, or `PRESET`.
-        learner: "ptr" or "bc".
-        steps: Updates.
-        seed: Of everything random.
-        name: Of the result.
-        workers: Processes that pack pictures.
-        checkpoint: Start from this one; "" starts from random weights.
-        precision: Of the encoder; None keeps the preset's.
-    """
-
-    data: tuple[Path, ...]
-    preset: str | None
-    learner: Learner
-    steps: int
-    seed: int
-    name: str
-    workers: int
-    checkpoint: str = ""
-    precision: Precision | None = None
-
-
-def run_pretraining(folder: Path, options: PretrainOptions) -> None:
-    """Pre-train and show the outcome."""
-    workspace = open_workspace(folder)
-    profile = load_profile(workspace)
-    init = open_checkpoint(workspace, options.checkpoint) if options.checkpoint else None
-    request = TrainingRequest(
-        run=new_run(workspace, options.name),
-        steps=options.steps,
-        learner=options.learner,
-        init=init,
-        preset=options.preset or (init.info.config.preset if init else PRESET),
-        seed=options.seed,
-        robot=embodiment_of(options.data),
-        cache=workspace.root / ".cache" / "packed",
-        camera=profile.camera,
-        settings_of="preset",
-        precision=options.precision,
-    )
-    pack_stage = Stage("pack the pictures", expected_s=60.0)
-    train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
-    with (
-        workspace.alone_in(request.run, OTHER_NAME),
-        display("ptrctl pretrain", [pack_stage, train_stage]) as shown,
-    ):
-        shown.begin(pack_stage.name)
-        data = pack_prior(options.data, request, packing(shown), workers=options.workers)
-        shown.finish(pack_stage.name, f"{len(data)} transitions of {len(data.tasks)} tasks")
-        shown.begin(train_stage.name)
-        trained = pretrain(request, data, training(shown), compact=True)
-        shown.finish(train_stage.name, trained.reason)
-    rows = {
-        "data": f"{len(data)} transitions of {len(data.tasks)} tasks ({data.digest[:12]})",
-        **_training_rows(request, trained, options.checkpoint),
-    }
-    console.outcome_panel(
-        "The pre-training is complete",
-        rows,
-        wrote=[workspace.said(trained.checkpoint.path)],
-        next_command=_after_pretraining(workspace, profile, options.name),
-        data={"data_digest": data.digest, **_training_json(options.name, trained)},
-    )
-
-
-def _after_pretraining(workspace: Workspace, profile: Profile, name: str) -> str:
-    """Fine-tune on a task that has been demonstrated, or demonstrate one first."""
-    demonstrated = workspace.demonstrated_tasks()
-    if not demonstrated:
-        return next_command("record", workspace, task=profile.task or DEFAULT_TASK)
-    task = profile.task if profile.task in demonstrated else demonstrated[0]
-    return next_command("finetune", workspace, task=task, checkpoint=name)
-
-
 def packing(shown: Display) -> Callable[[int, int], None]:
     """Tells a display about packing."""
     return lambda done, total: shown.advance(done, total, "packing the pictures")
@@ -346,7 +263,8 @@ def training(
     return tell
 
 
-def _training_rows(request: TrainingRequest, trained: Trained, began: str) -> dict[str, object]:
+def training_rows(request: TrainingRequest, trained: Trained, began: str) -> dict[str, object]:
+    """What was learned from what, for the outcome's panel."""
     config = request.config
     start = f"{began} ({request.init.short_digest})" if request.init else "random weights"
     for task, other in trained.began_as.items():
@@ -376,7 +294,8 @@ def _held_out(score: HeldOutScore) -> str:
     return text
 
 
-def _training_json(name: str, trained: Trained) -> dict[str, Any]:
+def training_json(name: str, trained: Trained) -> dict[str, Any]:
+    """The same for JSON."""
     return {
         "name": name,
         "checkpoint": str(trained.checkpoint.path),
@@ -412,7 +331,7 @@ def _show_finetuned(
         "demonstrations": counts_in_words(demonstrations.counts),
         "held out": held_out,
         "prior data": "none" if result.prior is None else f"{len(result.prior)} transitions",
-        **_training_rows(result.request, trained, result.began),
+        **training_rows(result.request, trained, result.began),
     }
     algorithm = result.request.config.algorithm
     by_choice = algorithm.learner == "ptr" and algorithm.extraction == "advantage"
@@ -436,7 +355,7 @@ def _show_finetuned(
             "task": task,
             "demonstrations": {o.value: n for o, n in demonstrations.counts.items()},
             "held_out_episode": demonstrations.held_out,
-            **_training_json(result.name, trained),
+            **training_json(result.name, trained),
         },
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptrctl.files import read_json
 from ptrctl.next_command import next_command, scene_flags
-from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, TrialPlan, session_of
+from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, TrialPlan, session_name
 from ptrctl.practice_plan import PRACTICE, ImprovePlan
 from ptrctl.profile import Profile
 from ptrctl.sessions.session_options import EvaluateOptions
@@ -48,13 +48,13 @@ class Place:
         """Where a plan's trials are."""
         return cls(workspace, plan.task, plan.kitchen_seed, scene_flags(profile))
 
-    def session_of(self, digest: str) -> str:
+    def session_name(self, digest: str) -> str:
         """The name of the scored trials of a policy.
 
         Args:
             digest: Of its checkpoint.
         """
-        return session_of(self.task, self.kitchen_seed, digest)
+        return session_name(self.task, self.kitchen_seed, digest)
 
     def command(self, name: str, **flags: object) -> str:
         """The command with which something is done here."""
@@ -103,7 +103,7 @@ def _practised(place: Place, digest: str) -> tuple[bool, Mapping[str, Any]]:
     """Whether a practice of the policy's has had all its trials: it would not be begun again; and
     the flags with which one that was begun goes on."""
     begun: Mapping[str, Any] = {}
-    practices = f"{PRACTICE}{place.session_of(digest)}*/{PLAN_FILE}"
+    practices = f"{PRACTICE}{place.session_name(digest)}*/{PLAN_FILE}"
     for frozen in sorted(place.workspace.trials("").glob(practices)):
         # A plan that somebody has edited costs no result.
         with contextlib.suppress(RecordingError, TypeError):
@@ -117,7 +117,7 @@ def _practised(place: Place, digest: str) -> tuple[bool, Mapping[str, Any]]:
 
 def _scored(place: Place, digest: str) -> TrialSummary | None:
     """A policy's trials in a place; None if they have not begun, or cannot be read."""
-    folder = place.workspace.trials(place.session_of(digest))
+    folder = place.workspace.trials(place.session_name(digest))
     if not (folder / PLAN_FILE).exists():
         return None
     try:

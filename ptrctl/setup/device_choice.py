@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hardware.clock import MonotonicClock
 from hardware.kinds import ArmRequest, Discovered
+from hardware.limits import check_camera_name
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.registry import arm_kind, camera_kind
 from hardware.settings import build_settings, parse_settings
@@ -18,8 +18,6 @@ from ptrctl.time_limit import within
 from recordings.errors import UsageError
 
 DISCOVERY_LIMIT_S = 20.0
-NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
-"""What a camera or a task may be called; it becomes part of paths."""
 TEST_PATTERN = "test-pattern"
 
 
@@ -91,16 +89,6 @@ def parse_cameras(texts: Sequence[str]) -> tuple[dict[str, dict[str, Any]], str 
         values = parse_settings(camera_kind(kind).settings, settings, f"--camera {name}={kind},")
         cameras[name] = {"kind": kind, **values}
     return cameras, chosen
-
-
-def check_camera_name(name: str) -> None:
-    """Raise `UsageError` if a camera cannot be called so."""
-    if not NAME.fullmatch(name):
-        raise UsageError(
-            f"A camera cannot be named `{name}`.",
-            "Names have small letters, digits and underscores.",
-            "Write for example `--camera over_shoulder=realsense`.",
-        )
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

@@ -25,10 +25,10 @@ from hardware.teleoperation import TeleoperatedDecider
 from hardware.teleoperator import FINE
 from ptrctl.cells import make_cell
 from ptrctl.operator.at_the_arm import at_rest
+from ptrctl.operator.holding import how_to_hold, watching
 from ptrctl.operator.interrupts import Interrupts
-from ptrctl.operator.stopping import how_to_hold, watching
 from ptrctl.operator.teleoperator import KeyboardTeleoperator
-from ptrctl.profile import DEFAULT_TASK, Profile
+from ptrctl.profile import Profile
 from ptrctl.terminal import console
 from ptrctl.terminal.halfblocks import HalfBlocks
 from ptrctl.terminal.keymap import HOLD_KEYS, SPEED_KEYS, arm_keys, moves_the_arm
@@ -136,7 +136,7 @@ def jog(profile: Profile, *, wants_box: bool) -> Jog | None:
     free = dataclasses.replace(
         profile, workspace_low_m=None, workspace_high_m=None, start_pose=None
     )
-    cell = make_cell(free, task=profile.task or DEFAULT_TASK, realtime=True)
+    cell = make_cell(free, task=profile.some_task, realtime=True)
     cell.station.safety.workspace = outer_box(cell.station.robot.features.workspace)
     taken = Jog(wants_box)
     console.note(f"The arm goes to its start pose. {how_to_hold()}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hardware.faults import MotionStopped
+from hardware.limits import check_start_inside
 from hardware.loop import ControlLoop, Signal, Subscriber
 from hardware.registry import Cell
 from hardware.robot import ShouldStop
-from hardware.station import Station
-from ptrctl.operator.stopping import how_to_hold, watching
+from ptrctl.operator.holding import how_to_hold, watching
 from ptrctl.terminal import console
 from ptrctl.workflows.attempt import new_episode_info
-from recordings.errors import RobotError, UsageError
+from recordings.errors import RobotError
 from recordings.records import (
     ACTION_SIZE,
     CONTROL_RATE_HZ,
@@ -106,23 +106,6 @@ class _Follow(Subscriber):
         self._progress.update(step.index + 1)
 
 
-def _check_inside(station: Station) -> None:
-    """Raise `UsageError` if the arm starts outside its workspace box: there it could not move."""
-    here_m, box = station.robot.read_state().state[:3], station.safety.workspace
-    low_m, high_m = np.subtract(box.low_m, TOLERANCE_M), np.add(box.high_m, TOLERANCE_M)
-    if np.any(here_m < low_m) or np.any(here_m > high_m):
-        raise UsageError(
-            f"The arm starts at {_metres(here_m)}, outside the workspace box from "
-            f"{_metres(box.low_m)} to {_metres(box.high_m)} (x y z in m).",
-            "Episodes begin inside the box.",
-            "Give a box around that point with `--box-low X Y Z --box-high X Y Z`.",
-        )
-
-
-def _metres(point: Sequence[float] | FloatArray) -> str:
-    return " ".join(f"{value:.2f}" for value in point)
-
-
 def check_motion(cell: Cell) -> MotionCheck:
     """Move the arm slowly by 3 cm up, left and ahead, each time back, and compare.
 
@@ -146,7 +129,12 @@ def _checked(cell: Cell, should_stop: ShouldStop) -> MotionCheck:
     if not cell.station.robot.features.simulated:
         console.note("The arm goes to its start pose.")
     cell.start(0, should_stop)
-    _check_inside(cell.station)
+    check_start_inside(
+        cell.station.robot.read_state().state.tolist(),
+        cell.station.safety.workspace,
+        TOLERANCE_M,
+        "Give a box around that point with `--box-low X Y Z --box-high X Y Z`.",
+    )
     rate_hz = cell.station.robot.features.control_rate_hz
     motion = _SlowMotion(rate_hz)
     info = new_episode_info(cell, kind="setup", decided_by=motion.name, seed=0)

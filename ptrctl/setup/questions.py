@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hardware.kinds import Discovered
-from hardware.modules import ARM_MODULES, CAMERA_MODULES
-from hardware.registry import SIMULATED, arm_kind, camera_kind, robot_names
+from hardware.limits import CONTROL_RATES_HZ, NAME, check_box, check_pose
+from hardware.modules import ARM_MODULES, CAMERA_MODULES, SIMULATED, USUAL_CAMERA
+from hardware.registry import arm_kind, camera_kind, robot_names
 from hardware.robot import WorkspaceBox
 from hardware.settings import parse_settings, setting_helps
-from ptrctl.profile import DEFAULT_TASK, Profile
-from ptrctl.setup.device_choice import NAME, camera_in_words, in_words
+from ptrctl.profile import Profile
+from ptrctl.setup.device_choice import camera_in_words, in_words
 from recordings.errors import PtrctlError
 
 Corner = tuple[float, float, float]
@@ -117,7 +118,7 @@ def ask_camera_name(title: str, taken: Sequence[str]) -> str:
     """What a camera is called in recordings."""
     import questionary
 
-    usual = ("over_shoulder", "wrist", *(f"camera_{number}" for number in range(3, 20)))
+    usual = (USUAL_CAMERA, "wrist", *(f"camera_{number}" for number in range(3, 20)))
     default = next(name for name in usual if name not in taken)
 
     def valid(text: str) -> bool | str:
@@ -145,7 +146,7 @@ def ask_task(profile: Profile) -> str:
     question = questionary.autocomplete(
         "Which task? (Tab lists them)",
         choices=[*profile.tasks, *(name for name in all_task_names() if name not in profile.tasks)],
-        default=profile.task or DEFAULT_TASK,
+        default=profile.some_task,
         validate=lambda text: _valid_task(profile, text.strip()),
     )
     return str(question.unsafe_ask()).strip()
@@ -209,9 +210,11 @@ def ask_only_rate(rate_hz: float) -> float:
 def ask_rate(profile: Profile) -> float:
     import questionary
 
+    low, high = CONTROL_RATES_HZ
+
     def valid(text: str) -> bool | str:
         try:
-            return 0.5 <= float(text) <= 50 or "Type a number from 0.5 to 50; Bridge has 5."
+            return low <= float(text) <= high or f"Type {low:g} to {high:g}; Bridge has 5."
         except ValueError:
             return "Type a number."
 
@@ -252,12 +255,13 @@ def parse_box(text: str) -> tuple[Corner, Corner]:
     """Two corners from six numbers.
 
     Raises:
-        ValueError: They are no box.
+        ValueError: They are not six.
+        UsageError: They are no box.
     """
     a, b, c, d, e, f = (float(word) for word in text.replace(",", " ").split())
-    box = WorkspaceBox((a, b, c), (d, e, f))
-    Profile(workspace_low_m=box.low_m, workspace_high_m=box.high_m)
-    return box.low_m, box.high_m
+    low, high = (a, b, c), (d, e, f)
+    check_box("workspace_box", low, high, "")
+    return low, high
 
 
 def ask_start_pose_source(profile: Profile) -> str:
@@ -291,7 +295,7 @@ def parse_pose(text: str) -> Pose:
     """
     x, y, z, roll, pitch, yaw = (float(word) for word in text.replace(",", " ").split())
     pose = (x, y, z, roll, pitch, yaw)
-    Profile(start_pose=pose)
+    check_pose("robot.start_pose", pose, "")
     return pose
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hardware.registry import SIMULATED, Cell, camera_kind
+from hardware.modules import SIMULATED, USUAL_CAMERA
+from hardware.registry import Cell, camera_kind
 from hardware.robot import WorkspaceBox
 from ptrctl.cells import check_rate, make_arm, make_cell
-from ptrctl.profile import DEFAULT_TASK, Profile
+from ptrctl.profile import Profile
 from ptrctl.setup import questions
 from ptrctl.setup.device_choice import (
     TEST_PATTERN,
@@ -31,8 +32,6 @@ from recordings.errors import PtrctlError, UsageError
 
 Corner = questions.Corner
 Pose = questions.Pose
-
-USUAL_CAMERA = "over_shoulder"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def ask(profile: Profile, flags: SetupFlags, *, take_defaults: bool) -> Profile:
     for question in questions_open:
         if question.applies(profile):
             profile = question.ask(profile)
-    return replace(profile, task=profile.task or DEFAULT_TASK)
+    return replace(profile, task=profile.some_task)
 
 
 def _with_flags(profile: Profile, flags: SetupFlags) -> Profile:
@@ -156,7 +155,7 @@ def _with_flags(profile: Profile, flags: SetupFlags) -> Profile:
 
 def _with_defaults(profile: Profile) -> Profile:
     """Without questions: what the profile says, else the one thing that was found."""
-    profile = replace(profile, task=profile.task or DEFAULT_TASK)
+    profile = replace(profile, task=profile.some_task)
     if not is_ours(profile.robot):
         return profile
     known = profile.robot_options
@@ -350,7 +349,7 @@ def _without_place(profile: Profile) -> Cell:
 def _cell(profile: Profile) -> Cell:
     """Not connected. Its task means nothing here."""
     box_only = replace(profile, tasks=())
-    return make_cell(box_only, task=profile.task or DEFAULT_TASK, realtime=False)
+    return make_cell(box_only, task=profile.some_task, realtime=False)
 
 
 def _always(profile: Profile) -> bool:

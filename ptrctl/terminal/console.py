@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recordings.errors import PtrctlError, UsageError
+from recordings.errors import INTERRUPTED, PtrctlError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -248,7 +248,7 @@ def interrupted(
 ) -> None:
     """Say that the operator's interrupt has ended the command."""
     problem = {"kind": "Interrupted", "found": found, "expected": "", "try_next": try_next}
-    document({"error": {**problem, "exit_code": 130}})
+    document({"error": {**problem, "exit_code": INTERRUPTED}})
     _tell("Interrupted.", "bold yellow", found, "", try_next)
 
 

@@ -15,7 +15,7 @@ from hardware.registry import CellRequest, make_sim_cell
 from hardware.sim.recipes import MAX_STEPS, Recipe, prior_recipe
 from ptrctl.files import only_one
 from ptrctl.workflows.attempt import new_episode_info
-from recordings.records import CONTROL_RATE_HZ, Label, Outcome
+from recordings.records import CONTROL_RATE_HZ, EpisodeEnd, Label, Outcome
 from recordings.writer import EpisodeRecorder, episode_path, journal_path
 
 LOCK_FILE = ".generate.lock"
@@ -128,9 +128,15 @@ def make_episode(recipe: Recipe, name: str, out: Path, *, image_size: int = 128)
             max_steps=MAX_STEPS,
             judge=cell.judge,
         )
-    succeeded = end.final_score is not None and end.final_score.success
-    outcome = Outcome.SUCCESS if succeeded else Outcome.FAILURE
+    outcome = Outcome.SUCCESS if _done_at_the_end(end) else Outcome.FAILURE
     return recorder.label(Label(outcome, recipe.failure, "simulator"))
+
+
+def _done_at_the_end(end: EpisodeEnd) -> bool:
+    """Whether the last score says so. Everywhere else success must last (`operators.judged`); the
+    shipped checkpoint learned from data with this rule, and they can be made again with one digest.
+    """
+    return end.final_score is not None and end.final_score.success
 
 
 def _name(recipe: str, episode: Recipe) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hardware.loop import ControlLoop, Decider, Subscriber
+from hardware.loop import SUCCESS_STEPS, ControlLoop, Decider, Subscriber
 from hardware.registry import Cell
 from hardware.robot import WorkspaceBox
 from hardware.safety import WORKSPACE_BOX
@@ -199,7 +199,7 @@ def record(
                 decider,
                 max_steps=plan.max_steps,
                 judge=cell.judge,
-                success_steps=2 if plan.end_on_success else None,
+                success_steps=SUCCESS_STEPS if plan.end_on_success else None,
             )
             session.steps += end.steps
             session.at_the_box += end.interventions.get(WORKSPACE_BOX, 0)

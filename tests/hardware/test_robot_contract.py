@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hardware.faults import MotionStopped
-from hardware.registry import SIMULATED, Cell, CellRequest, make_cell
+from hardware.modules import SIMULATED
+from hardware.registry import Cell, CellRequest, make_cell
 from hardware.robot import Robot, Stop
 from hardware.safety import SafetyEnvelope
 from recordings.errors import RobotError

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from policies.checkpoint import (
-    INFO_FILE,
     MODEL_FILE,
     Checkpoint,
     CheckpointInfo,
@@ -17,6 +16,7 @@ from policies.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from policies.config import INFO_FILE
 from policies.learners import make_networks
 from policies.presets import preset
 from policies.tasks import TaskSlots, slots_for

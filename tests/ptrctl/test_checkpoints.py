@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hardware.modules import USUAL_CAMERA
+from policies.config import INFO_FILE
 from ptrctl.checkpoints import (
     RECOMMENDED_FILE,
-    SHIPPED_CAMERA,
     find_checkpoint,
     is_taken,
     recommend,
@@ -36,7 +37,7 @@ def test_a_name_stands_for_the_recommended_checkpoint(workspace: Workspace) -> N
 
 def test_pretrained_is_the_shipped_one(workspace: Workspace) -> None:
     assert find_checkpoint(workspace, "pretrained") == shipped_folder()
-    assert read_json(shipped_folder() / "checkpoint.json")["camera"] == SHIPPED_CAMERA
+    assert read_json(shipped_folder() / INFO_FILE)["camera"] == USUAL_CAMERA
 
 
 def test_an_unfinished_run_is_no_checkpoint(workspace: Workspace) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from ptrctl.commands.demo import demo
 from ptrctl.main import app
 from ptrctl.sessions.demo_state import STATE_FILE, DemoOptions, DemoState, quickly
 from ptrctl.workspace import Workspace
@@ -56,11 +53,3 @@ def test_the_demo_does_not_take_the_workspace_of_the_environment(
     )
     assert CliRunner().invoke(app, ["demo", "--quick"]).exit_code == 0
     assert asked == [Path("demo-workspace")]
-
-
-def test_the_command_does_what_the_demo_does_by_default() -> None:
-    flags = {name: flag.default for name, flag in inspect.signature(demo).parameters.items()}
-    defaults = asdict(DemoOptions())
-    shared = flags.keys() & defaults.keys()
-    assert {"steps", "trials", "practice"} <= shared
-    assert {name: flags[name] for name in shared} == {name: defaults[name] for name in shared}

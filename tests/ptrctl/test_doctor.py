@@ -18,6 +18,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from hardware.checks import Finding, Health
+from hardware.interbotix import KIND as INTERBOTIX
+from hardware.interbotix.settings import InterbotixSettings
 from hardware.kinds import ArmKind, CameraKind
 from hardware.modules import ARM_MODULES, CAMERA_MODULES
 from hardware.settings import setting
@@ -294,6 +296,17 @@ def test_a_ros_for_another_python_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     assert check_ros({"ROS_DISTRO": "ours"}).health is Health.OK
 
 
+@pytest.mark.parametrize("distribution", ["noetic", "foxy", "jazzy", "kilted", "rolling"])
+def test_the_machine_and_the_arm_say_the_same_of_a_ros(
+    monkeypatch: pytest.MonkeyPatch, distribution: str
+) -> None:
+    monkeypatch.setenv("ROS_DISTRO", distribution)
+    machine = check_ros()
+    arm = {finding.name: finding for finding in INTERBOTIX.check(InterbotixSettings())}
+    assert (machine.health is Health.OK) == (arm["Python of ROS"].health is Health.OK)
+    assert "not known" not in machine.found
+
+
 def test_a_port_in_use_is_named() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -379,7 +392,7 @@ def test_a_policy_camera_that_is_none_of_the_cameras_is_noticed(tmp_path: Path) 
         ("[robot]\nstart_pose = [0.3, 0.0, 0.15, 0.0, 0.0, 0.0]", "Remove `robot.start_pose`"),
         (
             "[workspace_box]\nlow_m = [0.1, -0.2, 0.25]\nhigh_m = [0.4, 0.2, 0.3]",
-            "start pose is at (0.22, 0.0, 0.17) m, outside the workspace box",
+            "begin at 0.22 0 0.17, outside the workspace box",
         ),
         (
             "[robot]\nname = 'bench'\n[session]\ntask = 'lift'\ntasks = ['pour']\n"

@@ -29,7 +29,7 @@ from ptrctl.workflows.attempt import Attempt, AttemptSettings, Listeners, run_at
 from ptrctl.workflows.improve import _Session
 from recordings.errors import UsageError
 from recordings.reader import read_episode
-from recordings.records import EpisodeEnd, ImageArray, Label, Outcome, Score
+from recordings.records import EndReason, EpisodeEnd, ImageArray, Label, Outcome, Score
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
 from tests.ptrctl.workflows.test_improve import PLAN
 
@@ -321,6 +321,37 @@ def test_the_operators_reward_asks_no_simulator(tmp_path: Path) -> None:
 def test_by_default_the_simulator_judges(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="the truth was asked for"):
         attempt(tmp_path, GroundTruth())
+
+
+@pytest.mark.parametrize(
+    ("reason", "score", "label"),
+    [
+        (EndReason.SUCCESS, Score(True, 1.0, "placed"), (Outcome.SUCCESS, "", "simulator")),
+        # A success that came too late to last.
+        (
+            EndReason.TIME_LIMIT,
+            Score(True, 1.0, "placed"),
+            (Outcome.FAILURE, "furthest stage: placed", "simulator"),
+        ),
+        (
+            EndReason.DECIDER_DONE,
+            Score(False, 0.0),
+            (Outcome.FAILURE, "furthest stage: nothing", "simulator"),
+        ),
+        (
+            EndReason.OPERATOR_STOP,
+            Score(False, 0.5, "grasped"),
+            (Outcome.UNLABELLED, "stopped by the operator", ""),
+        ),
+    ],
+)
+def test_the_simulators_verdict_on_a_trial_and_on_a_demonstration_is_one(
+    reason: EndReason, score: Score, label: tuple[Outcome, str, str]
+) -> None:
+    end = EpisodeEnd(reason, None, steps=1, final_score=score)
+    operator = NobodyThere(Interrupts())
+    assert operator.verdict(end) == Verdict(Label(*label))
+    assert GroundTruth().verdict(make_fake_cell(), end, operator) == Verdict(Label(*label))
 
 
 def test_what_the_truth_says_changes_no_label(tmp_path: Path) -> None:

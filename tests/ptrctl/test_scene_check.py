@@ -115,6 +115,12 @@ def test_a_camera_of_its_own_is_compared_without_its_arm(
     cameras = {"over_shoulder": {"kind": "picture", "path": str(seen)}}
     save_profile(Workspace(place), Profile(robot="bench", cameras=cameras))
     assert check(place).exit_code == 0
+    # Where tasks are listed and none is the default, any of them will do, or the one that is named.
+    listed = Profile(robot="bench", cameras=cameras, tasks=("lift", "pour"))
+    save_profile(Workspace(place), listed)
+    assert check(place).exit_code == 0
+    assert check(place, "--task", "pour").exit_code == 0
+    assert "Did you mean `--task pour`" in check(place, "--task", "por").stderr
 
 
 def test_a_camera_without_a_reference_picture_is_not_said_to_stand(

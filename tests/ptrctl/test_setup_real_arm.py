@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,14 @@ def test_running_again_keeps_what_is_there(place: Path) -> None:
     assert load_profile(Workspace(place)) == before
     assert setup("--yes --no-motion --task pour").exit_code == 0
     assert load_profile(Workspace(place)).tasks == ("pour", "lift", "open_drawer")
+
+
+def test_without_a_default_task_the_first_of_those_listed_becomes_it(place: Path) -> None:
+    assert setup(ALL, BOX, POSE, "--no-motion").exit_code == 0
+    listed = replace(load_profile(Workspace(place)), task=None, tasks=("pour", "lift"))
+    save_profile(Workspace(place), listed)
+    assert setup("--yes --no-motion").exit_code == 0
+    assert load_profile(Workspace(place)).task == "pour"
 
 
 def test_another_arm_does_not_inherit_what_only_fitted_the_first(place: Path) -> None:

@@ -12,7 +12,7 @@ from hardware import wx250s
 from hardware.modules import ARM_MODULES
 from hardware.robot import RobotFeatures
 from ptrctl.main import app
-from ptrctl.operator import stopping
+from ptrctl.sessions import stopping
 from tests.ptrctl.bench import ENVIRONMENT
 
 pytestmark = pytest.mark.sim

@@ -53,6 +53,14 @@ def test_saving_again_replaces_and_leaves_nothing_else_behind(tmp_path: Path) ->
     assert load_profile(Workspace(tmp_path)).kitchen_seed == 3
 
 
+def test_half_of_a_character_is_refused_and_leaves_the_profile_as_it_was(tmp_path: Path) -> None:
+    save_profile(Workspace(tmp_path), Profile(task="lift"))
+    with pytest.raises(UsageError, match=r"`port = \"/dev/tty\udcff\"` holds half of a character"):
+        save_profile(Workspace(tmp_path), Profile(robot_options={"port": "/dev/tty\udcff"}))
+    assert [path.name for path in tmp_path.iterdir()] == [PROFILE_NAME]
+    assert load_profile(Workspace(tmp_path)).task == "lift"
+
+
 @given(
     seed=st.integers(0, 2**31),
     size=st.integers(32, 640),
@@ -86,7 +94,7 @@ def test_a_flag_wins_over_the_profile_and_says_so(tmp_path: Path) -> None:
         ("[robot]\ncontrol_rate_hz = 500.0", "0.5 to 50 Hz"),
         ("[workspace_box]\nlow_m = [1, 2]", "3 numbers"),
         ("[workspace_box]\nlow_m = [0.1, 0.1, 0.1]", "Both corners are needed"),
-        ("[workspace_box]\nlow_m = [1, 1, 1]\nhigh_m = [0, 2, 2]", "low must be below high"),
+        ("[workspace_box]\nlow_m = [1, 1, 1]\nhigh_m = [0, 2, 2]", "Low is below high"),
         ("robot = 5", "does not know"),
     ],
 )

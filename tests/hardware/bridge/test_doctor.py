@@ -94,7 +94,7 @@ def test_a_server_in_the_open_is_a_warning_and_a_tunnel_is_not() -> None:
 
 
 def test_a_server_on_this_machine_is_discovered(server, monkeypatch) -> None:
-    monkeypatch.setattr(doctor, "DEFAULT_PORT", server.port)
+    monkeypatch.setattr(doctor, "BRIDGE_PORT", server.port)
     (found,) = KIND.discover()
     assert found.options == {"host": "127.0.0.1", "port": server.port}
     server.answer_next = packed({"success": False})
@@ -104,7 +104,7 @@ def test_a_server_on_this_machine_is_discovered(server, monkeypatch) -> None:
 def test_nothing_is_discovered_where_nothing_is(monkeypatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(doctor, "DEFAULT_PORT", free.getsockname()[1])
+        monkeypatch.setattr(doctor, "BRIDGE_PORT", free.getsockname()[1])
     assert not KIND.discover()
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from hardware.cameras.install import how_to_install
 from hardware.cameras.realsense_devices import OptionKnobs, choose_device, color_modes, is_usb2
 from hardware.cameras.realsense_library import load_realsense
 from hardware.cameras.realsense_settings import RealSenseSettings
@@ -202,16 +201,6 @@ def test_a_missing_package_says_what_to_install() -> None:
 
     with pytest.raises(SystemSetupError, match=r"pip install 'ptrctl\[realsense\]'"):
         load_realsense(load)
-
-
-def test_in_a_python_without_ptrctl_it_names_the_package_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert "'ptrctl[uvc]'" in how_to_install("uvc", "opencv-python-headless")
-    monkeypatch.setattr("sys.version_info", (3, 8, 18, "final", 0))
-    assert how_to_install("uvc", "opencv-python-headless") == (
-        "Run `pip install opencv-python-headless`."
-    )
 
 
 def loads_with(libusb: list[str]):

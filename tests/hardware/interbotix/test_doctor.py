@@ -12,7 +12,7 @@ from hardware.interbotix.settings import InterbotixSettings
 from hardware.interbotix.vendor import SERVICES
 from tests.hardware.peers import open_peer
 
-HERE = next(distro for distro, python in doctor.PYTHONS.items() if python != sys.version_info[:2])
+HERE = next(name for name, python in doctor.ROS_PYTHON.items() if python != sys.version_info[:2])
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def test_ros_that_is_not_sourced_gets_the_line_to_type(monkeypatch, tmp_path) ->
 def test_a_python_other_than_the_distributions_gets_the_server_to_type(ros) -> None:
     finding = ros(HERE, [])["Python of ROS"]
     assert finding.health is Health.FAIL
-    assert f"are for {doctor.PYTHONS[HERE][0]}.{doctor.PYTHONS[HERE][1]}" in finding.found
+    assert f"are for {doctor.ROS_PYTHON[HERE][0]}.{doctor.ROS_PYTHON[HERE][1]}" in finding.found
     assert "/usr/bin/python3 -m hardware.remote.serve interbotix" in finding.fix
 
 
 def test_the_right_python_is_right(ros, monkeypatch) -> None:
-    monkeypatch.setitem(doctor.PYTHONS, "humble", sys.version_info[:2])
+    monkeypatch.setitem(doctor.ROS_PYTHON, "humble", sys.version_info[:2])
     assert ros("humble", [])["Python of ROS"].health is Health.OK
 
 

@@ -13,7 +13,8 @@ import time
 import numpy as np
 
 from hardware.faults import MotorFault
-from hardware.registry import SIMULATED, CellRequest, make_cell
+from hardware.modules import SIMULATED
+from hardware.registry import CellRequest, make_cell
 from hardware.remote.options import ServeOptions
 from hardware.remote.server import ArmServer
 from hardware.remote.tokens import VARIABLE

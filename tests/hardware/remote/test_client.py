@@ -389,7 +389,7 @@ def test_doctor_says_what_is_wrong_with_a_missing_server_or_token(monkeypatch) -
 
 def test_a_server_on_this_machine_is_found(monkeypatch) -> None:
     with serving(station()) as server:
-        monkeypatch.setattr("hardware.remote.PORT", port_of(server))
+        monkeypatch.setattr("hardware.remote.REMOTE_PORT", port_of(server))
         (found,) = KIND.discover()
         assert found.options == {}
         assert "on port" in found.words

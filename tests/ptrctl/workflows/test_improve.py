@@ -40,6 +40,9 @@ PLAN = ImprovePlan(
     criterion="the gripper is 30 cm ahead",
     checkpoint="walker",
     checkpoint_digest="abc",
+    updates_per_trial=50,
+    noise_scale=0.3,
+    max_steps=40,
 )
 
 

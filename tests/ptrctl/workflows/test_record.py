@@ -296,7 +296,7 @@ def test_failures_are_made_to_order(tmp_path: Path) -> None:
     assert result.counts == Counter({Outcome.SUCCESS: 7, Outcome.FAILURE: 3})
     assert desk.failures_asked.count(True) == 3
     reasons = {label.reason for label in desk.labels if label.outcome is Outcome.FAILURE}
-    assert reasons == {"reached"}
+    assert reasons == {"furthest stage: reached"}
 
 
 def test_a_hopeless_demonstrator_gives_up_and_keeps_everything(tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
-"""Stops a real arm outside of any session, and tells what its motors say afterwards."""
+"""Puts `ptrctl stop` together: stops a real arm, and tells what its motors say afterwards."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hardware.faults import MotionStopped
@@ -12,11 +9,10 @@ from hardware.robot import RobotFeatures, Stop
 from ptrctl.cells import make_arm
 from ptrctl.next_command import next_command, parking_command, scene_flags
 from ptrctl.operator.at_the_arm import at_rest
-from ptrctl.operator.interrupts import Interrupts
+from ptrctl.operator.holding import how_to_hold, watching
 from ptrctl.profile import Profile, load_profile
 from ptrctl.setup.questions import confirm
 from ptrctl.terminal import console
-from ptrctl.terminal.keymap import HOLD_KEYS
 from ptrctl.workspace import Workspace, open_workspace
 from recordings.errors import UsageError
 
@@ -91,26 +87,3 @@ def _may_let_go(features: RobotFeatures) -> bool:
     then = "only its brakes hold the arm" if features.brakes else "the arm drops"
     with console.asking():
         return confirm(f"Without torque {then}. Is it supported by hand?", default=False)
-
-
-def _keys_are_read() -> bool:
-    """Also where what we say goes into a file."""
-    return sys.stdin.isatty()
-
-
-def how_to_hold() -> str:
-    """What holds the arm inside `watching`, as a sentence."""
-    return "Space, Esc or Ctrl-C holds it." if _keys_are_read() else "Ctrl-C holds it."
-
-
-@contextmanager
-def watching() -> Iterator[Callable[[], bool]]:
-    """Whether the operator has pressed a key that holds the arm, or sent a signal."""
-    with Interrupts() as interrupts:
-        if not _keys_are_read():
-            yield lambda: interrupts.requested
-            return
-        from ptrctl.terminal.keys import TerminalKeys
-
-        with TerminalKeys() as keys:
-            yield lambda: interrupts.requested or any(k.name in HOLD_KEYS for k in keys.poll())
