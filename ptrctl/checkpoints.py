@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PRETRAINED = "pretrained"
 RECOMMENDED_FILE = "recommended.json"
+REHEARSAL = "rehearsal"
+"""Folder with a little of the data that a checkpoint was pre-trained on: beside its weights, or in
+the folder of its name."""
 TRAINING = "training"
 """Folder below `checkpoints/<name>` in which the name is trained."""
 
@@ -92,6 +95,25 @@ def open_checkpoint(workspace: Workspace, name: str) -> Checkpoint:
     from policies.checkpoint import load_checkpoint
 
     return load_checkpoint(find_checkpoint(workspace, name))
+
+
+def comes_from_shipped(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint knows all that the shipped one knows."""
+    from policies.checkpoint import load_checkpoint
+
+    shipped = load_checkpoint(shipped_folder()).info.tasks.names
+    return set(shipped) <= set(checkpoint.info.tasks.names)
+
+
+def rehearsal_of(checkpoint: Checkpoint) -> tuple[Path, ...]:
+    """What is mixed in where nobody names prior data: the checkpoint's own rehearsal set, else the
+    shipped one if the checkpoint comes from that, else none."""
+    named = [folder for folder in checkpoint.path.parents[:3] if recommended(folder)]
+    for folder in (checkpoint.path, *named):
+        if (folder / REHEARSAL).is_dir():
+            return (folder / REHEARSAL,)
+    shipped = shipped_folder() / REHEARSAL
+    return (shipped,) if shipped.is_dir() and comes_from_shipped(checkpoint) else ()
 
 
 def recommended(run: Path) -> dict[str, Any]:

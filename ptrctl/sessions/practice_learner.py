@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptrctl.checkpoints import shipped_folder
+from ptrctl.checkpoints import rehearsal_of
 from ptrctl.practice_plan import ImprovePlan
-from ptrctl.sessions.training import REHEARSAL, packing
+from ptrctl.sessions.training import packing
 from ptrctl.terminal.dashboard import Display
 from ptrctl.workflows.finetune import TrainingRequest, load_demonstrations, pack_prior
 from ptrctl.workspace import Workspace
@@ -69,14 +69,3 @@ def make_learner(
         planned_updates=plan.trials * plan.updates_per_trial,
         seed=plan.seed,
     )
-
-
-def rehearsal_of(checkpoint: Checkpoint) -> tuple[Path, ...]:
-    """The shipped rehearsal set, for a checkpoint that comes from the shipped one."""
-    from policies.checkpoint import load_checkpoint
-
-    folder = shipped_folder() / REHEARSAL
-    if not folder.is_dir():
-        return ()
-    shipped = load_checkpoint(shipped_folder()).info.tasks.names
-    return (folder,) if set(shipped) <= set(checkpoint.info.tasks.names) else ()

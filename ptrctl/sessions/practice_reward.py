@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ptrctl.checkpoints import shipped_folder
+from ptrctl.checkpoints import comes_from_shipped, rehearsal_of, shipped_folder
 from ptrctl.files import read_json
 from ptrctl.plan import PLAN_FILE
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import ClassifierReward, GroundTruth, OperatorReward, Reward
-from ptrctl.sessions.practice_learner import rehearsal_of
 from ptrctl.sessions.training import packing
 from ptrctl.terminal.dashboard import Display
 from ptrctl.workflows.finetune import TrainingRequest
@@ -269,6 +268,6 @@ def classifier_to_start_with(checkpoint: Checkpoint, slots: TaskSlots) -> Succes
 
     config = checkpoint.info.config.network
     own = pretrained_classifier(checkpoint, config, slots)
-    if own is not None or not rehearsal_of(checkpoint):
+    if own is not None or not comes_from_shipped(checkpoint):
         return own
     return pretrained_classifier(load_checkpoint(shipped_folder()), config, slots)

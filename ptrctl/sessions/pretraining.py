@@ -71,7 +71,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         seed=options.seed,
         robot=embodiment_of(options.data),
         cache=workspace.root / ".cache" / "packed",
-        camera=profile.camera,
+        camera=init.info.camera if init else profile.camera,
         settings_of="preset",
         precision=options.precision,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardware.modules import SIMULATED
-from ptrctl.checkpoints import PRETRAINED, open_checkpoint
+from ptrctl.checkpoints import PRETRAINED, open_checkpoint, rehearsal_of
 from ptrctl.kitchens import kitchen_flag
 from ptrctl.next_command import next_command
 from ptrctl.profile import Profile, load_profile
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from policies.selection import HeldOutScore
     from policies.training import TrainingEvent
     from recordings.packed import PackedDataset
-
-REHEARSAL = "rehearsal"
-"""Folder beside a checkpoint's weights with a little of the data that it was pre-trained on."""
 
 OTHER_NAME = "give this one another name with `--name`"
 
@@ -199,12 +196,8 @@ def finetune_task(
     shown.begin(stage)
     demonstrations = load_demonstrations(folder, request, packing(shown))
     _check_task(demonstrations, folder, task)
-    prior = None
-    rehearsal = init.path / REHEARSAL if init else None
-    if options.prior:
-        prior = pack_prior(options.prior, request, packing(shown))
-    elif rehearsal is not None and rehearsal.is_dir():
-        prior = load_rehearsal(rehearsal, request, shown)
+    folders = options.prior or (rehearsal_of(init) if init else ())
+    prior = pack_prior(folders, request, packing(shown)) if folders else None
     shown.advance(0, 0, "getting ready to learn")
     trained = finetune(request, demonstrations, prior, training(shown, stop))
     shown.finish(stage, trained.reason)
@@ -236,11 +229,6 @@ def _check_camera(folder: Path, checkpoint: Checkpoint, called: str) -> None:
             "Add `--from-scratch`, or name a checkpoint of that camera with `--checkpoint`. To "
             f"record for this one, name a camera `{camera}` in `ptrctl setup`.",
         )
-
-
-def load_rehearsal(folder: Path, request: TrainingRequest, shown: Display) -> PackedDataset:
-    """The rehearsal set that comes with a checkpoint: a folder of recordings."""
-    return pack_prior([folder], request, packing(shown))
 
 
 def packing(shown: Display) -> Callable[[int, int], None]:
@@ -355,6 +343,7 @@ def _show_finetuned(
             "task": task,
             "demonstrations": {o.value: n for o, n in demonstrations.counts.items()},
             "held_out_episode": demonstrations.held_out,
+            "prior_transitions": 0 if result.prior is None else len(result.prior),
             **training_json(result.name, trained),
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from policies.checkpoint import load_checkpoint
 from policies.selection import CRITERIA, DEFAULT_CRITERION
+from policies.tasks import slots_for
+from ptrctl.checkpoints import REHEARSAL, open_checkpoint, rehearsal_of, shipped_folder
 from ptrctl.main import app
+from ptrctl.profile import Profile, save_profile
 from ptrctl.terminal import dashboard
+from ptrctl.workspace import Workspace
 from tests.ptrctl.conftest import TASK, run
 from tests.recordings.episodes import record
 
@@ -101,3 +107,38 @@ def test_demonstrations_of_another_camera_than_the_checkpoints_are_refused(train
     assert error["found"].endswith("have front.")
     assert "--from-scratch" in error["try_next"]
     assert "`over_shoulder` in `ptrctl setup`" in error["try_next"]
+
+
+def test_a_rehearsal_set_is_mixed_in_wherever_its_checkpoint_keeps_it(trained: Path) -> None:
+    def prior_transitions(checkpoint: str, run_name: str) -> int:
+        words = f"finetune -t {TASK} -c {checkpoint} --steps 2 --learner bc --name {run_name}"
+        return int(run(words, trained)["prior_transitions"])
+
+    name = trained / "checkpoints" / "base"
+    # A name in the workspace is no set of the checkpoint beside it.
+    shutil.copytree(trained / "demos" / TASK, trained / "checkpoints" / REHEARSAL)
+    assert prior_transitions("base", "none") == 0
+    shutil.move(trained / "checkpoints" / REHEARSAL, name)
+    base = open_checkpoint(Workspace(trained), "base")
+    assert rehearsal_of(base) == (name / REHEARSAL,)
+    assert prior_transitions("base", "named") > 0
+    shutil.copytree(base.path, trained / "flat")
+    shutil.move(name / REHEARSAL, trained / "flat")
+    assert rehearsal_of(base) == ()
+    assert prior_transitions(f"{trained}/flat", "beside") > 0
+
+
+def test_what_comes_from_the_shipped_checkpoint_rehearses_its_set() -> None:
+    shipped = load_checkpoint(shipped_folder())
+    elsewhere = dataclasses.replace(shipped, path=Path("elsewhere"))
+    assert rehearsal_of(elsewhere) == (shipped_folder() / REHEARSAL,)
+    fewer = dataclasses.replace(shipped.info, tasks=slots_for([TASK], 8))
+    assert rehearsal_of(dataclasses.replace(elsewhere, info=fewer)) == ()
+
+
+def test_pretraining_goes_on_with_the_camera_of_its_checkpoint(trained: Path) -> None:
+    save_profile(Workspace(trained), Profile(camera="front"))
+    words = f"pretrain --data {trained}/demos/{TASK} -c base --learner bc --steps 2 --name more"
+    run(words, trained)
+    more, base = (open_checkpoint(Workspace(trained), name) for name in ("more", "base"))
+    assert more.info.camera == base.info.camera
