@@ -6,7 +6,6 @@ function that takes a `CellRequest` and returns a `Cell`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -21,7 +20,7 @@ from hardware.modules import ARM_MODULES, CAMERA_MODULES, SIMULATED, USUAL_CAMER
 from hardware.robot import ShouldStop, never_stop
 from hardware.settings import build_settings
 from hardware.station import Station
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 from recordings.records import CONTROL_RATE_HZ, ImageArray
 
 ENTRY_POINT_GROUP = "ptrctl.cells"
@@ -157,8 +156,7 @@ def _check_judge(name: str, cell: Cell) -> None:
 
 def _unknown(what: str, name: str, known: Iterable[str], flag: str) -> UsageError:
     names = list(known)
-    # "sim" for "sim-wx250s": never an arm that is not the one that was meant.
-    near = [one for one in names if one.startswith(name)] or difflib.get_close_matches(name, names)
+    near = nearest(name, names)
     return UsageError(
         f"There is no {what} named `{name}`.",
         f"Known: {', '.join(names)}.",

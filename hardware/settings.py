@@ -7,12 +7,11 @@ as its default, from which the wizard's questions and the profile's comments com
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ def build_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     typed: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
+            near = nearest(key, fields)
             raise UsageError(
                 f"`{_called(key, where)}` is not known.",
                 f"Known keys: {', '.join(fields) or 'none'}.",

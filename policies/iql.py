@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from policies import losses
-from policies.labelling import value_range
 from policies.learner import DEVIATION_WEIGHT, GRIPPER_WEIGHT, LearnerBase, scale_gradient
 from policies.replay import Batch
 
@@ -87,4 +86,4 @@ class ImplicitQLearning(LearnerBase):
         v = networks.value(z, networks.critic_context(inputs, toggle)).mean(dim=0)
         gamma = self.config.algorithm.discount
         y = batch.rewards + batch.discounts * v
-        return losses.clamp_target(y, gamma, value_range(gamma)[1])
+        return losses.clamp_target(y, gamma)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from policies.labelling import value_range
 from recordings.records import ACTION_SIZE, GRIPPER
 
 
@@ -32,9 +33,9 @@ def td_target(r: Tensor, discount: Tensor, next_q: Tensor, *, each_alone: bool =
     return r + discount * lowest.amax(dim=-1)
 
 
-def clamp_target(y: Tensor, gamma: float, highest: float = 10.0) -> Tensor:
-    """y within what returns can be: from failing for ever, -1/(1-gamma), to success now."""
-    return y.clamp(-1.0 / (1.0 - gamma), highest)
+def clamp_target(y: Tensor, gamma: float) -> Tensor:
+    """y within what returns can be, see `value_range`."""
+    return y.clamp(*value_range(gamma))
 
 
 def td_loss(q: Tensor, y: Tensor, seen: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from policies.config import (
     PolicyConfig,
     TrainingConfig,
 )
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 _PAPER = PolicyConfig(
     preset="paper",
@@ -118,9 +118,10 @@ def preset(name: str) -> PolicyConfig:
         UsageError: There is no such preset.
     """
     if name not in PRESETS:
+        near, *_ = *nearest(name, PRESETS), "cpu"
         raise UsageError(
             f"There is no preset `{name}`.",
             f"The presets are {', '.join(PRESETS)}.",
-            "Choose one with `--preset cpu`.",
+            f"Choose one, for example `--preset {near}`.",
         )
     return PRESETS[name]

@@ -18,7 +18,6 @@ from torch.func import functional_call
 from policies import losses
 from policies.config import PolicyConfig
 from policies.heads import TanhGaussian
-from policies.labelling import value_range
 from policies.learner import (
     DEVIATION_WEIGHT,
     GRIPPER_WEIGHT,
@@ -127,7 +126,7 @@ class PTR(LearnerBase):
         next_q = slow.critic(z, slow.critic_context(inputs, toggle), actions)
         y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
         if algorithm.clamp_targets:
-            y = losses.clamp_target(y, algorithm.discount, value_range(algorithm.discount)[1])
+            y = losses.clamp_target(y, algorithm.discount)
         return y
 
     def _update_critic(

@@ -22,7 +22,6 @@ from policies.augment import to_planes
 from policies.checkpoint import Checkpoint
 from policies.config import AlgorithmConfig
 from policies.heads import TanhGaussian
-from policies.labelling import value_range
 from policies.networks import Inputs, PolicyNetworks
 from policies.packed_episodes import TransitionData
 from policies.replay import Batch, ReplayBuffer
@@ -242,5 +241,5 @@ def _target(
         next_q = networks.critic(z_critic, context, actions)
         y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
     if algorithm.clamp_targets or networks.value is not None:
-        y = losses.clamp_target(y, algorithm.discount, value_range(algorithm.discount)[1])
+        y = losses.clamp_target(y, algorithm.discount)
     return y

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from recordings.errors import CheckpointError
+from recordings.errors import CheckpointError, nearest
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class TaskSlots:
         """
         if name in self.names:
             return self.names.index(name)
-        nearest = difflib.get_close_matches(name, self.names, n=3, cutoff=0.4)
-        offer = f"The nearest it knows are {', '.join(nearest)}." if nearest else ""
+        near = nearest(name, self.names, count=3, alike=0.4)
+        offer = f"The nearest it knows are {', '.join(near)}." if near else ""
         raise CheckpointError(
             f"The policy has not learned the task `{name}`.",
             offer or f"It knows {', '.join(self.names)}.",

@@ -26,8 +26,7 @@ def make_cell(profile: Profile, *, task: str, realtime: bool) -> Cell:
         realtime: Run a simulated arm at the control rate instead of as fast as it can.
 
     Raises:
-        RobotError: No such arm or kind of camera.
-        UsageError: No such task, or the profile does not fit the arm.
+        UsageError: No such arm, kind of camera or task, or the profile does not fit the arm.
     """
     if profile.tasks and profile.robot != SIMULATED:
         # On a real arm nothing else would notice a misspelt name.
@@ -83,8 +82,7 @@ def make_arm(profile: Profile) -> Robot:
     anybody from stopping the arm.
 
     Raises:
-        RobotError: No such arm.
-        UsageError: Its settings do not fit.
+        UsageError: No such arm, or its settings do not fit.
     """
     if profile.robot not in ARM_MODULES:
         # The simulated arm, or one from another package, which comes as a whole cell.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from hardware.modules import (
 )
 from ptrctl.files import write_text
 from ptrctl.workspace import PROFILE_NAME, Workspace, check_folder_name
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 DEFAULT_TASK = "put_carrot_on_plate"
 BUILT_IN = "built-in default"
@@ -258,7 +257,7 @@ def load_profile(workspace: Workspace, *, only: str | None = None) -> Profile:
         tables = {only: tables.get(only, {})}
     for key, value in _flattened(tables, places):
         if key not in places:
-            near = difflib.get_close_matches(key, places, n=1)
+            near = nearest(key, places)
             raise UsageError(
                 f"`{path}` sets `{key}`, which ptrctl does not know.",
                 f"Known keys: {', '.join(places)}.",

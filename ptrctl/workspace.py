@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ptrctl.files import only_one
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 from recordings.files import walk
 from recordings.schema import EPISODE_SUFFIX, JOURNAL_SUFFIX, QUARANTINE_FOLDER
 
@@ -175,7 +174,7 @@ def check_name(name: str, known: Iterable[str], what: str, flag: str) -> str:
     names = sorted(known)
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = nearest(name, names, count=3, alike=0.5)
     if near:
         try_next = f"Did you mean {' or '.join(f'`{flag} {other}`' for other in near)}?"
     else:

@@ -6,6 +6,9 @@ subclasses; `ptrctl.main` is the only place that prints one and turns it into an
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, SIGTERM or SIGHUP; those of errors stand in their classes."""
 
@@ -62,3 +65,18 @@ class SystemSetupError(PtrctlError):
     """The machine lacks something: a package, a driver, a permission, room on the disk."""
 
     exit_code = 6
+
+
+def nearest(name: str, known: Iterable[str], count: int = 1, alike: float = 0.6) -> list[str]:
+    """The known names that a mistyped one may have meant, the likeliest first.
+
+    Args:
+        name: What was typed.
+        known: What there is.
+        count: So many at most.
+        alike: How much two names have in common at least, 0 to 1; names that begin with `name`
+            come before all others.
+    """
+    names = list(known)
+    begun = [one for one in names if name and one.startswith(name)]
+    return begun[:count] or difflib.get_close_matches(name, names, count, alike)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from benchmarks.ptr_bench import configs
 from benchmarks.ptr_bench.configs import Changes
 from benchmarks.ptr_bench.regimes import NO_PRIOR, REGIMES
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 Group = Literal["zero-shot", "target only", "joint", "pre-trained", "ablation"]
 
@@ -123,7 +122,7 @@ def choose_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     known = {method.name: method for method in METHODS}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = nearest(name, known)
             raise UsageError(
                 f"There is no method `{name}`.",
                 f"Known: {', '.join(known)}.",

@@ -25,7 +25,7 @@ from hardware.sim.catalogue import (
 )
 from hardware.sim.demonstrator import FAILURES
 from hardware.sim.tasks import ARTICULATED, parse_task, put, take
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 DEMO_TASK = put("sushi", "pot")
 DEMO_KITCHEN = FIRST_HELD_OUT_KITCHEN
@@ -155,10 +155,11 @@ def prior_recipe(name: str = "prior-v1", episodes_per_task: int = 100) -> list[R
         UsageError: Unknown recipe.
     """
     if name not in RECIPE_NAMES:
+        near, *_ = *nearest(name, RECIPE_NAMES), *RECIPE_NAMES
         raise UsageError(
             f"There is no recipe `{name}`.",
             f"Known: {', '.join(RECIPE_NAMES)}.",
-            f"Leave `--recipe` out for {RECIPE_NAMES[0]}.",
+            f"Choose one, for example `--recipe {near}`.",
         )
     recipes = []
     kind, tasks = RECIPES[name], prior_tasks(name)

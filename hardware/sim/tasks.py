@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 from dataclasses import dataclass
 
 from hardware.sim.catalogue import CONTAINERS, FOR_PRIOR_ONLY, OBJECTS
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 
 class Verb(enum.Enum):
@@ -116,7 +115,7 @@ def parse_task(name: str) -> Task:
         known = task.object in OBJECTS and task.container in CONTAINERS
         if known and name == (put if verb is Verb.PUT else take)(task.object, task.container):
             return task
-    near = difflib.get_close_matches(name, all_task_names(), n=3, cutoff=0.4)
+    near = nearest(name, all_task_names(), count=3, alike=0.4)
     raise UsageError(
         f"The simulator has no task `{name}`.",
         f"Nearest: {', '.join(near)}." if near else "Tasks look like `put_carrot_on_plate`.",

@@ -6,7 +6,6 @@ a `TeleoperatorKind`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -16,7 +15,7 @@ from hardware.kinds import TeleoperatorKind
 from hardware.modules import TELEOPERATOR_MODULES
 from hardware.settings import build_settings
 from hardware.teleoperator import Teleoperator
-from recordings.errors import RobotError
+from recordings.errors import RobotError, nearest
 
 ENTRY_POINT_GROUP = "ptrctl.teleoperators"
 PROFILE_TABLE = "teleoperator.options"
@@ -42,7 +41,7 @@ def teleoperator_kind(name: str) -> TeleoperatorKind:
             foreign: TeleoperatorKind = point.load()
             return foreign
     names = ["keyboard", *teleoperator_names()]
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     raise RobotError(
         f"There is no teleoperator named `{name}`.",
         f"Known: {', '.join(names)}.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from hardware.settings import parse_settings
 from hardware.teleoperators.registry import teleoperator_kind, teleoperator_names
 from ptrctl.profile import Profile
-from recordings.errors import UsageError
+from recordings.errors import UsageError, nearest
 
 KEYBOARD, SCRIPTED = "keyboard", "scripted"
 FLAG = "--demonstrator-option"
@@ -53,7 +52,7 @@ def chosen_demonstrator(profile: Profile, name: str | None, options: Sequence[st
     chosen = profile.teleoperator if name is None else name
     names = [KEYBOARD, SCRIPTED, *teleoperator_names()]
     if chosen not in names:
-        near = difflib.get_close_matches(chosen, names, n=1)
+        near = nearest(chosen, names)
         raise UsageError(
             f"There is no demonstrator named `{chosen}`.",
             f"Known: {', '.join(names)}.",

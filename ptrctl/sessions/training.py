@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ from ptrctl.workflows.finetune import (
 )
 from ptrctl.workspace import Workspace, check_folder_name, existing_folder, open_workspace
 from recordings.dataset import EpisodeFolder
-from recordings.errors import CheckpointError, UsageError
+from recordings.errors import CheckpointError, UsageError, nearest
 from recordings.reader import read_summary
 from recordings.records import Outcome
 
@@ -152,7 +151,7 @@ def _meant(task: str, demonstrated: Sequence[str], profile: Profile) -> str:
     from hardware.sim.tasks import all_task_names
 
     simulated = all_task_names() if profile.robot == SIMULATED else ()
-    near = difflib.get_close_matches(task, [*demonstrated, *simulated], n=1, cutoff=TYPING_ERROR)
+    near = nearest(task, [*demonstrated, *simulated], alike=TYPING_ERROR)
     return near[0] if near and task not in simulated else ""
 
 

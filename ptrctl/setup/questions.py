@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from hardware.robot import WorkspaceBox
 from hardware.settings import parse_settings, setting_helps
 from ptrctl.profile import Profile
 from ptrctl.setup.device_choice import camera_in_words, in_words
-from recordings.errors import PtrctlError
+from recordings.errors import PtrctlError, nearest
 
 Corner = tuple[float, float, float]
 """x, y, z in m, in the arm's base frame."""
@@ -181,7 +180,7 @@ def _valid_task(profile: Profile, name: str) -> bool | str:
 
     if name in all_task_names():
         return True
-    near = difflib.get_close_matches(name, all_task_names(), n=3)
+    near = nearest(name, all_task_names(), count=3)
     return f"Did you mean {' or '.join(near)}?" if near else "Tab lists the tasks."
 
 
