@@ -41,9 +41,8 @@ from policies.checkpoint import Checkpoint, load_checkpoint
 from policies.policy import Policy
 from policies.selection import score_held_out
 from policies.training import STATE_FILE
-from ptrctl.checkpoints import PRETRAINED, shipped_folder
+from ptrctl.checkpoints import PRETRAINED, rehearsal_of, shipped_folder
 from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
-from ptrctl.sessions.training import REHEARSAL
 from ptrctl.statistics import Rate
 from ptrctl.workflows.attempt import now_utc
 from ptrctl.workflows.finetune import (
@@ -268,7 +267,7 @@ def main() -> int:
             study = Study(
                 out=options.out,
                 init=init,
-                prior=tuple(options.prior or [init / REHEARSAL]),
+                prior=tuple(options.prior or rehearsal_of(load_checkpoint(init))),
                 learner=options.learner,
                 updates=options.updates,
                 trials=options.trials,

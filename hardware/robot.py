@@ -93,7 +93,8 @@ class RobotState:
 
     Args:
         state: (7,) float64, see `recordings.records.STATE_NAMES`.
-        joint_positions_rad: (J,) float64.
+        joint_positions_rad: (J,) float64. All NaN where an arm reports poses alone and no joint
+            positions were found that belong to this one.
         measured_s: When.
     """
 

@@ -29,6 +29,8 @@ class Peer:
         clock: For drivers in this process; a faster one where the peer can keep up.
         simulated: Nothing real would move there either, and the arm says so.
         env: What a `ptrctl` in another process needs in its environment to meet the peer.
+        reports_joints: False where the arm reports poses alone; joint positions are then unknown
+            halfway between two poses that its kinematics reach.
     """
 
     robot: str
@@ -41,6 +43,7 @@ class Peer:
     clock: Clock = field(default_factory=MonotonicClock)
     env: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
+    reports_joints: bool = True
 
 
 PEERS: dict[str, str] = {

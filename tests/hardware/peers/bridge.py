@@ -149,6 +149,7 @@ def open_peer(*, realtime: bool = False) -> Iterator[Peer]:
                 "restart_s": 2.0 * factor,
             },
             is_still=arm.is_still,
+            reports_joints=False,
             faults={
                 "lost": server.stop,
                 "stuck": lambda: set_arm(stuck=True),
