@@ -187,13 +187,23 @@ def freeze_plan(plan: TrialPlan, folder: Path) -> TrialPlan:
     Raises:
         UsageError: The session was begun under another plan.
     """
-    if not (folder / PLAN_FILE).exists():
+    freeze_same(plan.to_json(), folder)
+    return load_plan(folder)
+
+
+def freeze_same(plan: Mapping[str, Any], folder: Path) -> None:
+    """Write a plan as a JSON object into a session's folder, or check that it is there already.
+
+    Raises:
+        UsageError: The session was begun under another plan.
+        RecordingError: What is there cannot be read.
+    """
+    path = folder / PLAN_FILE
+    if path.exists():
+        check_same(read_json(path), plan, folder.name)
+    else:
         refuse_lost_plan(folder)
-        write_json(folder / PLAN_FILE, plan.to_json())
-        return plan
-    frozen = load_plan(folder)
-    check_same(frozen.to_json(), plan.to_json(), folder.name)
-    return frozen
+        write_json(path, plan)
 
 
 def refuse_lost_plan(folder: Path) -> None:

@@ -18,7 +18,7 @@ from ptrctl.checkpoints import (
 )
 from ptrctl.files import read_json
 from ptrctl.meters import refit_after, session_meter, stop_rule
-from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER
+from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, freeze_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.profile import Profile
 from ptrctl.report import Improvement, Report, write_report
@@ -39,7 +39,7 @@ from ptrctl.terminal import console
 from ptrctl.terminal.dashboard import Display, Stage
 from ptrctl.trials import TrialSummary
 from ptrctl.workflows.attempt import Listeners, now_utc
-from ptrctl.workflows.improve import freeze_practice, improve
+from ptrctl.workflows.improve import improve
 from ptrctl.workflows.improve_result import ImproveResult, facts_about_practice
 from ptrctl.workspace import Workspace
 from recordings.errors import UsageError
@@ -220,7 +220,7 @@ def practise(
     """
     if (workspace.trials(session) / PLAN_FILE).exists():
         # Before a classifier is trained for a plan that is not this session's.
-        freeze_practice(plan, workspace.trials(session))
+        freeze_same(plan.to_json(), workspace.trials(session))
     shown.begin(stage)
     request = practice_request(workspace, plan, checkpoint, options.learner)
     told = make_reward(

@@ -24,7 +24,7 @@ from ptrctl.terminal.dashboard import Display, OnPanel, Stage, display
 from ptrctl.terminal.panels import View, free_bytes
 from ptrctl.trials import COUNTED, TrialRecord
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.evaluate import EvaluationEvent, TrialFinished, TrialStarting
+from ptrctl.workflows.logged_trials import TrialEvent, TrialFinished, TrialStarting
 from ptrctl.workspace import Workspace, check_folder_name, open_workspace
 
 if TYPE_CHECKING:
@@ -191,12 +191,10 @@ def listening(
         yield OnPanel(panel, stages), Listeners((panel,), operator)
 
 
-def reporter(
-    shown: Display, phase: Callable[[], str] = lambda: ""
-) -> Callable[[EvaluationEvent], None]:
+def reporter(shown: Display, phase: Callable[[], str] = lambda: "") -> Callable[[TrialEvent], None]:
     """Tells a display about trials; `phase` says what they are for."""
 
-    def tell(event: EvaluationEvent) -> None:
+    def tell(event: TrialEvent) -> None:
         if isinstance(event, TrialStarting):
             words = str(event.rate) if event.rate.trials else ""
             shown.advance(event.rate.trials, event.total, phase() + words)

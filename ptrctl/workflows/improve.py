@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,33 +21,21 @@ from policies.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from policies.meter import Meter
 from policies.online import OnlineLearner
 from policies.policy import Policy
-from ptrctl.files import append_json_line, read_json, read_json_lines, write_json
-from ptrctl.plan import PLAN_FILE, PRACTICE_FOLDER, check_same, refuse_lost_plan
+from ptrctl.files import append_json_line, read_json_lines
+from ptrctl.plan import PRACTICE_FOLDER, freeze_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.rewards import NOBODY_TO_ASK, GroundTruth, Reward
 from ptrctl.statistics import Rate
-from ptrctl.threads import ACTING_THREADS, torch_threads
-from ptrctl.trials import ABORTED, COUNTED, TrialLog, TrialRecord, counted_trials
+from ptrctl.trials import ABORTED, COUNTED, TrialRecord
 from ptrctl.workflows.alternation import Alternation, by_memory
 from ptrctl.workflows.attempt import (
     AlreadyDoneError,
     Attempt,
     AttemptSettings,
     Listeners,
-    now_utc,
     run_attempt,
 )
-from ptrctl.workflows.evaluate import (
-    ATTEMPTS_PER_TRIAL,
-    EvaluationEvent,
-    TrialFinished,
-    TrialStarting,
-    evaluate,
-    failed_record,
-    interrupted_record,
-    record_attempt,
-    write_film,
-)
+from ptrctl.workflows.evaluate import evaluate
 from ptrctl.workflows.improve_result import (
     NOT_DECIDED,
     NOTHING_LEARNED,
@@ -55,16 +43,16 @@ from ptrctl.workflows.improve_result import (
     ImproveResult,
     choose_checkpoint,
 )
+from ptrctl.workflows.logged_trials import LoggedTrials, TrialEvent, interrupted_record
 from ptrctl.workflows.practice_learning import (
     Learned,
     Learning,
     PracticeLearning,
     StoppedError,
 )
-from recordings.errors import RobotError, UsageError
+from recordings.errors import UsageError
 from recordings.reader import read_episode, read_summary
 from recordings.records import EndReason
-from recordings.recovery import recover
 
 AGREEMENT_FILE = "agreement.jsonl"
 """What the simulator says about trials that something else has labelled; nothing reads it but the
@@ -86,7 +74,7 @@ class Phase:
     name: str
 
 
-ImproveEvent = EvaluationEvent | Phase | Learning | Learned
+ImproveEvent = TrialEvent | Phase | Learning | Learned
 
 
 def improve(
@@ -140,20 +128,6 @@ def improve(
     return session.run()
 
 
-def freeze_practice(plan: ImprovePlan, folder: Path) -> None:
-    """Write the plan into a session's folder, or check that the same plan is there already.
-
-    Raises:
-        UsageError: The session was begun under another plan.
-    """
-    path = folder / PLAN_FILE
-    if path.exists():
-        check_same(read_json(path), plan.to_json(), folder.name)
-    else:
-        refuse_lost_plan(folder)
-        write_json(path, plan.to_json())
-
-
 @dataclass
 class _Session:
     """The parts of one call; `scene_is_ours` once a trial of this call has left a scene behind."""
@@ -177,6 +151,12 @@ class _Session:
         return self.cell.station.robot.features.simulated
 
     @cached_property
+    def trials(self) -> LoggedTrials:
+        """Of practice, both tasks and every attempt among them."""
+        folder = self.folder / PRACTICE_FOLDER
+        return LoggedTrials(folder, self.plan.trials, self.on_event, "Practice trial")
+
+    @cached_property
     def learning(self) -> PracticeLearning:
         """The learner, with what it tells."""
         return PracticeLearning(
@@ -196,27 +176,26 @@ class _Session:
 
     def run(self) -> ImproveResult:
         self.refuse_checkpoints_of_others()
-        freeze_practice(self.plan, self.folder)
+        freeze_same(self.plan.to_json(), self.folder)
         before = self.measure(self.learner.checkpoint, "before")
-        log = TrialLog(self.folder / PRACTICE_FOLDER)
-        recover(self.folder / PRACTICE_FOLDER / "episodes")
+        self.trials.recover()
         if not before.selection.complete:
-            return self.result(log, before, [])
+            return self.result(before, [])
         candidates: list[Candidate] = []
         try:
-            candidates.extend(self.catch_up(log))
-            for trial in range(len(counted_trials(log.records)), self.plan.trials):
-                if not self.practise(trial, log):
-                    return self.result(log, before, candidates)
+            candidates.extend(self.catch_up())
+            for trial in range(len(self.trials.counted), self.plan.trials):
+                if not self.practise(trial):
+                    return self.result(before, candidates)
                 candidates += self.maybe_candidate(trial + 1)
         except StoppedError:
-            return self.result(log, before, candidates, stopped=True)
-        return self.result(log, before, candidates)
+            return self.result(before, candidates, stopped=True)
+        return self.result(before, candidates)
 
     def refuse_checkpoints_of_others(self) -> None:
         """Raise `UsageError` if there are checkpoints after more trials than there are: those were
         thrown away, and what they taught would be measured in place of what is learned now."""
-        done = len(counted_trials(TrialLog(self.folder / PRACTICE_FOLDER).records))
+        done = len(self.trials.counted)
         later = [
             n for n in range(done + 1, self.plan.trials + 1) if self.candidate_path(n).exists()
         ]
@@ -228,9 +207,9 @@ class _Session:
                 "Put the trials back from a copy, or start anew with `--session NEW_NAME`.",
             )
 
-    def catch_up(self, log: TrialLog) -> Iterator[Candidate]:
+    def catch_up(self) -> Iterator[Candidate]:
         """Bring a fresh learner to where an earlier call stopped; its candidates."""
-        counted = counted_trials(log.records)
+        counted = self.trials.counted
         if not counted:
             return
         last = max(counted)
@@ -246,58 +225,41 @@ class _Session:
                 yield self.measure_candidate(done)
         yield from self.maybe_candidate(len(counted))
 
-    def practise(self, trial: int, log: TrialLog) -> bool:
+    def practise(self, trial: int) -> bool:
         """One practice trial and the learning after it; False if the operator stopped it."""
         plan = self.plan
         start = plan.practice_seeds[trial]
         while True:
-            task, seed, carry = self.choose(trial, log)
+            task, seed, carry = self.choose(trial)
             cell = _use_task(self.cell, task) if plan.backward else self.cell
             settings, policy = self.settings(task, seed, carry), self.policy(trial, task)
             how = " from memory" if carry else ""
             self.on_event(Phase(f"practice, {task}{how}" if plan.backward else "practice"))
-            self.on_event(TrialStarting(trial, plan.trials, _rate(counted_trials(log.records))))
-            log.start(trial, start, now_utc())
+            run = partial(
+                run_attempt, cell, carry or policy, settings, seed, self.listeners, self.reward
+            )
             try:
-                with torch_threads(ACTING_THREADS):
-                    attempt = run_attempt(
-                        cell, carry or policy, settings, seed, self.listeners, self.reward
-                    )
-            except KeyboardInterrupt:
-                log.append(interrupted_record(trial, start))
-                raise
+                attempt = self.trials.attempt(trial, start, run)
             except AlreadyDoneError:
-                self.choose_anew(trial, log)
+                self.choose_anew(trial)
                 continue
-            except RobotError as problem:
-                log.append(failed_record(trial, start, problem))
-                if not (isinstance(problem, MotorFault) and seed is None and self.simulated):
+            except MotorFault:
+                if not (seed is None and self.simulated):
                     raise
                 # Wedged into what it left behind: the simulator lays out the scene anew.
                 self.scene_is_ours = False
                 continue
             if attempt is None:
-                log.append(interrupted_record(trial, start))
                 return False
             self.scene_is_ours = attempt.end.reason is not EndReason.FAULT
-            self.keep(attempt, cell, trial, log)
-            if attempt.counts:
-                return True
-            if attempt.redo:
-                continue
-            if attempt.end.reason is not EndReason.FAULT:
-                return False
-            if log.faults(trial) >= ATTEMPTS_PER_TRIAL:
-                raise RobotError(
-                    f"Practice trial {trial + 1} was ended by a fault {log.faults(trial)} times; "
-                    f"the last: {attempt.end.fault}",
-                    "A trial is run again once after a fault.",
-                    "Run `ptrctl doctor`, mend the cell, then repeat the command.",
-                )
+            self.keep(attempt, cell, trial)
+            if attempt.counts or not self.trials.may_go_on(attempt, trial):
+                return attempt.counts
 
-    def choose_anew(self, trial: int, log: TrialLog) -> None:
+    def choose_anew(self, trial: int) -> None:
         """The chosen task is done already: note it, and forget why it was chosen."""
         self.alternation.forget()
+        log = self.trials.log
         # Where the other task is done as well, nothing is left to do in this scene.
         self.scene_is_ours = not (log.records and log.records[-1].end_reason == ALREADY_DONE)
         log.append(
@@ -315,7 +277,7 @@ class _Session:
             kind="improve",
             max_steps=max(MOST_PERIODS, plan.max_steps) if carry else plan.max_steps,
             success_steps=plan.success_steps,
-            episodes=self.folder / PRACTICE_FOLDER / "episodes",
+            episodes=self.trials.episodes,
             stop_hopeless=plan.stop_hopeless if task == plan.task and not carry else None,
             refuse_done=seed is None,
         )
@@ -327,26 +289,21 @@ class _Session:
         policy.trial_seed = self.plan.practice_seeds[trial]
         return policy
 
-    def keep(self, attempt: Attempt, cell: Cell, trial: int, log: TrialLog) -> None:
+    def keep(self, attempt: Attempt, cell: Cell, trial: int) -> None:
         """Write down an attempt, and learn from one that counts."""
-        plan = self.plan
-        folder = self.folder / PRACTICE_FOLDER
-        record = record_attempt(attempt, trial, plan.practice_seeds[trial], folder)
+        record = self.trials.record(attempt, trial, self.plan.practice_seeds[trial])
         if attempt.counts and self.compare_labels and cell.judge is not None:
             truth = cell.judge.score().success
             line = {"episode": record.episode, "label": record.success, "truth": truth}
             append_json_line(self.agreement_path, line)
-        log.append(record)
-        write_film(attempt, record, folder)
-        done = counted_trials(log.records)
-        self.on_event(TrialFinished(record, len(done), plan.trials, _rate(done)))
+        self.trials.keep(record, attempt)
         if attempt.counts:
             # After the line that counts the trial: learning may take long, and be stopped. What it
             # lacks then is learned by the next call, from the state that was kept last.
             self.take_up(record)
             self.learning.after_trial(trial)
 
-    def choose(self, trial: int, log: TrialLog) -> tuple[str, int | None, Carry | None]:
+    def choose(self, trial: int) -> tuple[str, int | None, Carry | None]:
         """The task to practise now, the start state, and who does it from memory.
 
         A start state of None leaves the scene as it is; without memory the policy acts.
@@ -359,7 +316,8 @@ class _Session:
         known = self.alternation.from_memory(trial)
         if known is not None:
             return known[0], None, known[1]
-        tried = [record.success for record in log.records if record.end_reason != ALREADY_DONE]
+        records = self.trials.log.records
+        tried = [record.success for record in records if record.end_reason != ALREADY_DONE]
         recent = tried[-FAILURES_UNTIL_RESET:]
         stuck = len(recent) == FAILURES_UNTIL_RESET and not any(recent)
         if trial == 0 or stuck or not self.scene_is_ours:
@@ -367,19 +325,19 @@ class _Session:
             if not self.simulated:
                 self.listeners.operator.ask_again(f"Lay the scene out for {task}.")
             return task, plan.practice_seeds[trial], None
-        return (plan.backward if self.forward_is_done(log) else plan.task), None, None
+        return (plan.backward if self.forward_is_done() else plan.task), None, None
 
-    def forward_is_done(self, log: TrialLog) -> bool:
+    def forward_is_done(self) -> bool:
         """Whether the scene now is what the forward task leads to: the backward one is next."""
         plan = self.plan
         judge = self.reward.judge(_use_task(self.cell, plan.task))
         if judge is not None:
             return judge.score().success
         # Otherwise the last trial says how the scene is.
-        counted = [r for r in log.records if r.status == COUNTED and r.episode]
+        counted = [r for r in self.trials.log.records if r.status == COUNTED and r.episode]
         if not counted:
             return False
-        episode = read_episode(self.folder / PRACTICE_FOLDER / counted[-1].episode)
+        episode = read_episode(self.trials.folder / counted[-1].episode)
         forward = episode.info.task == plan.task
         if not counted[-1].success:
             last = episode.images(self.learner.checkpoint.info.camera)[-1]
@@ -393,7 +351,7 @@ class _Session:
         """Give the learner a recorded trial."""
         if not record.episode:
             return
-        episode = read_episode(self.folder / PRACTICE_FOLDER / record.episode)
+        episode = read_episode(self.trials.folder / record.episode)
         if self.plan.backward:
             self.alternation.saw(episode, record.success)
             if not record.success or episode.info.task != self.plan.task:
@@ -405,7 +363,7 @@ class _Session:
 
     @property
     def agreement_path(self) -> Path:
-        return self.folder / PRACTICE_FOLDER / AGREEMENT_FILE
+        return self.trials.folder / AGREEMENT_FILE
 
     def agreement(self, counted: Mapping[int, TrialRecord]) -> Rate | None:
         """Of the counted trials with both, how often label and simulator agree."""
@@ -427,7 +385,7 @@ class _Session:
             record = counted[trial]
             if not record.episode:
                 continue
-            info = read_summary(self.folder / PRACTICE_FOLDER / record.episode).info
+            info = read_summary(self.trials.folder / record.episode).info
             if by_memory(info):
                 memory.append(record.success)
             elif info.task == self.plan.task:
@@ -474,13 +432,12 @@ class _Session:
 
     def result(
         self,
-        log: TrialLog,
         before: Candidate,
         candidates: list[Candidate],
         *,
         stopped: bool = False,
     ) -> ImproveResult:
-        counted = counted_trials(log.records)
+        counted = self.trials.counted
         own, from_memory = self.told_apart(counted)
         measured = [c for c in candidates if c.selection.complete]
         practised = before.selection.complete and len(counted) == self.plan.trials
@@ -493,7 +450,7 @@ class _Session:
             recommended, verdict = choose_checkpoint(before, measured)
         return ImproveResult(
             practice=tuple(counted[trial] for trial in sorted(counted)),
-            aborted=tuple(r for r in log.records if r.status == ABORTED),
+            aborted=tuple(r for r in self.trials.log.records if r.status == ABORTED),
             before=before,
             candidates=tuple(measured),
             recommended=recommended,
@@ -514,7 +471,3 @@ def _use_task(cell: Cell, task: str) -> Cell:
             "Leave `--backward` out.",
         )
     return cell.use_task(task)
-
-
-def _rate(counted: Mapping[int, TrialRecord]) -> Rate:
-    return Rate(sum(record.success for record in counted.values()), len(counted))

@@ -13,8 +13,8 @@ from ptrctl.sessions.improvement import _lacks, expected_s, warn_of_memory
 from ptrctl.sessions.practice_display import telling
 from ptrctl.statistics import Rate
 from ptrctl.trials import TrialRecord
-from ptrctl.workflows.evaluate import TrialFinished
 from ptrctl.workflows.improve_result import ImproveResult
+from ptrctl.workflows.logged_trials import TrialFinished
 from ptrctl.workflows.practice_learning import Learned, Learning
 from tests.ptrctl.workflows.fake_cell import make_fake_cell
 from tests.ptrctl.workflows.test_improve import PLAN, candidate

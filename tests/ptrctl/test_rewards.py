@@ -201,9 +201,9 @@ def test_the_classifier_decides_which_task_is_next(
     learner: Any = SimpleNamespace(checkpoint=SimpleNamespace(info=SimpleNamespace(camera="front")))
     session = session_of(tmp_path, learner, decides)
     session.scene_is_ours = True
-    log = TrialLog(tmp_path)
-    log.append(TrialRecord(0, 300, "counted", success=success, episode=done.episode.name))
-    task, seed, carry = session.choose(1, log)
+    record = TrialRecord(0, 300, "counted", success=success, episode=done.episode.name)
+    session.trials.log.append(record)
+    task, seed, carry = session.choose(1)
     assert seed is None
     assert carry is None
     assert task == ("go_ahead" if forward_next else "go_back")
@@ -228,13 +228,12 @@ def test_the_simulator_lays_the_scene_out_anew_where_the_arm_is_wedged(
         tmp_path, learns_nothing(), reward(ahead), dataclasses.replace(cell, start=start)
     )
     session.scene_is_ours = True
-    log = TrialLog(tmp_path / "practice")
     with session.cell.station:
         if not simulated:
             with pytest.raises(MotorFault):
-                session.practise(1, log)
+                session.practise(1)
         else:
-            assert session.practise(1, log)
+            assert session.practise(1)
             assert starts == [None, PLAN.practice_seeds[1]]
     wedged, *done = TrialLog(tmp_path / "practice").records
     assert (wedged.status, wedged.reason, wedged.end_reason) == (
@@ -271,12 +270,12 @@ def test_what_the_way_to_the_start_pose_has_done_is_nobodys_success(
         use_task=lambda task: dataclasses.replace(cell, task=task, start=start, judge=judge(task)),
     )
     session.scene_is_ours = True
-    log = TrialLog(tmp_path / "practice")
+    log = session.trials.log
     # One more failure in a row would have the scene laid out anew.
     log.append(TrialRecord(0, 300, "counted", success=True))
     log.append(TrialRecord(0, 300, "counted"))
     with session.cell.station:
-        assert session.practise(1, log)
+        assert session.practise(1)
     *_, done = records = TrialLog(tmp_path / "practice").records[2:]
     assert [record.end_reason for record in records] == [
         *["already done"] * (1 + both_done),
@@ -302,7 +301,7 @@ def test_a_lost_connection_between_practice_trials_is_not_taken_for_a_kill(
         tmp_path, learns_nothing(), reward(ahead), dataclasses.replace(cell, start=start)
     )
     with session.cell.station, pytest.raises(LostConnection):
-        session.practise(0, TrialLog(tmp_path / "practice"))
+        session.practise(0)
     (record,) = TrialLog(tmp_path / "practice").records
     assert (record.status, record.reason, record.end_reason) == (
         "aborted",
@@ -362,10 +361,9 @@ def test_what_the_truth_says_changes_no_label(tmp_path: Path) -> None:
     session.cell = dataclasses.replace(
         session.cell, use_task=lambda task: dataclasses.replace(tried, task=task, judge=never)
     )
-    log = TrialLog(tmp_path / "practice")
     with session.cell.station:
-        assert session.practise(0, log)
-    (record,) = log.records
+        assert session.practise(0)
+    (record,) = session.trials.log.records
     assert record.success
     assert record.labelled_by == "classifier"
     agreement = session.agreement({0: record})

@@ -13,12 +13,8 @@ from ptrctl.operator.operators import NobodyThere, Verdict
 from ptrctl.plan import TrialPlan
 from ptrctl.trials import load_summary
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.evaluate import (
-    EvaluationEvent,
-    TrialFinished,
-    TrialStarting,
-    evaluate,
-)
+from ptrctl.workflows.evaluate import evaluate
+from ptrctl.workflows.logged_trials import TrialEvent, TrialFinished, TrialStarting
 from recordings.errors import RobotError, UsageError
 from recordings.records import EpisodeEnd, Label, Outcome, Score, Step
 from tests.ptrctl.workflows.fake_cell import Walker, make_fake_cell
@@ -38,7 +34,7 @@ PLAN = TrialPlan(
 
 def test_every_trial_of_the_plan_is_run_once_from_its_own_start_state(tmp_path: Path) -> None:
     cell = make_fake_cell()
-    events: list[EvaluationEvent] = []
+    events: list[TrialEvent] = []
     with cell.station:
         summary = evaluate(PLAN, cell, Walker(only_even=True), tmp_path, on_event=events.append)
     assert [(r.seed, r.success) for r in summary.counted] == [

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from policies.checkpoint import Checkpoint
+from ptrctl.plan import freeze_same
 from ptrctl.practice_plan import ImprovePlan
 from ptrctl.statistics import Rate
 from ptrctl.trials import TrialLog, TrialRecord, summarise
 from ptrctl.workflows.attempt import Listeners
-from ptrctl.workflows.improve import _Session, freeze_practice
+from ptrctl.workflows.improve import _Session
 from ptrctl.workflows.improve_result import (
     NOT_DECIDED,
     NOTHING_LEARNED,
@@ -120,10 +121,9 @@ def test_nothing_is_decided_before_the_practice_is_complete(tmp_path: Path) -> N
     told: Any = lambda event: None  # noqa: E731
     learner: Any = SimpleNamespace()
     session = _Session(PLAN, make_fake_cell(), learner, tmp_path, tmp_path, told, Listeners())
-    log = TrialLog(tmp_path / "practice")
     better = [candidate("better", 4)]
     assert choose_checkpoint(candidate("old", 0), better)[0].digest == "better"
-    result = session.result(log, candidate("old", 0), better)
+    result = session.result(candidate("old", 0), better)
     assert not result.complete
     assert not result.kept
     assert (result.verdict, result.in_words) == (NOT_DECIDED, "stopped early")
@@ -140,12 +140,12 @@ def test_a_selection_that_is_half_measured_decides_nothing(
     told: Any = lambda event: None  # noqa: E731
     learner: Any = SimpleNamespace()
     session = _Session(PLAN, make_fake_cell(), learner, tmp_path, tmp_path, told, Listeners())
-    log = TrialLog(tmp_path / "practice")
+    log = session.trials.log
     for trial, seed in enumerate(PLAN.practice_seeds):
         log.append(TrialRecord(trial, seed, "counted"))
     old, better = candidate("old", 0), candidate("better", 4)
-    assert session.result(log, old, [better]).kept
-    result = session.result(log, cut(old, before_counted), [cut(better, after_counted)])
+    assert session.result(old, [better]).kept
+    result = session.result(cut(old, before_counted), [cut(better, after_counted)])
     assert not result.kept
     assert (result.verdict, result.in_words) == (NOT_DECIDED, "stopped early")
 
@@ -168,10 +168,10 @@ def test_where_nothing_was_learned_nothing_is_measured_again(tmp_path: Path) -> 
         Listeners(),
     )
     assert session.maybe_candidate(PLAN.trials) == []
-    log = TrialLog(tmp_path / "practice")
+    log = session.trials.log
     for trial, seed in enumerate(PLAN.practice_seeds):
         log.append(TrialRecord(trial, seed, "counted"))
-    result = session.result(log, candidate("old", 1), [])
+    result = session.result(candidate("old", 1), [])
     assert result.complete
     assert result.after is None
     assert result.recommended.digest == "old"
@@ -194,11 +194,11 @@ def test_a_repeated_command_measures_what_was_measured_and_no_more(tmp_path: Pat
     )
     # Of the first two nothing could be learned, so that there is no checkpoint after them.
     (tmp_path / "run" / "after-00004-trials").mkdir(parents=True)
-    log = TrialLog(tmp_path / "practice")
+    log = session.trials.log
     for trial in range(5):
         log.append(TrialRecord(trial, plan.practice_seeds[trial], "counted"))
     session.measure_candidate = lambda done: done
-    assert list(session.catch_up(log)) == [4]
+    assert list(session.catch_up()) == [4]
     assert loaded == ["learner-00005.safetensors"]
 
 
@@ -246,8 +246,8 @@ def test_who_stops_while_it_learns_anew_learns_it_once_more(tmp_path: Path) -> N
         Listeners(),
         stopping=stopping,
     )
-    freeze_practice(plan, tmp_path)
-    log = TrialLog(tmp_path / "practice")
+    freeze_same(plan.to_json(), tmp_path)
+    log = session.trials.log
     for trial, seed in enumerate(PLAN.practice_seeds):
         log.append(TrialRecord(trial, seed, "counted"))
     learner.checkpoint = None

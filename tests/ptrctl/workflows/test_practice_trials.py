@@ -78,7 +78,7 @@ def test_on_an_arm_the_operator_lays_the_scene_out_before_it_moves(
     tmp_path: Path, arm: FakeArm, told: list[str]
 ) -> None:
     session = in_turns(tmp_path, arm)
-    assert session.choose(0, practised(tmp_path, [])) == ("go_back", 300, None)
+    assert session.choose(0) == ("go_back", 300, None)
     assert session.listeners.operator.told == told
 
 
@@ -95,18 +95,18 @@ def test_after_so_many_failures_in_a_row_the_scene_is_laid_out(
 ) -> None:
     log = practised(tmp_path, [counted(trial, s) for trial, s in enumerate(successes)])
     trial = len(successes)
-    assert in_turns(tmp_path).choose(trial, log)[1] == (300 + trial if laid_out else None)
+    assert in_turns(tmp_path).choose(trial)[1] == (300 + trial if laid_out else None)
     # An attempt without a step says nothing of the scene.
     log.append(TrialRecord(trial, 300 + trial, "aborted", end_reason=ALREADY_DONE))
-    assert in_turns(tmp_path).choose(trial, log)[1] == (300 + trial if laid_out else None)
+    assert in_turns(tmp_path).choose(trial)[1] == (300 + trial if laid_out else None)
 
 
 def test_after_a_fault_the_operator_lays_the_scene_out(tmp_path: Path) -> None:
     arm = RealArm(faults={1})
     session = in_turns(tmp_path, arm, policy=Walker())
-    log = practised(tmp_path, [counted(0, True)])
+    practised(tmp_path, [counted(0, True)])
     with session.cell.station:
-        assert session.practise(1, log)
+        assert session.practise(1)
     # As it was left; then as the operator has laid it out.
     assert arm.starts[1:] == [None, 301]
     assert session.listeners.operator.told == ["Lay the scene out for go_back."]
@@ -114,21 +114,21 @@ def test_after_a_fault_the_operator_lays_the_scene_out(tmp_path: Path) -> None:
 
 
 def test_an_arm_wedged_into_what_it_left_is_freed_by_the_simulator_alone(tmp_path: Path) -> None:
-    log = practised(tmp_path, [counted(0, True)])
+    practised(tmp_path, [counted(0, True)])
     arm = WedgedArm()
     session = in_turns(tmp_path, arm, policy=Walker())
     with session.cell.station:
-        assert session.practise(1, log)
+        assert session.practise(1)
     assert arm.starts[1:] == [None, 301]
     session = in_turns(tmp_path, WedgedRealArm(), policy=Walker())
     with session.cell.station, pytest.raises(MotorFault, match="too hard"):
-        session.practise(2, log)
+        session.practise(2)
 
 
 def test_a_practice_trial_that_faults_twice_stops_the_session(tmp_path: Path) -> None:
     session = in_turns(tmp_path, FakeArm(faults={1, 2}), policy=Walker())
     with session.cell.station, pytest.raises(RobotError, match="by a fault 2 times"):
-        session.practise(0, practised(tmp_path, []))
+        session.practise(0)
 
 
 def test_only_the_policys_own_trials_of_the_task_are_given_up(tmp_path: Path) -> None:
@@ -161,15 +161,15 @@ def test_it_is_reported_how_often_label_and_simulator_agree_and_what_nobody_knew
     session = in_turns(tmp_path, policy=Walker(only_even=True))
     session.plan = replace(IN_TURNS, backward="", practice_seeds=(0, 1, 2, 3))
     session.compare_labels = True
-    log = practised(tmp_path, [])
+    log = session.trials.log
     with session.cell.station:
-        assert session.practise(0, log)
-        assert session.practise(1, log)
+        assert session.practise(0)
+        assert session.practise(1)
     assert [record.success for record in log.records] == [True, False]
     log.append(TrialRecord(2, 2, "counted", reason=NOBODY_TO_ASK))
-    result = session.result(log, candidate("old", 1), [])
+    result = session.result(candidate("old", 1), [])
     assert result.agreement == Rate(2, 2)
     assert result.uncertain == 1
     path = session.agreement_path
     path.write_text(path.read_text().replace('"label": true', '"label": false'))
-    assert session.result(log, candidate("old", 1), []).agreement == Rate(1, 2)
+    assert session.result(candidate("old", 1), []).agreement == Rate(1, 2)
