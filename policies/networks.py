@@ -39,6 +39,23 @@ class Inputs:
         return torch.cat([self.task, self.proprioception], dim=1)
 
 
+@dataclass(frozen=True)
+class Acting:
+    """What the networks make of B states.
+
+    Args:
+        inputs: What they know besides the pictures.
+        z: (B, Z), the actor's embedding of the pictures.
+        toggle: (B, 3), see `PolicyNetworks.predict_toggle`; None where it is not predicted.
+        pi: The policy.
+    """
+
+    inputs: Inputs
+    z: Tensor
+    toggle: Tensor | None
+    pi: TanhGaussian
+
+
 class PolicyNetworks(nn.Module):
     """All networks of a policy. The learner decides which of them learn from what.
 
@@ -112,6 +129,25 @@ class PolicyNetworks(nn.Module):
             q = ((states - self.state_mean) / self.state_std).clamp(-5.0, 5.0)
         position = (states[:, :3] - self.state_mean[:3]) / TOGGLE_UNIT_M
         return Inputs(q, position, self.task_table[tasks])
+
+    def act(self, planes: Tensor, states: Tensor, tasks: Tensor) -> Acting:
+        """The policy in B states. Learners take this apart, to say where gradients go.
+
+        Args:
+            planes: (B, 3, S, S) pictures in 0..1.
+            states: (B, 7).
+            tasks: (B,) int64 task slots.
+        """
+        inputs = self.inputs(states, tasks)
+        z = self.embed_for_actor(planes, inputs)
+        toggle = self.predict_toggle(z, inputs)
+        return Acting(inputs, z, toggle, self.policy(z, inputs, toggle))
+
+    def critic_embedding(self, planes: Tensor, acting: Acting) -> Tensor:
+        """z of the critic, (B, Z); the actor's where they share an encoder."""
+        if self.actor_encoder is None:
+            return acting.z
+        return self.embed_for_critic(planes, acting.inputs)
 
     def embed_for_critic(self, planes: Tensor, inputs: Inputs) -> Tensor:
         """z of the critic, (B, Z), from (B, 3, S, S) pictures in 0..1."""

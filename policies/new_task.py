@@ -87,13 +87,11 @@ def begin_as_best(
 @torch.no_grad()
 def _error(networks: PolicyNetworks, batch: Batch, slot: int) -> float:
     """The loss of cloning, without its deviations, if the task were that of `slot`."""
-    inputs = networks.inputs(batch.states, torch.full_like(batch.tasks, slot))
-    z = networks.embed_for_actor(to_planes(batch.images), inputs)
-    toggle = networks.predict_toggle(z, inputs)
-    every = torch.ones(len(batch))
-    arm, gripper = bc_loss(networks.policy(z, inputs, toggle).mu, batch.actions, every)
+    tasks = torch.full_like(batch.tasks, slot)
+    acting = networks.act(to_planes(batch.images), batch.states, tasks)
+    arm, gripper = bc_loss(acting.pi.mu, batch.actions, torch.ones(len(batch)))
     error: Tensor = arm + GRIPPER_WEIGHT * gripper
-    if toggle is not None:
+    if acting.toggle is not None:
         target = networks.toggle_target(batch.toggles)
-        error = error + toggle_loss(toggle, target, batch.toggle_known)
+        error = error + toggle_loss(acting.toggle, target, batch.toggle_known)
     return float(error)

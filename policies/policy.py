@@ -151,18 +151,15 @@ class Policy:
         device = networks.state_mean.device
         planes = to_planes(torch.from_numpy(np.array(image))[None]).to(device)
         states = torch.from_numpy(np.asarray(state, np.float32))[None].to(device)
-        inputs = networks.inputs(states, self._task.to(device))
-        z = networks.embed_for_actor(planes, inputs)
-        toggle = networks.predict_toggle(z, inputs)
-        pi = networks.policy(z, inputs, toggle)
-        action = pi.mode
+        acting = networks.act(planes, states, self._task.to(device))
+        action = acting.pi.mode
         if self.stochastic:
-            noise = torch.randn(pi.mu.shape, generator=self._generator).to(device)
-            action = torch.tanh(pi.mu + self.noise_scale * pi.log_std.exp() * noise)
-        z_critic = z
-        if networks.actor_encoder is not None:
-            z_critic = networks.embed_for_critic(planes, inputs)
-        values = networks.critic(z_critic, networks.critic_context(inputs, toggle), action[:, None])
+            noise = torch.randn(action.shape, generator=self._generator).to(device)
+            deviation = acting.pi.log_std.exp()
+            action = torch.tanh(acting.pi.mu + self.noise_scale * deviation * noise)
+        z = networks.critic_embedding(planes, acting)
+        context = networks.critic_context(acting.inputs, acting.toggle)
+        values = networks.critic(z, context, action[:, None])
         return unnormalise_actions(action[0].cpu().numpy()), float(values.amin())
 
     def _steady(self, action: FloatArray) -> FloatArray:

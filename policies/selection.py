@@ -21,8 +21,7 @@ from policies import losses
 from policies.augment import to_planes
 from policies.checkpoint import Checkpoint
 from policies.config import AlgorithmConfig
-from policies.heads import TanhGaussian
-from policies.networks import Inputs, PolicyNetworks
+from policies.networks import PolicyNetworks
 from policies.packed_episodes import TransitionData
 from policies.replay import Batch, ReplayBuffer
 from recordings.records import GRIPPER
@@ -185,12 +184,13 @@ def _look(
     generator: torch.Generator,
 ) -> _Look:
     planes = to_planes(batch.images)
-    inputs, z, toggle, pi = _act(networks, planes, batch.states, batch.tasks)
-    z_critic = _critic_embedding(networks, planes, inputs, z)
-    q = networks.critic(z_critic, networks.critic_context(inputs, toggle), batch.actions[:, None])
-    q = q[:, :, 0]
+    acting = networks.act(planes, batch.states, batch.tasks)
+    z = networks.critic_embedding(planes, acting)
+    context = networks.critic_context(acting.inputs, acting.toggle)
+    q = networks.critic(z, context, batch.actions[:, None])[:, :, 0]
     y = _target(networks, batch, algorithm, generator)
-    errors = (pi.mode - batch.actions).abs()
+    chosen, toggle = acting.pi.mode, acting.toggle
+    errors = (chosen - batch.actions).abs()
     distances = np.empty(0, np.float32)
     if toggle is not None:
         metres = (networks.toggle_to_metres(toggle) - batch.toggles).norm(dim=1)
@@ -200,26 +200,9 @@ def _look(
         td_errors=((q - y) ** 2).mean(dim=0).numpy(),
         # Normalised actions span 2.
         arm_errors=(errors[:, :GRIPPER].mean(dim=1) / 2.0).numpy(),
-        gripper_errors=((pi.mode[:, GRIPPER] > 0) != (batch.actions[:, GRIPPER] > 0)).numpy(),
+        gripper_errors=((chosen[:, GRIPPER] > 0) != (batch.actions[:, GRIPPER] > 0)).numpy(),
         toggle_errors_m=distances,
     )
-
-
-def _act(
-    networks: PolicyNetworks, planes: Tensor, states: Tensor, tasks: Tensor
-) -> tuple[Inputs, Tensor, Tensor | None, TanhGaussian]:
-    """Inputs, the actor's embedding, predicted toggles and the policy of B states."""
-    inputs = networks.inputs(states, tasks)
-    z = networks.embed_for_actor(planes, inputs)
-    toggle = networks.predict_toggle(z, inputs)
-    return inputs, z, toggle, networks.policy(z, inputs, toggle)
-
-
-def _critic_embedding(
-    networks: PolicyNetworks, planes: Tensor, inputs: Inputs, z: Tensor
-) -> Tensor:
-    """The critic's embedding; the actor's where they share an encoder."""
-    return z if networks.actor_encoder is None else networks.embed_for_critic(planes, inputs)
 
 
 def _target(
@@ -230,15 +213,15 @@ def _target(
 ) -> Tensor:
     """y, (B,) or (E, B), as the learner has it."""
     planes = to_planes(batch.next_images)
-    inputs, z, toggle, pi = _act(networks, planes, batch.next_states, batch.tasks)
-    z_critic = _critic_embedding(networks, planes, inputs, z)
-    context = networks.critic_context(inputs, toggle)
+    acting = networks.act(planes, batch.next_states, batch.tasks)
+    z = networks.critic_embedding(planes, acting)
+    context = networks.critic_context(acting.inputs, acting.toggle)
     if networks.value is not None:
-        next_v: Tensor = networks.value(z_critic, context).mean(dim=0)
+        next_v: Tensor = networks.value(z, context).mean(dim=0)
         y = batch.rewards + batch.discounts * next_v
     else:
-        actions, _ = pi.sample(algorithm.action_samples, generator)
-        next_q = networks.critic(z_critic, context, actions)
+        actions, _ = acting.pi.sample(algorithm.action_samples, generator)
+        next_q = networks.critic(z, context, actions)
         y = losses.td_target(batch.rewards, batch.discounts, next_q, each_alone=algorithm.cross_fit)
     if algorithm.clamp_targets or networks.value is not None:
         y = losses.clamp_target(y, algorithm.discount)
