@@ -27,6 +27,7 @@ import torch
 from benchmarks.straightforward_port import StraightforwardPort
 from policies.config import PolicyConfig
 from policies.learners import make_learner, make_networks
+from policies.precision import has_bfloat16
 from policies.presets import PRESETS, preset
 from policies.replay import ReplayBuffer
 
@@ -162,7 +163,7 @@ def compare(name: str, batch: int | None, device: str, repeats: int, clock: Cloc
     buffer, rng = made_up_buffer(config), np.random.default_rng(0)
     size = config.training.batch_size
     variants = {"ours": config, "ours, cloning alone": config.with_learner("bc")}
-    if config.training.precision == "float32":
+    if config.training.precision == "float32" and has_bfloat16(device):
         variants["ours, encoder in bfloat16"] = configured(name, batch, precision="bfloat16")
     learners: dict[str, Any] = {
         variant: make_learner(chosen, make_networks(chosen, 0), seed=0, device=device)

@@ -34,6 +34,7 @@ from policies.labelled_pictures import (
 from policies.labelling import Hand, HandMemory
 from policies.memory import keep_freed_memory, lay_out_convolutions
 from policies.networks import PolicyNetworks
+from policies.precision import mixed_precision
 from recordings.errors import RecordingError
 from recordings.images import resize_image
 from recordings.records import STATE_SIZE, ImageArray
@@ -113,7 +114,7 @@ class SuccessClassifier(nn.Module):
         task = self.task_table[tasks]
         # Where proprioception would steer the encoder: always the mean.
         nowhere = torch.zeros(len(task), STATE_SIZE)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with mixed_precision("cpu", precision):
             z = self.encoder(planes, torch.cat([task, nowhere], dim=1))
         logits: Tensor = self.head(torch.cat([z, task], dim=1))[:, 0]
         return logits

@@ -233,7 +233,8 @@ class TrainingConfig:
         rate_schedule: "constant", or "cosine" down to a tenth over the planned updates.
         slow_rate: tau: the slow copy moves this part of the way after every update.
         slow_actor: Next actions and roll-outs use the slow copy's actor and encoder.
-        precision: "bfloat16" runs the encoder in mixed precision.
+        precision: "bfloat16" runs the encoder in mixed precision where the processor has it, see
+            `policies.precision`.
         crop_pixels: Random shift of pictures.
         colour_probability: How often colours are jittered.
         brightness, contrast, saturation, hue: Half ranges of the jitter.

@@ -16,6 +16,7 @@ from policies.augment import augment
 from policies.config import PolicyConfig
 from policies.memory import keep_freed_memory, lay_out_convolutions
 from policies.networks import PolicyNetworks
+from policies.precision import mixed_precision
 from policies.replay import Batch
 
 GRIPPER_WEIGHT = 0.2
@@ -229,8 +230,7 @@ class LearnerBase:
         return augment(images, self.config.training, self.critic_generator)
 
     def _mixed_precision(self) -> torch.autocast:
-        enabled = self.config.training.precision == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return mixed_precision(self.device.type, self.config.training.precision)
 
     def _clone_weights(self, batch: Batch) -> Tensor:
         """(B,) 1 for transitions that may be cloned."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from policies.checkpoint import code_version
+from policies.precision import has_bfloat16
 
 ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = ("benchmarks/ptr_bench", "policies", "hardware", "recordings")
@@ -34,6 +35,7 @@ def describe_host(device: str) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
+        "bfloat16": has_bfloat16(device),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -10,6 +10,7 @@ from benchmarks.ptr_bench.methods import PTR
 from benchmarks.ptr_bench.results import Results, Row
 from ptrctl.statistics import Rate, format_p
 
+_FORMATS = {True: ", encoders in bfloat16", False: ", encoders in float32"}
 FEWEST_CELLS = 6
 """Drawing from fewer says nothing about how they spread."""
 
@@ -42,7 +43,7 @@ def _heading(results: Results) -> str:
     hosts = sorted(
         {
             f"{host['cpus']} CPUs ({host['threads']} thread a run), {host['device']}, "
-            f"torch {host['torch']}"
+            f"torch {host['torch']}{_FORMATS.get(host.get('bfloat16'), '')}"
             for host in (line["host"] for line in results.lines)
         }
     )

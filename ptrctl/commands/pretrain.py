@@ -43,7 +43,7 @@ def pretrain(
     precision: Annotated[
         PrecisionName | None,
         typer.Option(
-            help="Of the encoder; bfloat16 needs a CPU with it to be faster.",
+            help="Of the encoder; bfloat16 where the processor has it, else float32.",
             show_default="the preset's",
         ),
     ] = None,

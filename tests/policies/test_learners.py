@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from policies.config import AlgorithmConfig, PolicyConfig, TrainingConfig
+from policies.config import AlgorithmConfig, PolicyConfig, Precision, TrainingConfig
 from policies.learner import Learner, scale_gradient
 from policies.learners import LEARNERS, make_learner, make_networks
 from policies.presets import preset
@@ -221,16 +221,21 @@ def test_scaled_gradients_leave_values_as_they_are() -> None:
     assert x.grad.tolist() == [0.25, 0.25]
 
 
-def test_mixed_precision_trains_too() -> None:
-    config = config_of("ptr")
-    config = dataclasses.replace(
-        config,
-        training=dataclasses.replace(
-            TrainingConfig(batch_size=16), precision="bfloat16", crop_pixels=1
-        ),
-    )
-    learner = learner_of(config)
-    assert np.isfinite(list(learner.update(a_batch()).values())).all()
+@pytest.mark.parametrize("learner", ["ptr", "bc", "iql"])
+def test_bfloat16_is_for_processors_that_have_it(
+    learner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(precision: Precision, supported: bool) -> dict[str, float]:
+        monkeypatch.setattr("policies.precision.has_bfloat16", lambda device: supported)
+        config = config_of(learner)
+        training = TrainingConfig(batch_size=16, precision=precision, crop_pixels=1)
+        return learner_of(dataclasses.replace(config, training=training)).update(a_batch())
+
+    plain = update("float32", True)
+    assert update("bfloat16", False) == plain
+    mixed = update("bfloat16", True)
+    assert mixed != plain
+    assert mixed == pytest.approx(plain, rel=0.2, abs=0.2)
 
 
 def test_failed_episodes_are_cloned_as_far_as_their_values_keep_up_with_successes() -> None:
