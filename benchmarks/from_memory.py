@@ -1,8 +1,9 @@
 """How often the arm does from memory what it has just undone, and whether its hand knows.
 
-In held-out kitchens that no result reports, the shipped policy does the undoing task once from
-each start state. Then the arm takes the thing there and back from memory (docs/improve.md), until
-a trial fails, it does not know where the thing is, or it has done `--most`. The simulator judges.
+In held-out kitchens, none of them a reporting target's, the shipped policy does the undoing task
+once from each start state. Then the arm takes the thing there and back from memory
+(docs/improve.md), until a trial fails, it does not know where the thing is, or it has done
+`--most`. The simulator judges.
 
     python benchmarks/from_memory.py [--starts 14] [--most 8]
 """

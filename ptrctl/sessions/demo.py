@@ -28,7 +28,7 @@ from ptrctl.sessions.evaluation import comparison_json, make_plan, run_trials
 from ptrctl.sessions.improvement import expected_practice_s, improvement_of, practise
 from ptrctl.sessions.improvement import make_plan as make_practice_plan
 from ptrctl.sessions.session_options import EvaluateOptions, ImproveOptions
-from ptrctl.sessions.training import EXPECTED_UPDATE_S, FinetuneOptions, finetune_task
+from ptrctl.sessions.training import FinetuneOptions, expected_update_s, finetune_task
 from ptrctl.sessions.trial_session import EXPECTED_TRIAL_S, check_checkpoint_fits, listening
 from ptrctl.statistics import Rate
 from ptrctl.terminal import console
@@ -100,7 +100,7 @@ def expected_stages(options: DemoOptions) -> list[Stage]:
     practice = expected_practice_s(options.practice, options.updates, options.selection)
     stages = [
         Stage(RECORD, options.demonstrations * EXPECTED_TRIAL_S),
-        Stage(TUNE, options.steps * EXPECTED_UPDATE_S),
+        Stage(TUNE, options.steps * expected_update_s()),
         Stage(BEFORE, scored),
         Stage(PRACTISE, practice, several_parts=True),
         Stage(AFTER, scored),
@@ -108,7 +108,7 @@ def expected_stages(options: DemoOptions) -> list[Stage]:
     if options.baselines:
         baselines = [
             Stage(ZERO_SHOT, scored),
-            Stage(SCRATCH_TUNE, options.steps * EXPECTED_UPDATE_S),
+            Stage(SCRATCH_TUNE, options.steps * expected_update_s()),
             Stage(SCRATCH, scored),
         ]
         stages = [*stages[:2], *baselines, *stages[2:]]

@@ -27,7 +27,7 @@ from ptrctl.sessions.practice_display import ShowsProbability, telling
 from ptrctl.sessions.practice_learner import make_learner, practice_request
 from ptrctl.sessions.practice_reward import make_reward
 from ptrctl.sessions.session_options import ImproveOptions
-from ptrctl.sessions.training import EXPECTED_UPDATE_S
+from ptrctl.sessions.training import expected_update_s
 from ptrctl.sessions.trial_session import (
     EXPECTED_TRIAL_S,
     films_lacking,
@@ -136,7 +136,7 @@ def expected_s(plan: ImprovePlan) -> float:
 
 def expected_practice_s(trials: int, updates_per_trial: int, selection_trials: int) -> float:
     """A guess of the time that practice and the scored trials of its candidates take."""
-    practice = trials * (EXPECTED_TRIAL_S + updates_per_trial * EXPECTED_UPDATE_S)
+    practice = trials * (EXPECTED_TRIAL_S + updates_per_trial * expected_update_s())
     measured = 1 + -(-trials // ImprovePlan.candidate_every)
     return practice + measured * selection_trials * EXPECTED_TRIAL_S
 

@@ -10,8 +10,8 @@ from ptrctl.checkpoints import open_checkpoint
 from ptrctl.next_command import next_command
 from ptrctl.profile import Profile, load_profile
 from ptrctl.sessions.training import (
-    EXPECTED_UPDATE_S,
     OTHER_NAME,
+    expected_update_s,
     new_run,
     packing,
     training,
@@ -76,7 +76,7 @@ def run_pretraining(folder: Path, options: PretrainOptions) -> None:
         precision=options.precision,
     )
     pack_stage = Stage("pack the pictures", expected_s=60.0)
-    train_stage = Stage("pre-train", expected_s=options.steps * EXPECTED_UPDATE_S)
+    train_stage = Stage("pre-train", expected_s=options.steps * expected_update_s())
     with (
         workspace.alone_in(request.run, OTHER_NAME),
         display("ptrctl pretrain", [pack_stage, train_stage]) as shown,

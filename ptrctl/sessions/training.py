@@ -42,10 +42,17 @@ if TYPE_CHECKING:
 
 OTHER_NAME = "give this one another name with `--name`"
 
-EXPECTED_UPDATE_S = 0.13
-"""A guess, until there is a pace: of the shipped checkpoint on two cores."""
 TYPING_ERROR = 0.8
 """How alike two names are at least of which one is taken for the other, mistyped."""
+
+
+def expected_update_s() -> float:
+    """A guess, until there is a pace: of the shipped checkpoint on two cores."""
+    from policies.precision import has_bfloat16
+
+    return 0.13 if has_bfloat16("cpu") else 0.6
+
+
 SHOWN_METRICS = ("arm", "gripper", "toggle", "td", "cql", "q_data")
 
 
@@ -102,7 +109,7 @@ def run_finetuning(folder: Path, flags: dict[str, Any], options: FinetuneOptions
     profile = load_profile(workspace).with_flags(**flags)
     task = profile.task_or_fail()
     check_demonstrated(workspace, profile, options.demos, task)
-    stage = Stage("fine-tune", expected_s=options.steps * EXPECTED_UPDATE_S)
+    stage = Stage("fine-tune", expected_s=options.steps * expected_update_s())
     run = new_run(workspace, options.name or task)
     with (
         workspace.alone_in(run, OTHER_NAME),

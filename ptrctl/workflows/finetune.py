@@ -283,7 +283,7 @@ def _train_in(
         camera=request.camera,
         init=request.init,
         on_event=keep_and_tell,
-        checkpoint_every=max(1, request.steps // CHECKPOINTS_A_RUN),
+        checkpoint_every=-(-request.steps // CHECKPOINTS_A_RUN),
         threads=learning_threads(),
         compact=compact,
     )
