@@ -11,8 +11,6 @@ from torch import Tensor
 
 from policies.replay import Batch, ReplayBuffer
 
-_ROWS_A_SOURCE = 1 << 40
-
 
 def split_counts(total: int, fractions: Sequence[float]) -> list[int]:
     """Whole counts that add up to `total`, as near as can be to the fractions.
@@ -65,16 +63,16 @@ class Mixture:
                     success_fraction=success_fraction,
                     with_next=with_next,
                 )
-                batches.append(replace(batch, rows=batch.rows + source * _ROWS_A_SOURCE))
+                batches.append(replace(batch, sources=torch.full_like(batch.rows, source)))
         return Batch.join(batches)
 
-    def note_weights(self, rows: Tensor, weights: Tensor) -> None:
-        """Keep how much the transitions of a batch, `Batch.rows` (B,), are cloned, (B,)."""
-        sources, places = np.divmod(rows.cpu().numpy(), _ROWS_A_SOURCE)
+    def note_weights(self, batch: Batch, weights: Tensor) -> None:
+        """Keep how much the transitions of a batch are cloned, (B,) in 0..1."""
         values = weights.detach().cpu().numpy()
+        sources, rows = batch.sources.numpy(), batch.rows.numpy()
         for source in np.unique(sources):
             here = sources == source
-            self.sources[source][0].note_weights(places[here], values[here])
+            self.sources[source][0].note_weights(rows[here], values[here])
 
     def state_dict(self) -> dict[str, Tensor]:
         """How much everything is cloned, by source; as copies."""

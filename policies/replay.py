@@ -36,7 +36,8 @@ class Batch:
         groups: (B,) int64, one number for all that may not be told apart by its looks: a place,
             or an episode where all share a place. See `AlgorithmConfig.cross_fit`.
         steps: (B,) int64, 0-based within the episode.
-        rows: (B,) int64, where the transitions are kept, for `Mixture.note_weights`.
+        rows: (B,) int64, where the buffer keeps the transitions.
+        sources: (B,) int64, which buffer of a `Mixture` they are from.
     """
 
     images: torch.Tensor
@@ -54,6 +55,7 @@ class Batch:
     groups: torch.Tensor
     steps: torch.Tensor
     rows: torch.Tensor
+    sources: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -305,6 +307,7 @@ class ReplayBuffer:
             states=torch.from_numpy(np.asarray(states[frame], np.float32)),
             next_states=torch.from_numpy(np.asarray(states[next_frame], np.float32)),
             rows=torch.from_numpy(np.asarray(indices, np.int64)),
+            sources=torch.zeros(len(indices), dtype=torch.int64),
             **{name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()},
         )
 

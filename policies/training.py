@@ -371,7 +371,7 @@ def learn(
         found = ", ".join(f"{name} {value}" for name, value in broken.items())
         raise _lost_networks(learner.updates, found)
     if learner.cloned is not None:
-        mixture.note_weights(batch.rows, learner.cloned)
+        mixture.note_weights(batch, learner.cloned)
     return metrics
 
 
