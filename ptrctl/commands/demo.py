@@ -9,6 +9,7 @@ import typer
 
 from ptrctl.options import JsonOption
 from ptrctl.seeds import MOST_TRIALS
+from ptrctl.terminal import console
 from recordings.errors import INTERRUPTED
 
 
@@ -43,7 +44,8 @@ def demo(
 
     The task and the kitchen are new to the shipped checkpoint. Repeating the command goes on.
     """
-    from ptrctl.sessions.demo import run_demo
+    with console.starting():
+        from ptrctl.sessions.demo import run_demo
     from ptrctl.sessions.demo_state import DemoOptions, quickly
 
     options = DemoOptions(

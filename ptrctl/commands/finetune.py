@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ptrctl.options import JsonOption, SeedOption, TaskOption, WorkspaceOption
+from ptrctl.terminal import console
 
 
 class LearnerName(str, enum.Enum):
@@ -59,12 +60,14 @@ def finetune(
 ) -> None:
     """Learn a task from its demonstrations, starting from a checkpoint; resumes after a kill."""
     from ptrctl.checkpoints import PRETRAINED
-    from ptrctl.sessions.training import (
-        FinetuneOptions,
-        check_one_start,
-        folders_exist,
-        run_finetuning,
-    )
+
+    with console.starting():
+        from ptrctl.sessions.training import (
+            FinetuneOptions,
+            check_one_start,
+            folders_exist,
+            run_finetuning,
+        )
 
     check_one_start(from_scratch, checkpoint, preset)
     run_finetuning(

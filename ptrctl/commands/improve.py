@@ -22,6 +22,7 @@ from ptrctl.options import (
     WorkspaceOption,
 )
 from ptrctl.seeds import MOST_TRIALS
+from ptrctl.terminal import console
 from recordings.errors import INTERRUPTED
 
 
@@ -110,9 +111,10 @@ def improve(
     json: JsonOption = False,
 ) -> None:
     """Let a policy practise by itself and learn between trials; rolls back if it gets worse."""
-    from ptrctl.sessions.improvement import run_improvement
-    from ptrctl.sessions.session_options import ImproveOptions
-    from ptrctl.sessions.training import folders_exist
+    with console.starting():
+        from ptrctl.sessions.improvement import run_improvement
+        from ptrctl.sessions.session_options import ImproveOptions
+        from ptrctl.sessions.training import folders_exist
     from ptrctl.workspace import existing_folder
 
     finished = run_improvement(

@@ -10,6 +10,7 @@ import typer
 
 from ptrctl.commands.finetune import LearnerName
 from ptrctl.options import JsonOption, SeedOption, WorkspaceOption
+from ptrctl.terminal import console
 
 
 class PrecisionName(str, enum.Enum):
@@ -52,8 +53,9 @@ def pretrain(
     json: JsonOption = False,
 ) -> None:
     """Learn many tasks from prior data, as a start for fine-tuning; resumes after a kill."""
-    from ptrctl.sessions.pretraining import PretrainOptions, run_pretraining
-    from ptrctl.sessions.training import folders_exist
+    with console.starting():
+        from ptrctl.sessions.pretraining import PretrainOptions, run_pretraining
+        from ptrctl.sessions.training import folders_exist
 
     run_pretraining(
         workspace,

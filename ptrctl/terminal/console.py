@@ -99,6 +99,22 @@ def require_panel(who: str, why: str, instead: str = "") -> None:
 
 
 @contextmanager
+def starting() -> Iterator[None]:
+    """Say that ptrctl starts while libraries for learning are loaded inside, which takes seconds;
+    the word goes when they are."""
+    if not can_draw():
+        yield
+        return
+    sys.stderr.write("starting ...")
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write("\r\x1b[2K")
+        sys.stderr.flush()
+
+
+@contextmanager
 def asking() -> Iterator[None]:
     """Questions that are asked inside go to stderr where stdout does not lead to the operator."""
     if sys.stdout.isatty() or not sys.stderr.isatty():
