@@ -20,7 +20,6 @@ from ptrctl.profile import Profile, save_profile
 from ptrctl.terminal import dashboard
 from ptrctl.workspace import Workspace
 from tests.ptrctl.conftest import TASK, run
-from tests.ptrctl.terminal import Terminal
 from tests.recordings.episodes import record
 
 pytestmark = pytest.mark.sim
@@ -55,15 +54,6 @@ def test_finetune_says_what_it_does_between_packing_and_learning(
     lines = CliRunner().invoke(app, command.split()).stderr.splitlines()
     ready = next(n for n, line in enumerate(lines) if "fine-tune: getting ready to learn" in line)
     assert lines[ready + 1].startswith("fine-tune: 1 of 4, ")
-
-
-def test_something_is_seen_before_the_libraries_are_loaded(tmp_path: Path) -> None:
-    terminal = Terminal(f"finetune -t {TASK}", tmp_path)
-    terminal.see("starting ...")
-    assert terminal.end() == (2, True)
-    shown = "\n".join(terminal.screen.display)
-    assert "ptrctl record" in shown
-    assert "starting" not in shown
 
 
 def test_finetune_names_a_demonstration_that_is_not_finite(trained: Path) -> None:

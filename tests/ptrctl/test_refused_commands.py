@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ptrctl.main import app
+from ptrctl.terminal import console
 from ptrctl.workspace import Workspace
 from tests.ptrctl.conftest import TASK, evaluate, run
 
@@ -23,6 +24,25 @@ def test_a_name_that_would_not_be_found_again_is_refused(trained: Path, name: st
     assert "--name" in run(words, trained, code=2)["error"]["try_next"]
     if name != "pretrained":
         assert "--session" in evaluate(trained, f"-n 1 --session {name}", code=2)["error"]["found"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"finetune -t {TASK} -c nowhere",
+        f"improve -t {TASK} -c nowhere",
+        "pretrain --data nowhere",
+        "demo -c nowhere",
+    ],
+)
+def test_commands_that_load_pytorch_say_at_once_that_they_start(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "can_draw", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 2
+    assert result.stderr.startswith("starting ...\r\x1b[2K")
 
 
 def test_an_unknown_checkpoint_is_named_with_the_nearest(trained: Path) -> None:
