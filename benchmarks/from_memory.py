@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import TypeAlias
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -40,6 +41,9 @@ TARGETS = (Target("put_croissant_in_basket", 1_000_003), *UNREPORTED)
 FIRST_START = 3000
 
 
+Counts: TypeAlias = "Counter[str | tuple[str, str]]"
+
+
 def success_of(cell: Cell, decider: Decider, seed: int | None, folder: Path) -> Path | None:
     """The recording of a trial if it succeeds; None too where the arm cannot come to its start."""
     most = MAX_STEPS if seed is not None else MOST_PERIODS
@@ -51,7 +55,7 @@ def success_of(cell: Cell, decider: Decider, seed: int | None, folder: Path) -> 
     return done.episode if done and done.label.outcome is Outcome.SUCCESS else None
 
 
-def chain(target: Target, checkpoint: Checkpoint, start: int, most: int, counts: Counter) -> int:
+def chain(target: Target, checkpoint: Checkpoint, start: int, most: int, counts: Counts) -> int:
     """Count what becomes of the trials from memory after one of the policy; how many succeeded."""
     cell = target_cell(target)
     assert cell.use_task is not None, "the simulator can judge both tasks"
@@ -67,9 +71,9 @@ def chain(target: Target, checkpoint: Checkpoint, start: int, most: int, counts:
             known.saw(read_episode(episode), True)
             # Never a number at which the policy would be asked.
             todo = known.from_memory(number * POLICY_EVERY)
-            if todo is None or todo[1] is None:
+            task, carry = todo or ("", None)
+            if carry is None:
                 return number
-            task, carry = todo
             episode = success_of(cell.use_task(task), carry, None, Path(folder))
             counts["done" if episode else "failed", "felt" if carry.carried else "not felt"] += 1
             if episode is None:
@@ -84,10 +88,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     checkpoint = load_checkpoint(shipped_folder())
-    every: Counter = Counter()
+    every: Counts = Counter()
     lengths: list[int] = []
     for target in TARGETS:
-        counts: Counter = Counter()
+        counts: Counts = Counter()
         for start in range(FIRST_START, FIRST_START + arguments.starts):
             failed = counts["policy failed"]
             length = chain(target, checkpoint, start, arguments.most, counts)
@@ -101,7 +105,7 @@ def main() -> None:
     )
 
 
-def report(name: str, counts: Counter) -> None:
+def report(name: str, counts: Counts) -> None:
     """One line."""
     done = counts["done", "felt"] + counts["done", "not felt"]
     felt = counts["done", "felt"] + counts["failed", "felt"]

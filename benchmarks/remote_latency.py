@@ -49,11 +49,14 @@ def served(image_size: int) -> Iterator[Cell]:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert process.stderr is not None, "it is a pipe"
         try:
-            said = ""
-            while "Serving" not in said:
+            serving = None
+            while serving is None:
                 said = process.stderr.readline()
-            port = int(re.search(r"tcp://127\.0\.0\.1:(\d+)", said)[1])
+                serving = re.search(r"Serving.*tcp://127\.0\.0\.1:(\d+)", said)
+                assert said, "the server ended"
+            port = int(serving[1])
             options = {"port": port, "token_file": f"{folder}/{FILE_NAME}"}
             yield make_cell(
                 "remote", CellRequest(TASK, image_size=image_size, robot_options=options)
