@@ -153,13 +153,16 @@ def load_results(folder: Path, role: Role) -> Results:
     left_out += unfinished
     seeds = tuple(sorted({line["seed"] for line in counted}))
     cells = len(targets) * len(seeds)
-    rows = {regime: _rows(counted, regime, scale, cells) for regime in REGIMES}
+    regimes = {line["regime"] for line in counted}
+    # Rows without prior data stand beside those of each regime, and alone where there is none.
+    shown = [regime for regime in REGIMES if regime in regimes] or sorted(regimes)
+    rows = {regime: _rows(counted, regime, scale, cells) for regime in shown}
     return Results(
         scale,
         role,
         targets,
         seeds,
-        {regime: found for regime, found in rows.items() if found},
+        rows,
         tuple(refused),
         tuple(left_out),
         tuple(counted),
@@ -198,8 +201,6 @@ def _whole_seeds(lines: Sequence[Line], targets: int) -> tuple[list[Line], list[
 
 def _rows(lines: Sequence[Line], regime: str, scale: Scale, cells: int) -> list[Row]:
     of_regime = [line for line in lines if line["regime"] in (regime, NO_PRIOR)]
-    if all(line["regime"] == NO_PRIOR for line in of_regime):
-        return []
     usual = _usual_data(of_regime)
     rows = []
     for method in METHODS:

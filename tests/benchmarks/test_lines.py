@@ -210,6 +210,14 @@ def test_the_report_pairs_ptr_with_each_control_and_draws_a_picture(tmp_path: Pa
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_rows_without_prior_data_stand_alone_where_no_others_are(tmp_path: Path) -> None:
+    for target in (0, 1):
+        alone = trials_line([True, False] * 2, method="bc_target", regime="none", target=target)
+        append_line(tmp_path, alone)
+    assert [row.method.name for row in _results(tmp_path).rows["none"]] == ["bc_target"]
+    assert "BC, ten demos alone" in to_markdown(_results(tmp_path))
+
+
 def test_a_folder_keeps_the_scale_it_was_begun_with(tmp_path: Path) -> None:
     import dataclasses
 
