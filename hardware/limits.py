@@ -79,13 +79,13 @@ def check_start_inside(
         )
 
 
-def check_camera_name(name: str) -> None:
+def check_camera_name(name: str, try_next: str) -> None:
     """Raise `UsageError` if a camera cannot be called so."""
     if not NAME.fullmatch(name):
         raise UsageError(
             f"A camera cannot be named `{name}`.",
-            "Names have small letters, digits and underscores.",
-            "Write for example `--camera over_shoulder=realsense`.",
+            "Names have small letters, digits and underscores, and begin with a letter or digit.",
+            try_next,
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hardware.limits import check_box, check_picture_edge, check_pose, check_rate
+from hardware.limits import check_box, check_camera_name, check_picture_edge, check_pose, check_rate
 from hardware.modules import (
     ARM_MODULES,
     CAMERA_MODULES,
@@ -74,7 +74,7 @@ class Profile:
             )
         if self.start_pose is not None:
             check_pose("robot.start_pose", self.start_pose, _CORRECT)
-        self._require_kinds()
+        self._check_cameras()
         low, high = self.workspace_low_m, self.workspace_high_m
         if low is not None and high is not None:
             check_box("workspace_box", low, high, _CORRECT_BOX)
@@ -85,8 +85,9 @@ class Profile:
                 _CORRECT_BOX,
             )
 
-    def _require_kinds(self) -> None:
+    def _check_cameras(self) -> None:
         for name, settings in self.cameras.items():
+            check_camera_name(name, _CORRECT)
             if not isinstance(settings.get("kind"), str):
                 raise UsageError(
                     f"`cameras.{name}` names no kind of camera.",

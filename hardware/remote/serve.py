@@ -105,7 +105,7 @@ def make_camera(words: str, clock: MonotonicClock, image_size: int) -> Camera:
             "It is written name=kind,key=value,...",
             f"For example: --camera {name}={next(iter(CAMERA_MODULES))}",
         )
-    check_camera_name(name)
+    check_camera_name(name, f"Write for example `--camera over_shoulder={kind_name}`.")
     kind: CameraKind = _kind(kind_name, CAMERA_MODULES, CameraKind)
     return kind.make(
         name, _settings(kind.settings, pairs, f"--camera {name}={kind_name},"), clock, image_size

@@ -84,7 +84,7 @@ def parse_cameras(texts: Sequence[str]) -> tuple[dict[str, dict[str, Any]], str 
         if not equals:
             chosen = text
             continue
-        check_camera_name(name)
+        check_camera_name(name, f"Write for example `--camera over_shoulder={description}`.")
         kind, *settings = description.split(",")
         values = parse_settings(camera_kind(kind).settings, settings, f"--camera {name}={kind},")
         cameras[name] = {"kind": kind, **values}

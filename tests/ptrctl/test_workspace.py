@@ -96,6 +96,8 @@ def test_a_flag_wins_over_the_profile_and_says_so(tmp_path: Path) -> None:
         ("[workspace_box]\nlow_m = [0.1, 0.1, 0.1]", "Both corners are needed"),
         ("[workspace_box]\nlow_m = [1, 1, 1]\nhigh_m = [0, 2, 2]", "Low is below high"),
         ("robot = 5", "does not know"),
+        ('[cameras."over/there"]\nkind = "uvc"', "cannot be named `over/there`"),
+        ("[cameras.over_there]\ndevice = 'x'", "names no kind of camera"),
     ],
 )
 def test_a_wrong_profile_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
