@@ -5,7 +5,7 @@ those of an operator; every target has its own workspace, its own ten demonstrat
 start states for each policy. Finished steps are kept, so the script goes on where it stopped.
 Whether another checkpoint is better is decided on the selection targets, with `--checkpoint`.
 
-    python benchmarks/held_out_targets.py OUT [--trials 50] [--from-scratch] [--jobs 2]
+    python benchmarks/held_out_targets.py OUT [--trials 50] [--steps N] [--from-scratch] [--jobs 2]
     python benchmarks/held_out_targets.py OUT --targets selection --checkpoint FOLDER --against OLD
 """
 
@@ -47,6 +47,7 @@ def measure(target: Target, options: argparse.Namespace) -> dict[str, Rate]:
     """Each policy's success on one target."""
     task = target.task
     folder = options.out / task
+    steps = ("--steps", str(options.steps)) if options.steps else ()
     where = ("--task", task, "--kitchen", str(target.kitchen))
 
     def run(*words: str) -> dict[str, Any]:
@@ -61,10 +62,10 @@ def measure(target: Target, options: argparse.Namespace) -> dict[str, Rate]:
 
     run("record", *where, "--demonstrator", "scripted", "--fast", "-n", "10")
     row = {"zero-shot": trials(options.checkpoint, "zero-shot")}
-    run("finetune", "--task", task, "-c", options.checkpoint)
+    run("finetune", "--task", task, "-c", options.checkpoint, *steps)
     row["fine-tuned"] = trials(task, "fine-tuned")
     if options.from_scratch:
-        run("finetune", "--task", task, "--from-scratch", "--name", "scratch")
+        run("finetune", "--task", task, "--from-scratch", "--name", "scratch", *steps)
         row["from-scratch"] = trials("scratch", "from-scratch")
     return row
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--targets", choices=TARGETS, default="reported")
     parser.add_argument("--checkpoint", default=PRETRAINED, help="to start from: name or folder")
     parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--steps", type=int, help="updates of fine-tuning; default the command's")
     parser.add_argument("--from-scratch", action="store_true")
     parser.add_argument("--against", type=Path, help="compare with this earlier OUT")
     parser.add_argument("--jobs", type=int, default=1, help="targets at a time, one thread each")
