@@ -108,6 +108,8 @@ def _importable(server: XsServer, generation: int) -> Iterator[None]:
 
 
 def _forget() -> None:
+    if "xs_link" in sys.modules:
+        sys.modules["xs_link"].end()
     for name in list(sys.modules):
         if name.split(".")[0] in MODULES:
             del sys.modules[name]

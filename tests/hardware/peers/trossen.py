@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -90,11 +91,14 @@ _idle: list[SimulatorProcess] = []
 def open_simulator(*, positions: Sequence[float] = AT_NEUTRAL) -> Iterator[SimulatorProcess]:
     """A simulator with the arm at the given joint positions (7,)."""
     simulator = _idle.pop() if _idle else SimulatorProcess()
+    simulator.process.send_signal(signal.SIGCONT)
     try:
         simulator.place(positions)
         yield simulator
     finally:
         if simulator.is_whole():
+            # Its physics takes a fifth of a core, whether anybody looks or not.
+            simulator.process.send_signal(signal.SIGSTOP)
             _idle.append(simulator)
         else:
             simulator.kill()

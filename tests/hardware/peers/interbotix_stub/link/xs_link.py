@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import threading
-import time
 from types import SimpleNamespace
 
 SPEED = float(os.environ.get("PTRCTL_XS_SPEED", "1"))
@@ -23,6 +22,7 @@ SERVICES = (
     "reboot_motors",
 )
 
+_over = threading.Event()
 _lock = threading.Lock()
 _line = {}
 _heard = {}
@@ -95,6 +95,17 @@ def joint_states():
     return last
 
 
+def end():
+    """Threads of the stubs end at their next look: left behind by a test, they would take time
+    from those that follow."""
+    _over.set()
+
+
+def over():
+    """Whether `end` was called."""
+    return _over.is_set()
+
+
 def sleep(seconds):
     """In the arm's time."""
-    time.sleep(max(0.0, seconds) / SPEED)
+    _over.wait(max(0.0, seconds) / SPEED)

@@ -92,7 +92,7 @@ class Subscriber:
 
     def _run(self):
         last = None
-        while True:
+        while not xs_link.over():
             message = xs_link.joint_states()
             if message is not last and message is not None:
                 self._callback(message)
@@ -113,7 +113,7 @@ class Timer(threading.Thread):
         self.start()
 
     def run(self):
-        while True:
+        while not xs_link.over():
             xs_link.sleep(self._period)
             self._callback(None)
 

@@ -14,7 +14,7 @@ def init(args=None, context=None, signal_handler_options=None):
 
 
 def ok():
-    return _state["up"]
+    return _state["up"] and not xs_link.over()
 
 
 def shutdown():

@@ -120,7 +120,12 @@ class Node:
         self._timers.append(SimpleNamespace(period=timer_period_sec, callback=callback, due=0.0))
 
     def create_rate(self, frequency):
-        return SimpleNamespace(sleep=lambda: xs_link.sleep(1.0 / frequency))
+        def sleep():
+            if xs_link.over():
+                raise RuntimeError("ROS is down")
+            xs_link.sleep(1.0 / frequency)
+
+        return SimpleNamespace(sleep=sleep)
 
     def get_clock(self):
         return SimpleNamespace(sleep_for=lambda duration: xs_link.sleep(duration.seconds))
