@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from ptrctl.terminal import console
+from ptrctl.terminal.help_page import ReadableCommand
 from recordings.errors import INTERRUPTED, PtrctlError, SystemSetupError
 
 TEACH, LEARN, LOOK = "Teach", "Learn and test", "Look after things"
@@ -136,7 +137,7 @@ def _register() -> None:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel)(command)
+            app.command(name, cls=ReadableCommand, rich_help_panel=panel)(command)
 
 
 _register()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,12 @@ import typer
 
 from ptrctl.commands.generate import generate
 from ptrctl.options import ImageSizeOption, JsonOption, WorkspaceOption
+from ptrctl.terminal.help_page import ReadableCommand
 from recordings.errors import RecordingError
 
 data = typer.Typer(no_args_is_help=True, help="List, show, label, verify and measure recordings.")
-data.command()(generate)
+command = partial(data.command, cls=ReadableCommand)
+command()(generate)
 
 OfTaskOption = Annotated[
     str | None,
@@ -38,7 +41,7 @@ class OutcomeWord(str, enum.Enum):
     UNLABELLED = "unlabelled"
 
 
-@data.command("list")
+@command("list")
 def list_command(
     task: OfTaskOption = None,
     folder: FolderOption = None,
@@ -51,7 +54,7 @@ def list_command(
     list_episodes(workspace, task=task, folder=folder)
 
 
-@data.command()
+@command()
 def show(
     episode: EpisodeArgument = "last",
     png: Annotated[
@@ -66,7 +69,7 @@ def show(
     show_episode(workspace, episode, png)
 
 
-@data.command()
+@command()
 def label(
     episode: EpisodeArgument,
     outcome: Annotated[OutcomeWord, typer.Argument(help="What became of it.")],
@@ -81,7 +84,7 @@ def label(
     label_episode(workspace, episode, Outcome(outcome.value), reason)
 
 
-@data.command()
+@command()
 def verify(
     task: OfTaskOption = None,
     folder: FolderOption = None,
@@ -102,7 +105,7 @@ def verify(
         raise typer.Exit(RecordingError.exit_code)
 
 
-@data.command()
+@command()
 def stats(
     task: OfTaskOption = None,
     folder: FolderOption = None,
@@ -115,7 +118,7 @@ def stats(
     measure_recordings(workspace, task=task, folder=folder)
 
 
-@data.command()
+@command()
 def recover(
     folder: FolderOption = None,
     workspace: WorkspaceOption = Path(),
@@ -127,7 +130,7 @@ def recover(
     recover_recordings(workspace, folder)
 
 
-@data.command()
+@command()
 def excerpt(
     source: Annotated[Path, typer.Argument(help="Folder of episodes.")],
     *,
