@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,11 @@ def label_in_words(label: Label) -> Text:
     return text
 
 
-def summary_or_problem(path: Path) -> EpisodeSummary | RecordingError:
+Read = EpisodeSummary | RecordingError
+"""What is known of a recording, or why it cannot be read."""
+
+
+def summary_or_problem(path: Path) -> Read:
     """The summary, or why there is none: one damaged file must not hide the others."""
     try:
         return read_summary(path)
@@ -136,14 +140,14 @@ def summary_or_problem(path: Path) -> EpisodeSummary | RecordingError:
         return problem
 
 
-def list_table(paths: Sequence[Path], columns: int) -> RenderableType:
+def list_table(read: Mapping[Path, Read], columns: int) -> RenderableType:
     """One row an episode; in a narrow terminal two lines, so that nothing is cut.
 
     Args:
-        paths: Of the recordings.
+        read: Of each recording, by its path.
         columns: Of the terminal.
     """
-    rows = [(path.stem, *_row(path)) for path in paths]
+    rows = [(path.stem, *_row(path, found)) for path, found in read.items()]
     if columns < _FEW_COLUMNS:
         lines = []
         for name, task, label, steps, actor in rows:
@@ -161,9 +165,17 @@ def list_table(paths: Sequence[Path], columns: int) -> RenderableType:
     return table
 
 
-def _row(path: Path) -> tuple[str, Text, str, str]:
+def total_in_words(read: Collection[Read]) -> str:
+    """ "12 episodes: 10 success, 2 failure, 0 unlabelled"."""
+    known = [found.label.outcome for found in read if isinstance(found, EpisodeSummary)]
+    counts = [f"{known.count(outcome)} {outcome.value}" for outcome in Outcome]
+    if len(known) < len(read):
+        counts.append(f"{len(read) - len(known)} unreadable")
+    return f"{len(read)} episode{'' if len(read) == 1 else 's'}: {', '.join(counts)}"
+
+
+def _row(path: Path, read: Read) -> tuple[str, Text, str, str]:
     """Task, label, steps and who acted; of an unreadable one where it lies."""
-    read = summary_or_problem(path)
     if isinstance(read, RecordingError):
         return str(path.parent), Text("unreadable", style="bold red"), "", ""
     label = label_in_words(replace(read.label, labelled_by=""))

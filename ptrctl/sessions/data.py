@@ -26,8 +26,8 @@ def list_episodes(root: Path, *, task: str | None, folder: Path | None) -> None:
     """
     place = open_workspace(root)
     paths = episodes.recordings_in(place, folder, task)
+    read = {path: episodes.summary_or_problem(path) for path in paths}
     if console.mode.json:
-        read = {path: episodes.summary_or_problem(path) for path in paths}
         known = [s for s in read.values() if not isinstance(s, Exception)]
         console.document(
             {
@@ -35,8 +35,9 @@ def list_episodes(root: Path, *, task: str | None, folder: Path | None) -> None:
                 "unreadable": [str(p) for p, s in read.items() if isinstance(s, Exception)],
             }
         )
-    elif paths:
-        console.show(episodes.list_table(paths, console.results().width))
+    elif read:
+        console.show(episodes.list_table(read, console.results().width))
+        console.note(f"{episodes.total_in_words(read.values())}.")
     else:
         _tell_how_to_begin(place)
 

@@ -233,7 +233,9 @@ def test_verify_finds_a_truncated_file_and_list_survives_it(tmp_path: Path) -> N
     listed = as_json(ptrctl(tmp_path, "data", "list", "--json"))
     assert len(listed["episodes"]) == 1
     assert listed["unreadable"] == [str(broken)]
-    assert "unreadable" in ptrctl(tmp_path, "data", "list").stdout
+    shown = ptrctl(tmp_path, "data", "list")
+    assert "unreadable" in shown.stdout
+    assert "2 episodes: 1 success, 0 failure, 0 unlabelled, 1 unreadable." in shown.stderr
 
 
 def test_damaged_episodes_are_moved_away_by_the_command_that_verify_names(tmp_path: Path) -> None:
